@@ -1,0 +1,116 @@
+"""Emotion as a point in the valence-arousal (VA) plane.
+
+Conventions: valence runs from unpleasant (1) to pleasant (9), arousal from calm (1) to excited (9), and 5 is
+the middle of both. Every VA in this project is on this 1-9 scale; other corpora are mapped by the end points of
+their scales (``VA.from_scale``), never by the extremes of their values.
+
+Reference: Russell (1980), "A circumplex model of affect"; the paper's Section III.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "HIGH",
+    "LOW",
+    "MIDDLE",
+    "QUADRANTS",
+    "REGIONS",
+    "VA",
+    "distance",
+    "map_scale",
+    "pairwise_distance",
+    "similarity",
+]
+
+LOW, MIDDLE, HIGH = 1.0, 5.0, 9.0
+QUADRANTS = ("HVHA", "LVHA", "LVLA", "HVLA")
+
+# Names people use, with the direction of each (degrees from positive valence, counter-clockwise), after Russell.
+REGIONS: tuple[tuple[str, float], ...] = (
+    ("happy", 22.5),
+    ("excited", 67.5),
+    ("tense", 112.5),
+    ("upset", 157.5),
+    ("sad", 202.5),
+    ("weary", 247.5),
+    ("calm", 292.5),
+    ("content", 337.5),
+)
+_NEUTRAL_RADIUS = 0.75  # closer to the middle than this, no direction is worth naming
+
+
+@dataclass(frozen=True, slots=True)
+class VA:
+    """A point in the emotion plane.
+
+    Args:
+        valence: unpleasant 1 … 9 pleasant.
+        arousal: calm 1 … 9 excited.
+    Raises:
+        ValueError: if a coordinate is not a finite number. Values a little outside 1-9 (a predictor's, say) are
+            allowed; use ``clamped`` at a border where they are not.
+    """
+
+    valence: float
+    arousal: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.valence) and math.isfinite(self.arousal)):
+            raise ValueError(f"valence and arousal must be finite, got {self.valence} and {self.arousal}")
+
+    @classmethod
+    def from_scale(cls, valence: float, arousal: float, low: float, high: float) -> VA:
+        """A rating on the scale ``low``-``high`` as a point on 1-9, by the end points of the scale."""
+        return cls(float(map_scale(valence, low, high)), float(map_scale(arousal, low, high)))
+
+    def clamped(self) -> VA:
+        """The nearest point inside the plane."""
+        return VA(min(max(self.valence, LOW), HIGH), min(max(self.arousal, LOW), HIGH))
+
+    @property
+    def quadrant(self) -> str:
+        """``HVHA``, ``LVHA``, ``LVLA`` or ``HVLA``; exactly 5 counts as high."""
+        return ("H" if self.valence >= MIDDLE else "L") + "V" + ("H" if self.arousal >= MIDDLE else "L") + "A"
+
+    @property
+    def region(self) -> str:
+        """A word for the point: one of eight directions, or "neutral" near the middle."""
+        x, y = self.valence - MIDDLE, self.arousal - MIDDLE
+        if math.hypot(x, y) < _NEUTRAL_RADIUS:
+            return "neutral"
+        angle = math.degrees(math.atan2(y, x)) % 360.0
+        return min(REGIONS, key=lambda named: abs((angle - named[1] + 180.0) % 360.0 - 180.0))[0]
+
+
+def map_scale(value: float | NDArray, low: float, high: float) -> float | NDArray:
+    """Map ratings from the scale ``low``-``high`` to 1-9 by the end points: ``low`` → 1, ``high`` → 9."""
+    if not high > low:
+        raise ValueError(f"a scale needs low < high, got {low} and {high}")
+    return LOW + (value - low) * (HIGH - LOW) / (high - low)
+
+
+def distance(a: VA, b: VA) -> float:
+    """Euclidean distance in the plane, the paper's Emotion Matching of one pair. Lower is better."""
+    return math.hypot(a.valence - b.valence, a.arousal - b.arousal)
+
+
+def similarity(a: VA, b: VA) -> float:
+    """Eq. 1: one over the distance. At distance 0, where the equation has no value, it is +infinity.
+
+    Rank pairs by ``distance``; the order is the same and every number is finite.
+    """
+    d = distance(a, b)
+    return math.inf if d == 0.0 else 1.0 / d
+
+
+def pairwise_distance(a: NDArray, b: NDArray) -> NDArray:
+    """Distances between all rows of two VA tables, (N, 2) and (M, 2) → (N, M)."""
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != 2 or b.shape[1] != 2:
+        raise ValueError(f"expected tables of shape (N, 2), got {a.shape} and {b.shape}")
+    return np.sqrt(((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=-1))

@@ -1,0 +1,1 @@
+"""Pieces of piano music: notes in seconds, MIDI files, tokens and attributes."""

@@ -1,0 +1,228 @@
+"""A piece of piano music, and how it is read from and written to MIDI.
+
+Conventions: times are seconds from the start of the piece, pitches are MIDI numbers (60 = middle C, the piano
+spans 21-108), velocities 1-127. Every file we write has 480 ticks per quarter note.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import mido
+import pretty_midi
+
+from eimg_core.errors import InputError
+
+__all__ = ["HIGHEST_PITCH", "LOWEST_PITCH", "TICKS_PER_QUARTER", "Note", "Pedal", "Piece", "read_midi", "write_midi"]
+
+TICKS_PER_QUARTER = 480
+LOWEST_PITCH, HIGHEST_PITCH = 21, 108
+_MAX_MIDI_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Note:
+    """One key pressed: ``start_s`` < ``end_s`` in seconds, MIDI ``pitch``, ``velocity`` 1-127."""
+
+    start_s: float
+    pitch: int
+    end_s: float
+    velocity: int = 80
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pedal:
+    """The sustain pedal held down from ``start_s`` to ``end_s``."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Notes in the order of (start, pitch), with one tempo and one meter.
+
+    Args:
+        notes: sorted on construction; each needs ``end_s > start_s >= 0`` and a MIDI pitch and velocity.
+        tempo_bpm: quarter notes per minute.
+        meter: numerator and denominator of the time signature.
+        pedals: sustain pedal spans, sorted on construction.
+    Raises:
+        ValueError: a note or the tempo is out of range.
+    """
+
+    notes: tuple[Note, ...]
+    tempo_bpm: float = 120.0
+    meter: tuple[int, int] = (4, 4)
+    pedals: tuple[Pedal, ...] = ()
+
+    def __post_init__(self) -> None:
+        for note in self.notes:
+            if not (0.0 <= note.start_s < note.end_s < math.inf):
+                raise ValueError(f"a note must start at 0 s or later and end after its start: {note}")
+            if not (0 <= note.pitch <= 127 and 1 <= note.velocity <= 127):
+                raise ValueError(f"pitch must be 0-127 and velocity 1-127: {note}")
+        if not (math.isfinite(self.tempo_bpm) and self.tempo_bpm > 0):
+            raise ValueError(f"tempo must be positive, got {self.tempo_bpm}")
+        object.__setattr__(self, "notes", tuple(sorted(self.notes)))
+        object.__setattr__(self, "pedals", tuple(sorted(self.pedals)))
+
+    @property
+    def duration_s(self) -> float:
+        """The end of the last note; 0 for an empty piece."""
+        return max((note.end_s for note in self.notes), default=0.0)
+
+    @property
+    def seconds_per_beat(self) -> float:
+        return 60.0 / self.tempo_bpm
+
+    def with_notes(self, notes: Iterable[Note]) -> Piece:
+        """The same tempo, meter and pedal with other notes."""
+        return replace(self, notes=tuple(notes))
+
+    def transposed(self, semitones: int) -> Piece:
+        """Every pitch moved; notes that would leave the piano move by an octave instead."""
+
+        def moved(pitch: int) -> int:
+            target = pitch + semitones
+            while target < LOWEST_PITCH:
+                target += 12
+            while target > HIGHEST_PITCH:
+                target -= 12
+            return target
+
+        return self.with_notes(replace(note, pitch=moved(note.pitch)) for note in self.notes)
+
+    def cropped(self, end_s: float) -> Piece:
+        """Only what sounds before ``end_s``; notes that would ring beyond are shortened."""
+        kept = (replace(n, end_s=min(n.end_s, end_s)) for n in self.notes if n.start_s < end_s - 1e-9)
+        pedals = tuple(replace(p, end_s=min(p.end_s, end_s)) for p in self.pedals if p.start_s < end_s - 1e-9)
+        return replace(self, notes=tuple(kept), pedals=pedals)
+
+
+def _mean_tempo(midi: pretty_midi.PrettyMIDI) -> float:
+    """Beats over seconds, up to the last note: the one tempo that keeps the length of the piece."""
+    end = midi.get_end_time()
+    if end <= 0:
+        return 120.0
+    return 60.0 * (midi.time_to_tick(end) / midi.resolution) / end
+
+
+def read_midi(source: str | Path | bytes, *, straighten: bool = False) -> Piece:
+    """Read a Standard MIDI File; all instruments but drums are joined into one piano part.
+
+    Args:
+        source: a path, or the bytes of a file.
+        straighten: place the notes by their position in the score at the mean tempo, so that a file with many
+            tempo marks falls on one beat grid again. Otherwise the notes keep their times in seconds.
+    Returns:
+        The piece. Its tempo is the mean tempo when the file changes tempo.
+    Raises:
+        InputError: the file is missing, larger than 8 MB, or not a readable MIDI file.
+    """
+    name = source.name if isinstance(source, Path) else Path(source).name if isinstance(source, str) else "the upload"
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as error:
+        raise InputError(f"Cannot read {name}: {error.strerror or 'no such file'}. Check the path.") from error
+    if len(data) > _MAX_MIDI_BYTES:
+        raise InputError(f"{name} has {len(data) / 1e6:.0f} MB; MIDI files up to 8 MB can be read.")
+    try:
+        midi = pretty_midi.PrettyMIDI(io.BytesIO(data))
+        return _to_piece(midi, straighten)
+    except Exception as error:  # mido and pretty_midi raise many kinds for a damaged file
+        raise InputError(f"{name} is not a readable MIDI file; export it again from its program.") from error
+
+
+def _to_piece(midi: pretty_midi.PrettyMIDI, straighten: bool) -> Piece:
+    tempo = _mean_tempo(midi)
+    _, tempi = midi.get_tempo_changes()
+    if len(tempi) == 1:
+        tempo = float(tempi[0])
+    seconds_per_tick = 60.0 / tempo / midi.resolution
+    meter = (4, 4)
+    if midi.time_signature_changes:
+        first = midi.time_signature_changes[0]
+        meter = (first.numerator, first.denominator)
+
+    def time(seconds: float) -> float:
+        return midi.time_to_tick(seconds) * seconds_per_tick if straighten else seconds
+
+    notes, pedals = [], []
+    for instrument in midi.instruments:
+        if instrument.is_drum:
+            continue
+        for note in instrument.notes:
+            start, end = time(note.start), time(note.end)
+            if end > start and note.velocity > 0:
+                notes.append(Note(start, note.pitch, end, min(note.velocity, 127)))
+        down: float | None = None
+        for change in instrument.control_changes:
+            if change.number != 64:
+                continue
+            if change.value >= 64 and down is None:
+                down = time(change.time)
+            elif change.value < 64 and down is not None:
+                pedals.append(Pedal(down, time(change.time)))
+                down = None
+        if down is not None:
+            pedals.append(Pedal(down, time(midi.get_end_time())))
+    return Piece(tuple(notes), tempo, meter, tuple(p for p in pedals if p.end_s > p.start_s))
+
+
+def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "") -> bytes:
+    """Write a type-0 MIDI file at 480 ticks per quarter; the same piece always gives the same bytes.
+
+    A key that is struck again while it still sounds is released first, as on a piano.
+
+    Args:
+        piece: what to write.
+        path: where to; ``None`` only returns the bytes.
+        title: track name, for the programs that show one.
+    Returns:
+        The bytes of the file.
+    """
+    ticks_per_second = TICKS_PER_QUARTER / piece.seconds_per_beat
+    # Order at one tick: releases, pedal, then strikes, so that repeated keys and pedal changes sound right.
+    events: list[tuple[int, int, int, mido.Message]] = []
+    sounding_until: dict[int, int] = {}
+    for note in reversed(piece.notes):
+        start = round(note.start_s * ticks_per_second)
+        end = max(start + 1, round(note.end_s * ticks_per_second))
+        next_strike = sounding_until.get(note.pitch)
+        if next_strike is not None:
+            if next_strike <= start:
+                continue
+            end = min(end, next_strike)
+        sounding_until[note.pitch] = start
+        events.append((start, 2, note.pitch, mido.Message("note_on", note=note.pitch, velocity=note.velocity)))
+        events.append((end, 0, note.pitch, mido.Message("note_off", note=note.pitch, velocity=0)))
+    for pedal in piece.pedals:
+        for seconds, value in ((pedal.start_s, 127), (pedal.end_s, 0)):
+            tick = round(seconds * ticks_per_second)
+            events.append((tick, 1, value, mido.Message("control_change", control=64, value=value)))
+    track = mido.MidiTrack()
+    if title:
+        track.append(mido.MetaMessage("track_name", name=title.encode("latin-1", "replace").decode("latin-1")))
+    track.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(piece.tempo_bpm)))
+    track.append(mido.MetaMessage("time_signature", numerator=piece.meter[0], denominator=piece.meter[1]))
+    track.append(mido.Message("program_change", program=0))
+    now = 0
+    for tick, _, _, message in sorted(events, key=lambda event: event[:3]):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    track.append(mido.MetaMessage("end_of_track", time=0))
+    midi = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_QUARTER, tracks=[track])
+    buffer = io.BytesIO()
+    midi.save(file=buffer)
+    if path is not None:
+        Path(path).write_bytes(buffer.getvalue())
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Training: each module is a command, `python -m train.<name>`."""

@@ -1,0 +1,134 @@
+"""One trained component is one folder: ``weights.safetensors`` and a readable ``card.json`` beside it.
+
+The card says what the tensors are (kind, key, config), where they come from (data, licence, split, seed, steps),
+how good they are (metrics) and what they belong to (``depends_on``: hashes of other components). Loading checks the
+hash of the weights, so a damaged or half-written file is an error and never a strange sound. No pickles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from eimg_core.errors import CheckpointError
+
+__all__ = [
+    "ASSETS",
+    "CARD_FORMAT",
+    "half",
+    "load_component",
+    "load_model",
+    "read_card",
+    "save_component",
+    "save_model",
+]
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets" / "checkpoints"
+CARD_FORMAT = 1
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside, then rename: a kill at any moment leaves the old file or the new one, never half of one."""
+    part = path.with_suffix(path.suffix + ".part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def half(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Floating tensors as float16, to ship half the bytes. Values that float16 cannot hold stay float32."""
+
+    def narrow(tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        small = tensor.to(torch.float16)
+        return small if bool(torch.isfinite(small).all()) else tensor.to(torch.float32)
+
+    return {name: narrow(tensor) for name, tensor in tensors.items()}
+
+
+def save_component(folder: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Write the two files of a component; ``format`` and ``sha256`` are filled in."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = save_tensors({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()})
+    full = {"format": CARD_FORMAT, **card, "sha256": hashlib.sha256(data).hexdigest()}
+    _replace(folder / "weights.safetensors", data)
+    _replace(folder / "card.json", (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card alone, without touching the tensors.
+
+    Raises:
+        CheckpointError: it is missing, unreadable or of another format.
+    """
+    name = f"{folder.parent.name}/{folder.name}"
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"No trained weights for {name}. Train them (see README, Training), or restore the assets folder."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"The card of {name} cannot be read; restore or retrain that component.") from error
+    if not isinstance(card, dict) or card.get("format") != CARD_FORMAT:
+        found = card.get("format") if isinstance(card, dict) else None
+        raise CheckpointError(f"The card of {name} has format {found}, this version reads {CARD_FORMAT}; retrain it.")
+    return card
+
+
+def load_component(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors (floating ones as float32) and the card of a component.
+
+    Raises:
+        CheckpointError: a file is missing, or the weights do not have the hash that the card states.
+    """
+    name = f"{folder.parent.name}/{folder.name}"
+    card = read_card(folder)
+    try:
+        data = (folder / "weights.safetensors").read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"The weights of {name} are missing; restore the assets folder or retrain.") from error
+    if hashlib.sha256(data).hexdigest() != card.get("sha256"):
+        raise CheckpointError(f"The weights of {name} do not match their card; restore or retrain that component.")
+    tensors = load_tensors(data)
+    return {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, card
+
+
+def save_model(folder: Path, model: nn.Module, card: Mapping[str, Any]) -> None:
+    """Save a module whose ``config`` is a frozen dataclass; the config goes into the card, floats become float16."""
+    save_component(folder, half(model.state_dict()), {**card, "config": asdict(model.config)})  # type: ignore[call-overload]
+
+
+def load_model(folder: Path, kinds: Mapping[str, type[M]]) -> tuple[M, dict[str, Any]]:
+    """Rebuild a module from its folder: the class is ``kinds[card["key"]]``, its arguments are the card's config.
+
+    Returns:
+        The module in eval mode, without gradients, and its card.
+    """
+    tensors, card = load_component(folder)
+    if card.get("key") not in kinds:
+        raise CheckpointError(f"{folder.name} is a {card.get('key')!r}; known here: {', '.join(kinds)}.")
+    cls = kinds[card["key"]]
+    try:
+        model = cls(cls.Config(**card["config"]))  # type: ignore[attr-defined]
+        model.load_state_dict(tensors)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"The weights of {folder.parent.name}/{folder.name} were made by another version; retrain that component."
+        ) from error
+    return model.eval().requires_grad_(False), card

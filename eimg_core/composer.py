@@ -1,0 +1,101 @@
+"""What it means to compose: a photo and options go in, a composition comes out; all of them frozen.
+
+The trained pairings, the controls and the baselines are all Composers, so the app, the command line and the
+evaluation know one word.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from PIL.Image import Image
+
+from eimg_core.emotion import VA
+from eimg_core.errors import InputError
+from eimg_core.midi.notes import Piece
+
+__all__ = ["LONGEST_S", "SHORTEST_S", "ComposeOptions", "Composer", "Composition", "Progress"]
+
+SHORTEST_S, LONGEST_S = 4.0, 120.0
+_LARGEST_SEED = 2**31 - 1
+
+Progress = Callable[[str, float], None]
+"""Called with the name of a stage and the share of the work that is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeOptions:
+    """What a visitor can choose.
+
+    Args:
+        seed: the same seed, photo and pairing give the same piece, byte for byte.
+        seconds: length of the piece, 4 to 120.
+        target: the emotion to aim at; ``None`` means the photo's own.
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    seed: int = 0
+    seconds: float = 15.0
+    target: VA | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= _LARGEST_SEED:
+            raise InputError(f"The seed must be a whole number from 0 to {_LARGEST_SEED}, not {self.seed}.")
+        if not SHORTEST_S <= self.seconds <= LONGEST_S:
+            raise InputError(f"The length must be {SHORTEST_S:g} to {LONGEST_S:g} seconds, not {self.seconds:g}.")
+        if self.target is not None and self.target != self.target.clamped():
+            raise InputError(
+                f"Valence and arousal must be from 1 to 9, not {self.target.valence:g} and {self.target.arousal:g}."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A piece and how it came about.
+
+    Args:
+        piece: the music.
+        pairing: key of the composer, such as ``vqvae+fnt``.
+        options: what was asked for.
+        photo_va: emotion read from the photo; ``None`` when there was none.
+        target_va: emotion the piece aims at.
+        piece_va: emotion the evaluator hears in the piece; ``None`` without an evaluator.
+        metrics: name → value, see ``eimg_core.metrics.quality``.
+        timings_s: stage → seconds.
+        notes: remarks for the person who asked.
+    """
+
+    piece: Piece
+    pairing: str
+    options: ComposeOptions
+    photo_va: VA | None
+    target_va: VA
+    piece_va: VA | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    timings_s: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Composer(ABC):
+    """Turns a photo, or a point in the emotion plane, into a piece."""
+
+    key: str
+    title: str
+
+    @abstractmethod
+    def compose(
+        self, photo: Image | None, photo_va: VA | None, options: ComposeOptions, progress: Progress | None = None
+    ) -> Composition:
+        """One piece.
+
+        Args:
+            photo: upright RGB picture, or ``None`` to compose for ``options.target`` alone.
+            photo_va: the emotion read from the photo, needed where there is a photo.
+            options: seed, length and target.
+            progress: told about each stage.
+        Raises:
+            InputError: neither a photo nor a target is given.
+        """

@@ -1,0 +1,78 @@
+"""The two contracts: what an image autoencoder and a music autoencoder must be able to do.
+
+``encode`` is deterministic and returns the feature that the cross-modal model works on, v_x or v_y of the paper
+(Eq. 2). A new autoencoder is one file with a class that keeps its contract, and one line in its registry.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from eimg_core.emotion import VA
+from eimg_core.midi.batch import MusicBatch, MusicSample
+from eimg_core.midi.notes import Piece
+from eimg_core.trainable import Trainable
+
+__all__ = ["ImageAutoencoder", "MusicAutoencoder"]
+
+
+class ImageAutoencoder(Trainable):
+    """Photo ↔ v_x. Images are (B, 3, S, S) in [-1, 1]."""
+
+    title: ClassVar[str]
+    reference: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def image_size(self) -> int:
+        """S, pixels on each side."""
+
+    @property
+    @abstractmethod
+    def latent_dim(self) -> int:
+        """D, the width of v_x."""
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Tensor:
+        """v_x: (B, 3, S, S) → (B, D)."""
+
+    @abstractmethod
+    def decode(self, latents: Tensor) -> Tensor:
+        """The picture of a v_x: (B, D) → (B, 3, S, S) in [-1, 1]."""
+
+
+class MusicAutoencoder(Trainable):
+    """Piece ↔ v_y."""
+
+    title: ClassVar[str]
+    reference: ClassVar[str]
+    uses_va: ClassVar[bool] = False
+    """Whether ``generate`` follows a given emotion beyond what v_y says."""
+
+    @property
+    @abstractmethod
+    def latent_dim(self) -> int:
+        """D, the width of v_y."""
+
+    def sample(self, piece: Piece, va: VA | None = None) -> MusicSample:
+        """One training example of a piece, at most 15 s of it."""
+        return MusicSample.of(piece, va)
+
+    def collate(self, samples: Sequence[MusicSample]) -> Any:
+        """A batch of examples, as named tensors."""
+        return MusicBatch.of(samples)
+
+    @abstractmethod
+    def encode(self, batch: Any) -> Tensor:
+        """v_y: a batch of B examples → (B, D). Posterior means, never samples."""
+
+    @abstractmethod
+    def generate(
+        self, latents: Tensor, *, seconds: float, generator: torch.Generator, va: Sequence[VA] | None = None
+    ) -> list[Piece]:
+        """Play v_y: (B, D) → B pieces of about ``seconds``. All randomness comes from ``generator``."""

@@ -1,0 +1,48 @@
+"""Building blocks that more than one model uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["ProjectionHead", "ResidualBlock", "linear_ramp"]
+
+
+class ProjectionHead(nn.Sequential):
+    """Fully connected layers with batch normalisation and ReLU between them; the last layer is linear.
+
+    "Three fully connected layers with batch normalization (bn) layers and ReLU activation functions" (Section V-A).
+    A ReLU after the last layer could not reach the negative half of its target, see PAPER.md.
+
+    Args:
+        widths: of the input, the hidden layers and the output; two widths make one linear layer.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        if len(widths) < 2:
+            raise ValueError(f"a head needs at least an input and an output width, got {list(widths)}")
+        layers: list[nn.Module] = []
+        for inner, outer in zip(widths[:-2], widths[1:-1], strict=True):
+            layers += [nn.Linear(inner, outer, bias=False), nn.BatchNorm1d(outer), nn.ReLU()]
+        super().__init__(*layers, nn.Linear(widths[-2], widths[-1]))
+
+
+class ResidualBlock(nn.Module):
+    """x + 1×1( ReLU( 3×3( ReLU(x) ) ) ), as in VQ-VAE (van den Oord et al. 2017, Section 4.1)."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.spatial = nn.Conv2d(channels, hidden, 3, padding=1)
+        self.pointwise = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.pointwise(F.relu(self.spatial(F.relu(x))))
+
+
+def linear_ramp(step: int, start: int, full: int) -> float:
+    """0 up to ``start``, 1 from ``full`` on, a straight line between: how a loss weight is warmed up."""
+    if step <= start:
+        return 0.0
+    return min(1.0, (step - start) / max(1, full - start))

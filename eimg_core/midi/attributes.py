@@ -1,0 +1,75 @@
+"""Attributes of a piece that listeners name: how dense, how full, in which key.
+
+Conventions: everything is measured in seconds, on frames of 0.125 s, so that it does not depend on the tempo mark or
+the ticks of a file. Keys are numbered 0-11 for C major … B major and 12-23 for C minor … B minor.
+
+References: Tan and Herremans 2020 (rhythm and note density); Krumhansl and Kessler 1982 (key profiles).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eimg_core.midi.notes import Piece
+
+__all__ = [
+    "FRAME_S",
+    "HOLD",
+    "KEY_NAMES",
+    "MOST_NOTES",
+    "ONSET",
+    "REST",
+    "key_correlations",
+    "key_of",
+    "note_series",
+    "rhythm_series",
+]
+
+FRAME_S = 0.125
+REST, ONSET, HOLD = 0, 1, 2
+MOST_NOTES = 15  # a frame with more sounding notes counts as this many
+
+_PITCH_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+KEY_NAMES = tuple(f"{name} major" for name in _PITCH_NAMES) + tuple(f"{name} minor" for name in _PITCH_NAMES)
+
+_MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
+_MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
+_PROFILES = np.stack([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
+
+
+def note_series(piece: Piece, frames: int) -> NDArray[np.int64]:
+    """Number of sounding notes in each frame, 0-15: (frames,)."""
+    counts = np.zeros(frames + 1, dtype=np.int64)
+    for note in piece.notes:
+        first = int(note.start_s / FRAME_S)
+        last = max(first + 1, int(np.ceil(note.end_s / FRAME_S - 1e-6)))
+        if first < frames:
+            counts[first] += 1
+            counts[min(last, frames)] -= 1
+    return np.minimum(np.cumsum(counts[:-1]), MOST_NOTES)
+
+
+def rhythm_series(piece: Piece, frames: int) -> NDArray[np.int64]:
+    """What happens in each frame: REST 0, ONSET 1 (a note starts), HOLD 2: (frames,)."""
+    series = np.where(note_series(piece, frames) > 0, HOLD, REST)
+    for note in piece.notes:
+        frame = int(note.start_s / FRAME_S)
+        if frame < frames:
+            series[frame] = ONSET
+    return series
+
+
+def key_correlations(piece: Piece) -> NDArray[np.float64]:
+    """Correlation of the piece's pitch-class durations with the 24 key profiles: (24,), zeros for an empty piece."""
+    weights = np.zeros(12)
+    for note in piece.notes:
+        weights[note.pitch % 12] += note.duration_s
+    if weights.std() == 0:
+        return np.zeros(24)
+    return np.array([np.corrcoef(weights, profile)[0, 1] for profile in _PROFILES])
+
+
+def key_of(piece: Piece) -> int:
+    """The best-fitting of the 24 keys; 0 (C major) for an empty piece."""
+    return int(np.argmax(key_correlations(piece)))

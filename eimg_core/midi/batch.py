@@ -1,0 +1,127 @@
+"""Clips as the music models see them: one example with named arrays, and a batch with named tensors.
+
+Shapes: B batch, T steps of the codec, F frames of 0.125 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from eimg_core.emotion import VA
+from eimg_core.midi import codec
+from eimg_core.midi.attributes import FRAME_S, ONSET, key_of, note_series, rhythm_series
+from eimg_core.midi.notes import Piece
+
+__all__ = ["CLIP_S", "FRAMES", "MusicBatch", "MusicSample"]
+
+CLIP_S = 15.0
+FRAMES = int(CLIP_S / FRAME_S)
+_KEYS = 24
+_UNKNOWN = float("nan")
+
+
+@dataclass(frozen=True)
+class MusicSample:
+    """The first 15 s of a piece: codec steps (T, 4), tempo, key, and the two series that the factors rebuild."""
+
+    steps: NDArray[np.int64]
+    tempo_bpm: float
+    key: int
+    rhythm: NDArray[np.int64]
+    note_counts: NDArray[np.int64]
+    va: VA | None = None
+
+    @classmethod
+    def of(cls, piece: Piece, va: VA | None = None) -> MusicSample:
+        """Tokens and attributes of a piece.
+
+        Raises:
+            ValueError: no note starts within the first 15 s.
+        """
+        clip = piece.cropped(CLIP_S)
+        score = codec.encode(clip)
+        if not len(score.steps):
+            raise ValueError("a piece without notes cannot be a training example")
+        return cls(
+            score.steps,
+            score.tempo_bpm,
+            key_of(clip),
+            rhythm_series(clip, FRAMES),
+            note_series(clip, FRAMES),
+            va,
+        )
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def transposed(self, semitones: int) -> MusicSample:
+        """Moved by some semitones, or by the nearest shift that keeps every note on the piano."""
+        pitched = self.steps[:, codec.PITCH] != codec.REST_PITCH
+        pitches = self.steps[pitched, codec.PITCH]
+        semitones = int(np.clip(semitones, -pitches.min(), codec.REST_PITCH - 1 - pitches.max()))
+        steps = self.steps.copy()
+        steps[pitched, codec.PITCH] += semitones
+        key = self.key // 12 * 12 + (self.key + semitones) % 12
+        return replace(self, steps=steps, key=key)
+
+
+@dataclass(frozen=True)
+class MusicBatch:
+    """Named tensors of B examples; ``steps`` is padded with zeros beyond ``lengths``.
+
+    Attributes:
+        steps: (B, T, 4) int64, see ``eimg_core.midi.codec``.
+        lengths: (B,) int64, at least 1.
+        tempo_class: (B,) int64.
+        key: (B, 24) one-hot.
+        rhythm: (B, F) int64 in {REST, ONSET, HOLD}.
+        note_counts: (B, F) int64, 0-15.
+        va: (B, 2) on 1-9, NaN where unknown.
+    """
+
+    steps: Tensor
+    lengths: Tensor
+    tempo_class: Tensor
+    key: Tensor
+    rhythm: Tensor
+    note_counts: Tensor
+    va: Tensor
+
+    @classmethod
+    def of(cls, samples: Sequence[MusicSample]) -> MusicBatch:
+        lengths = torch.tensor([len(sample) for sample in samples])
+        steps = torch.zeros(len(samples), int(lengths.max()), len(codec.FIELDS), dtype=torch.int64)
+        for row, sample in zip(steps, samples, strict=True):
+            row[: len(sample)] = torch.from_numpy(sample.steps)
+        labels = [(s.va.valence, s.va.arousal) if s.va else (_UNKNOWN, _UNKNOWN) for s in samples]
+        keys = torch.tensor([sample.key for sample in samples])
+        return cls(
+            steps,
+            lengths,
+            torch.tensor([codec.tempo_class(sample.tempo_bpm) for sample in samples]),
+            torch.nn.functional.one_hot(keys, _KEYS).to(torch.get_default_dtype()),
+            torch.from_numpy(np.stack([sample.rhythm for sample in samples])),
+            torch.from_numpy(np.stack([sample.note_counts for sample in samples])),
+            torch.tensor(labels, dtype=torch.get_default_dtype()),
+        )
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, T) bool, true on real steps."""
+        return torch.arange(self.steps.shape[1]) < self.lengths[:, None]
+
+    @property
+    def rhythm_density(self) -> Tensor:
+        """Share of frames in which a note starts, (B,)."""
+        return (self.rhythm == ONSET).to(self.key.dtype).mean(dim=1)
+
+    @property
+    def note_density(self) -> Tensor:
+        """Mean number of sounding notes, (B,)."""
+        return self.note_counts.to(self.key.dtype).mean(dim=1)

@@ -1,0 +1,83 @@
+"""What is trained, how long: two presets that a person can read.
+
+``paper`` follows the paper as far as two CPU cores allow, ``smoke`` proves in a minute that every stage runs. Model
+defaults live beside the models; a preset names only what it changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from train.loop import LoopConfig
+
+__all__ = ["PRESETS", "Preset", "StageConfig", "override"]
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage: the loop, the batch size, and what differs from the model's defaults."""
+
+    loop: LoopConfig
+    batch_size: int
+    model: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Stages by kind and key, e.g. ``stages["image_ae", "vqvae"]``."""
+
+    name: str
+    stages: dict[tuple[str, str], StageConfig]
+
+    def stage(self, kind: str, key: str) -> StageConfig:
+        """The stage of this component, or the kind's default (key ``*``)."""
+        found = self.stages.get((kind, key)) or self.stages.get((kind, "*"))
+        if found is None:
+            raise ValueError(f"preset {self.name} has no stage for {kind} {key}")
+        return found
+
+
+PAPER = Preset(
+    "paper",
+    {
+        ("image_ae", "*"): StageConfig(LoopConfig(epochs=80, learning_rate=1e-3, average=0.99, evaluate_every=4), 32),
+        ("music_ae", "*"): StageConfig(
+            LoopConfig(epochs=40, learning_rate=1.5e-3, average=0.995, gradient_clip=0.5, evaluate_every=2), 32
+        ),
+        ("cross_modal", "*"): StageConfig(
+            LoopConfig(epochs=30, learning_rate=5e-4, average=0.99, weight_decay=1e-3, evaluate_every=1), 16
+        ),
+    },
+)
+
+SMOKE = Preset(
+    "smoke",
+    {
+        ("image_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
+        ("music_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
+        ("cross_modal", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 4, {"tiny": True}),
+    },
+)
+
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (PAPER, SMOKE)}
+
+
+def override(config: Any, assignments: list[str]) -> Any:
+    """A frozen config with ``name=value`` assignments applied; values take the type of the default.
+
+    Raises:
+        ValueError: an unknown name (the known ones are listed) or a value of another type.
+    """
+    known = set(config.__dataclass_fields__)
+    changes: dict[str, Any] = {}
+    for assignment in assignments:
+        name, _, text = assignment.partition("=")
+        if name not in known:
+            raise ValueError(f"unknown setting {name!r}; known: {', '.join(sorted(known))}")
+        kind = type(getattr(config, name))
+        try:
+            changes[name] = text.lower() in ("1", "true", "yes") if kind is bool else kind(text)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} needs a {kind.__name__}, got {text!r}") from error
+    return replace(config, **changes)

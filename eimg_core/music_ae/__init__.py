@@ -1,1 +1,10 @@
+"""Music autoencoders by key. A new one is a file in this folder and a line in this dict."""
 
+from eimg_core.autoencoder import MusicAutoencoder
+from eimg_core.music_ae.fnt import FaderNet
+
+__all__ = ["MUSIC_AUTOENCODERS"]
+
+MUSIC_AUTOENCODERS: dict[str, type[MusicAutoencoder]] = {
+    "fnt": FaderNet,
+}

@@ -1,0 +1,263 @@
+"""The command line of EIMG Studio.
+
+    python -m eimg_core compose PHOTO [PHOTO ...] --out DIR      photos become music
+    python -m eimg_core compose --valence 7 --arousal 3          an emotion becomes music
+    python -m eimg_core compose --requests FILE.csv              many emotions in one run
+    python -m eimg_core pairings [--json]                        what is shipped
+    python -m eimg_core render FILE.mid --out FILE.wav           play a MIDI file
+    python -m eimg_core evaluate-midi FILE.mid [FILE.mid ...]    metrics and heard emotion, JSON lines
+
+Exit code 0: done. 2: wrong usage or bad input, one sentence per problem on stderr; what was good is still done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import re
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eimg_core.composer import ComposeOptions
+from eimg_core.emotion import VA
+from eimg_core.errors import EimgError, InputError
+
+__all__ = ["main"]
+
+_UNSAFE = re.compile(r"[^\w.+-]+")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece to make, before takes: a photo or a target, and the stem of its files."""
+
+    stem: str
+    photo: Path | None
+    target: VA | None
+    seed: int
+
+
+def _fail(message: str) -> None:
+    print(f"eimg_core: {message}", file=sys.stderr)
+
+
+def _target(valence: float | None, arousal: float | None) -> VA | None:
+    if (valence is None) != (arousal is None):
+        raise InputError("Valence and arousal come together: give both, each from 1 to 9.")
+    if valence is None or arousal is None:
+        return None
+    if not (1 <= valence <= 9 and 1 <= arousal <= 9):
+        raise InputError(f"Valence and arousal must be from 1 to 9, not {valence:g} and {arousal:g}.")
+    return VA(valence, arousal)
+
+
+class _Stems:
+    """File stems that are safe and never the same twice: beach, beach-b, beach-c."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def new(self, name: str) -> str:
+        base = _UNSAFE.sub("-", name).strip("-.") or "piece"
+        suffixes = ("", *(f"-{chr(code)}" for code in range(ord("b"), ord("z") + 1)))
+        stems = [base + suffix for suffix in suffixes] + [f"{base}-{n}" for n in range(27, 100_000)]
+        stem = next(stem for stem in stems if stem.casefold() not in self._used)
+        self._used.add(stem.casefold())
+        return stem
+
+
+def _requested(path: Path, stems: _Stems, seed: int) -> Iterator[Job | str]:
+    """Jobs of a request table; a bad row becomes a sentence."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Cannot read {path.name}; expected a CSV file with columns name, valence, arousal.") from error
+    table = csv.DictReader(text.splitlines())
+    if missing := {"name", "valence", "arousal"} - set(table.fieldnames or ()):
+        raise InputError(f"{path.name} has no column {', '.join(sorted(missing))}; expected name, valence, arousal.")
+    for number, row in enumerate(table, start=2):
+        try:
+            target = _target(float(row["valence"]), float(row["arousal"]))
+            row_seed = int(row["seed"]) if (row.get("seed") or "").strip() else seed
+            yield Job(stems.new(row["name"] or f"row{number}"), None, target, row_seed)
+        except (TypeError, ValueError):
+            yield f"{path.name}, line {number}: expected numbers for valence, arousal and seed."
+        except InputError as error:
+            yield f"{path.name}, line {number}: {error}"
+
+
+def _jobs(args: argparse.Namespace) -> list[Job | str]:
+    target = _target(args.valence, args.arousal)
+    stems = _Stems()
+    jobs: list[Job | str] = [Job(stems.new(p.stem), p, target, args.seed) for p in args.photos]
+    if args.requests:
+        jobs += _requested(args.requests, stems, args.seed)
+    if not jobs:
+        if target is None:
+            raise InputError("Nothing to compose for: give a photo, --valence with --arousal, or --requests FILE.csv.")
+        jobs.append(Job(stems.new("piece"), None, target, args.seed))
+    return jobs
+
+
+def _compose(args: argparse.Namespace) -> int:
+    from eimg_core.images import open_photo  # torch is imported only when there is something to compute
+    from eimg_core.pipeline import DEFAULT_PAIRING
+    from eimg_core.studio import Studio
+
+    studio = Studio()
+    pairing = args.pairing or DEFAULT_PAIRING
+    if not 1 <= args.takes <= 26:
+        raise InputError(f"The number of takes must be from 1 to 26, not {args.takes}.")
+    options = ComposeOptions(seed=args.seed, seconds=args.seconds)
+    jobs = _jobs(args)
+    studio.pipeline(pairing)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot write to {args.out.name}: {error.strerror}. Choose another folder with --out.") from error
+    problems = 0
+    for job in jobs:
+        try:
+            if isinstance(job, str):
+                raise InputError(job)
+            photo = open_photo(job.photo) if job.photo else None
+            for take in range(args.takes):
+                seeded = replace(options, seed=job.seed + take, target=job.target)
+                stem = job.stem if take == 0 else f"{job.stem}-{take + 1}"
+                print(_one(studio, photo, pairing, seeded, stem, args), flush=True)
+        except EimgError as error:
+            _fail(str(error))
+            problems += 1
+    return 2 if problems else 0
+
+
+def _one(studio, photo, pairing: str, options: ComposeOptions, stem: str, args: argparse.Namespace) -> str:  # type: ignore[no-untyped-def]
+    composition = studio.compose(photo, pairing, options)
+    started = time.perf_counter()
+    waveform = None if args.no_audio else studio.render(composition.piece)
+    if waveform is not None:
+        timings = {**composition.timings_s, "render": time.perf_counter() - started}
+        composition = replace(composition, timings_s=timings)
+    studio.save(composition, waveform, args.out, stem, photo, figure=not args.no_figure)
+    heard = composition.piece_va
+    where = f"heard {heard.valence:.2f} {heard.arousal:.2f}" if heard else "not judged"
+    target = composition.target_va
+    return f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {where}"
+
+
+def _pairings(args: argparse.Namespace) -> int:
+    from eimg_core.studio import Studio
+
+    infos = Studio().pairings()
+    if args.json:
+        rows = [
+            {"key": i.key, "title": i.title, "preset": i.preset, "megabytes": i.megabytes, "default": i.default}
+            for i in infos
+        ]
+        print(json.dumps(rows, indent=2))
+    else:
+        for info in infos:
+            print(f"{info.key:20} {info.title:30} {info.megabytes:6.1f} MB{'  (default)' if info.default else ''}")
+    return 0
+
+
+def _render(args: argparse.Namespace) -> int:
+    from eimg_core.midi.notes import read_midi
+    from eimg_core.sound.render import render
+
+    waveform = render(read_midi(args.file))
+    out = args.out or Path(args.file.stem + ".wav")
+    try:
+        out.write_bytes(waveform.wav_bytes())
+    except OSError as error:
+        raise InputError(f"Cannot write {out.name}: {error.strerror}. Choose another file with --out.") from error
+    print(f"{out.name}: {waveform.duration_s:.1f} s, {waveform.engine}")
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from eimg_core.errors import CheckpointError
+    from eimg_core.metrics.quality import quality
+    from eimg_core.midi.notes import read_midi
+    from eimg_core.va.evaluator import Evaluator
+
+    try:
+        evaluator = Evaluator.load()
+    except CheckpointError:
+        evaluator = None
+    problems = 0
+    for path in args.files:
+        try:
+            piece = read_midi(path)
+        except EimgError as error:
+            _fail(str(error))
+            problems += 1
+            continue
+        measured = quality(piece)
+        heard = evaluator.judge(piece) if evaluator and piece.notes else None
+        values = {name: getattr(measured, name) for name in ("polyphony_rate", "pitch_entropy", "groove_consistency")}
+        record = {
+            "file": path.name,
+            "notes": len(piece.notes),
+            "valence": heard and round(heard.valence, 4),
+            "arousal": heard and round(heard.arousal, 4),
+            **{name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()},
+        }
+        print(json.dumps(record), flush=True)
+    return 2 if problems else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m eimg_core", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    compose = commands.add_parser("compose", help="photos or emotions become music")
+    compose.add_argument("photos", nargs="*", type=Path, metavar="PHOTO")
+    compose.add_argument("--pairing", help="see the command pairings")
+    compose.add_argument("--seed", type=int, default=0)
+    compose.add_argument("--seconds", type=float, default=15.0)
+    compose.add_argument("--takes", type=int, default=1, help="take k uses seed + k - 1")
+    compose.add_argument("--out", type=Path, default=Path("outputs"))
+    compose.add_argument("--valence", type=float, help="1 unpleasant - 9 pleasant")
+    compose.add_argument("--arousal", type=float, help="1 calm - 9 excited")
+    compose.add_argument("--requests", type=Path, metavar="FILE.csv", help="columns name, valence, arousal, optional seed")
+    compose.add_argument("--no-audio", action="store_true", help="leave out the WAV")
+    compose.add_argument("--no-figure", action="store_true", help="leave out the PNG")
+    compose.set_defaults(run=_compose)
+
+    pairings = commands.add_parser("pairings", help="what is shipped")
+    pairings.add_argument("--json", action="store_true")
+    pairings.set_defaults(run=_pairings)
+
+    play = commands.add_parser("render", help="play a MIDI file into a WAV file")
+    play.add_argument("file", type=Path)
+    play.add_argument("--out", type=Path)
+    play.set_defaults(run=_render)
+
+    evaluate = commands.add_parser("evaluate-midi", help="metrics and heard emotion of MIDI files, as JSON lines")
+    evaluate.add_argument("files", nargs="+", type=Path)
+    evaluate.set_defaults(run=_evaluate)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = _parser().parse_args(argv)
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module="pretty_midi")
+    try:
+        code: int = args.run(args)
+        return code
+    except EimgError as error:
+        _fail(str(error))
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

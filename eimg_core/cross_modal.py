@@ -1,0 +1,188 @@
+"""The bridge: two projectors into a shared emotion space, and the way back to music (Eq. 2).
+
+    z_x = image_projector(v_x),   z_y = music_projector(v_y),   ṽ_y = music_deprojector(z_y)
+
+Training moves photos and clips of near emotion together (Eq. 6-12) and keeps the way back exact (Eq. 3). At inference
+a photo's z_x takes the place of z_y. Embeddings are scaled to length 1 before the way back, since the contrast only
+shapes their direction.
+
+Both feature spaces are standardised with the training set's mean and standard deviation, which are kept as buffers,
+so callers hand over and receive raw v_x and v_y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from eimg_core.emotion import HIGH, LOW, VA
+from eimg_core.layers import ProjectionHead
+from eimg_core.losses import contrastive, latent_reconstruction
+from eimg_core.trainable import LossTerms, Objective, Trainable
+
+__all__ = ["CrossModal", "CrossModalBatch", "CrossModalConfig"]
+
+_GRID = 17  # points on each axis of the emotion map: steps of half a unit
+
+
+@dataclass(frozen=True)
+class CrossModalConfig:
+    """The defaults are the paper's; the temperature, which it does not state, is the released code's.
+
+    Args:
+        image_dim, music_dim: widths of v_x and v_y.
+        embedding_dim: width of the shared space.
+        image_hidden: of the three-layer image projector.
+        music_hidden: of the two-layer music projector and de-projector.
+        temperature: τ of Eq. 6, 8, 10.
+        weight_*: of the terms of Eq. 12 and 13.
+        latent_noise: standard deviation of the noise on standardised features while training.
+    """
+
+    image_dim: int = 4096
+    music_dim: int = 280
+    embedding_dim: int = 256
+    image_hidden: tuple[int, ...] = (512, 256)
+    music_hidden: tuple[int, ...] = (256,)
+    temperature: float = 0.1
+    weight_inter: float = 1.0
+    weight_intra_image: float = 1.0
+    weight_intra_music: float = 1.0
+    weight_reconstruction: float = 10.0
+    latent_noise: float = 0.0
+
+    @classmethod
+    def tiny(cls) -> CrossModalConfig:
+        return cls(image_dim=12, music_dim=10, embedding_dim=8, image_hidden=(16, 8), music_hidden=(16,))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image_hidden", tuple(self.image_hidden))
+        object.__setattr__(self, "music_hidden", tuple(self.music_hidden))
+
+
+@dataclass(frozen=True)
+class CrossModalBatch:
+    """Raw features of the four sets of A anchors: v_x (A, n, image_dim) and v_y (A, n, music_dim)."""
+
+    image_positives: Tensor
+    image_negatives: Tensor
+    music_positives: Tensor
+    music_negatives: Tensor
+
+
+class CrossModal(Trainable):
+    """Projectors, de-projector, and a map of where in the shared space each emotion lies."""
+
+    Config = CrossModalConfig
+    config: CrossModalConfig
+
+    def __init__(self, config: CrossModalConfig | None = None) -> None:
+        super().__init__()
+        config = config or CrossModalConfig()
+        self.config = config
+        E = config.embedding_dim
+        self.image_projector = ProjectionHead([config.image_dim, *config.image_hidden, E])
+        self.music_projector = ProjectionHead([config.music_dim, *config.music_hidden, E])
+        self.music_deprojector = ProjectionHead([E, *config.music_hidden[::-1], config.music_dim])
+        for name, width in (("image", config.image_dim), ("music", config.music_dim)):
+            self.register_buffer(f"{name}_mean", torch.zeros(width))
+            self.register_buffer(f"{name}_std", torch.ones(width))
+        self.register_buffer("emotion_map", torch.zeros(_GRID, _GRID, E))
+        self.image_mean: Tensor
+        self.image_std: Tensor
+        self.music_mean: Tensor
+        self.music_std: Tensor
+        self.emotion_map: Tensor
+
+    # --- Eq. 2 --------------------------------------------------------------------------------------------------
+
+    def embed_images(self, v_x: Tensor) -> Tensor:
+        """z_x: (..., image_dim) → (..., E)."""
+        return _rowwise(self.image_projector, (v_x - self.image_mean) / self.image_std)
+
+    def embed_music(self, v_y: Tensor) -> Tensor:
+        """z_y: (..., music_dim) → (..., E)."""
+        return _rowwise(self.music_projector, (v_y - self.music_mean) / self.music_std)
+
+    def to_music(self, z: Tensor) -> Tensor:
+        """ṽ_y: (..., E) → (..., music_dim), in raw units. Only the direction of z counts."""
+        return self._standard_music(z) * self.music_std + self.music_mean
+
+    def _standard_music(self, z: Tensor) -> Tensor:
+        scale = self.config.embedding_dim**0.5  # unit variance in each dimension, for the first layer
+        return _rowwise(self.music_deprojector, scale * F.normalize(z, dim=-1))
+
+    # --- training -----------------------------------------------------------------------------------------------
+
+    def standardise(self, v_x: Tensor, v_y: Tensor) -> None:
+        """Keep mean and standard deviation of the training features, (N, image_dim) and (M, music_dim)."""
+        for name, features in (("image", v_x), ("music", v_y)):
+            getattr(self, f"{name}_mean").copy_(features.mean(dim=0))
+            # A dimension that never changes says nothing: leave it as it is instead of dividing by 0.
+            std = features.std(dim=0)
+            getattr(self, f"{name}_std").copy_(torch.where(std > 1e-4, std, torch.ones_like(std)))
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (Objective("align", ("model",), self.loss),)
+
+    def loss(self, batch: Any, step: int) -> LossTerms:
+        """Eq. 13. Each projector sees its positive and negative sets in one forward pass: two passes would
+        normalise the sets apart and erase the difference that the contrast is about."""
+        images = torch.cat([batch.image_positives, batch.image_negatives], dim=1)  # (A, 2n, image_dim)
+        music = torch.cat([batch.music_positives, batch.music_negatives], dim=1)
+        z_x, z_y = self.embed_images(self._noisy(images, self.image_std)), self.embed_music(self._noisy(music, self.music_std))
+        n, m = batch.image_positives.shape[1], batch.music_positives.shape[1]
+        terms = contrastive(z_x[:, :n], z_x[:, n:], z_y[:, :m], z_y[:, m:], self.config.temperature)
+        rebuilt = latent_reconstruction(self._standard_music(z_y), (music - self.music_mean) / self.music_std)
+        return LossTerms(
+            {**terms._asdict(), "latent_reconstruction": rebuilt},
+            {
+                "inter_modal": self.config.weight_inter,
+                "intra_image": self.config.weight_intra_image,
+                "intra_music": self.config.weight_intra_music,
+                "latent_reconstruction": self.config.weight_reconstruction,
+            },
+        )
+
+    def _noisy(self, features: Tensor, std: Tensor) -> Tensor:
+        if not (self.training and self.config.latent_noise):
+            return features
+        return features + self.config.latent_noise * std * torch.randn_like(features)
+
+    # --- emotion as a place -------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def draw_emotion_map(self, v_y: Tensor, va: Tensor, bandwidth: float = 0.6) -> None:
+        """Note where each emotion lies: at every grid point, the mean direction of the clips with near labels.
+
+        Args:
+            v_y: training features, (M, music_dim).
+            va: their labels, (M, 2).
+            bandwidth: of the Gaussian weights, in units of the 1-9 scale. Where clips are sparse the nearest count.
+        """
+        axis = torch.linspace(LOW, HIGH, _GRID, dtype=va.dtype)
+        points = torch.cartesian_prod(axis, axis)  # (G², 2), valence first
+        squared = torch.cdist(points, va).pow(2)
+        nearest = squared.min(dim=1, keepdim=True).values
+        weights = torch.exp(-(squared - nearest) / (2 * bandwidth**2))
+        directions = F.normalize(self.embed_music(v_y), dim=-1)
+        mean = (weights / weights.sum(dim=1, keepdim=True)) @ directions
+        self.emotion_map.copy_(mean.view(_GRID, _GRID, -1))
+
+    def place_of(self, va: VA) -> Tensor:
+        """The mean embedding of music with this emotion, interpolated on the map: (E,)."""
+        point = va.clamped()
+        valence, arousal = ((x - LOW) / (HIGH - LOW) * 2 - 1 for x in (point.valence, point.arousal))
+        # grid_sample wants (x, y) = (last axis, first axis); the map's first axis is valence.
+        where = torch.tensor([[[[arousal, valence]]]], dtype=self.emotion_map.dtype)
+        planes = self.emotion_map.movedim(-1, 0)[None]  # (1, E, G, G)
+        return F.grid_sample(planes, where, mode="bilinear", align_corners=True)[0, :, 0, 0]
+
+
+def _rowwise(head: nn.Module, features: Tensor) -> Tensor:
+    """Apply a head to the last dimension, all rows in one batch."""
+    return head(features.flatten(0, -2)).unflatten(0, features.shape[:-1])

@@ -1,0 +1,197 @@
+"""A recurrent decoder over compound note steps: how a latent becomes notes, one after the other.
+
+Each step predicts its four fields in turn, each given the ones before it: shift, then pitch, then duration, then
+velocity. So a chord, a run and a held bass are choices made together, at a quarter of the length of event tokens.
+
+Shapes: B batch, T steps, H hidden, D condition.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from eimg_core.midi import codec
+from eimg_core.midi.codec import DURATION, FIELD_SIZES, PITCH, REST_PITCH, SHIFT, STEPS_PER_BEAT, VELOCITY, Score
+
+__all__ = ["NoteDecoder", "NoteEmbedding", "Sampling", "StepLogits"]
+
+_NARROW = 64
+_LARGEST_CHORD = 8  # notes struck together; two hands rarely hold more
+_WIDEST_GAP_S = 2.5  # the longest silence between two onsets that still sounds like one piece
+
+
+class Sampling(NamedTuple):
+    """How a class is drawn: logits / temperature, then the smallest set of classes that holds ``top_p``."""
+
+    temperature: float = 1.0
+    top_p: float = 0.95
+
+
+class StepLogits(NamedTuple):
+    """One tensor (B, T, classes) per field."""
+
+    shift: Tensor
+    pitch: Tensor
+    duration: Tensor
+    velocity: Tensor
+
+
+class NoteEmbedding(nn.Module):
+    """One vector per step: its four fields and the place of its onset within the beat, (B, T, 4) → (B, T, width)."""
+
+    def __init__(self, widths: tuple[int, int, int, int], phase_width: int) -> None:
+        super().__init__()
+        # One more class than the codec has: "no step yet", the decoder's first input.
+        self.tables = nn.ModuleList(nn.Embedding(size + 1, w) for size, w in zip(FIELD_SIZES, widths, strict=True))
+        self.phase = nn.Embedding(STEPS_PER_BEAT, phase_width)
+        self.width = sum(widths) + phase_width
+
+    def forward(self, steps: Tensor, phases: Tensor) -> Tensor:
+        parts = [table(steps[..., field]) for field, table in enumerate(self.tables)]
+        return torch.cat([*parts, self.phase(phases)], dim=-1)
+
+    @staticmethod
+    def phases(steps: Tensor) -> Tensor:
+        """Place of each onset within the beat, 0-23: (B, T, 4) → (B, T)."""
+        return steps[..., SHIFT].cumsum(dim=-1) % STEPS_PER_BEAT
+
+
+class NoteDecoder(nn.Module):
+    """Two stacked GRUs over the steps so far and a condition, and the four field heads."""
+
+    def __init__(self, embedding: NoteEmbedding, condition_dim: int, hidden: int, layers: int = 2, dropout: float = 0.1):
+        super().__init__()
+        self.embedding = embedding
+        self.start = nn.Linear(condition_dim, layers * hidden)
+        self.tempo = nn.Linear(condition_dim, codec.TEMPO_CLASSES)
+        self.tempo_embedding = nn.Embedding(codec.TEMPO_CLASSES, 32)
+        # Every step sees the condition through a narrow layer: the recurrence is where the time goes.
+        self.narrow = nn.Linear(condition_dim, _NARROW)
+        self.gru = nn.GRU(
+            embedding.width + _NARROW + 32, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
+        )
+        self.skip = nn.Linear(condition_dim, hidden)  # lets the condition reach every choice without the recurrence
+        self.heads = nn.ModuleList(nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, size)) for size in FIELD_SIZES)
+        self.given = nn.ModuleList(nn.Embedding(size, hidden) for size in (*FIELD_SIZES[:3], STEPS_PER_BEAT))
+        self.layers, self.hidden = layers, hidden
+
+    # --- training -----------------------------------------------------------------------------------------------
+
+    def forward(self, steps: Tensor, tempo_class: Tensor, condition: Tensor, *, input_dropout: float = 0.0) -> StepLogits:
+        """Teacher-forced logits of every step.
+
+        Args:
+            steps: (B, T, 4), the true steps.
+            tempo_class: (B,).
+            condition: (B, D).
+            input_dropout: share of previous steps that are hidden, so that the condition has to be used.
+        """
+        B, T, _ = steps.shape
+        phases = NoteEmbedding.phases(steps)
+        before = self.embedding(*self._shifted(steps, phases))
+        if input_dropout > 0 and self.training:
+            before = before * (torch.rand(B, T, 1, device=steps.device) >= input_dropout)
+        outputs, _ = self.gru(self._inputs(before, tempo_class, condition), self._first_state(condition))
+        return self._field_logits(outputs + self.skip(condition)[:, None], steps, phases)
+
+    def _shifted(self, steps: Tensor, phases: Tensor) -> tuple[Tensor, Tensor]:
+        """Each step's predecessor; the first has "no step yet"."""
+        first = torch.tensor(FIELD_SIZES, device=steps.device).expand(len(steps), 1, 4)
+        return torch.cat([first, steps[:, :-1]], dim=1), F.pad(phases[:, :-1], (1, 0))
+
+    def _inputs(self, before: Tensor, tempo_class: Tensor, condition: Tensor) -> Tensor:
+        constant = torch.cat([self.narrow(condition), self.tempo_embedding(tempo_class)], dim=-1)
+        return torch.cat([before, constant[:, None].expand(-1, before.shape[1], -1)], dim=-1)
+
+    def _first_state(self, condition: Tensor) -> Tensor:
+        return self.start(condition).tanh().view(-1, self.layers, self.hidden).transpose(0, 1).contiguous()
+
+    def _field_logits(self, context: Tensor, steps: Tensor, phases: Tensor) -> StepLogits:
+        """Heads in the order of the fields, each given the fields before it."""
+        shift = self.heads[SHIFT](context)
+        context = context + self.given[SHIFT](steps[..., SHIFT]) + self.given[3](phases)
+        pitch = self.heads[PITCH](context)
+        context = context + self.given[PITCH](steps[..., PITCH])
+        duration = self.heads[DURATION](context)
+        context = context + self.given[DURATION](steps[..., DURATION])
+        return StepLogits(shift, pitch, duration, self.heads[VELOCITY](context))
+
+    # --- playing ------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def play(
+        self, condition: Tensor, *, seconds: float, sampling: Sampling, generator: torch.Generator
+    ) -> list[Score]:
+        """Draw a score for every condition, all in one batch.
+
+        A row ends by time, not by tokens: at the first onset after ``seconds``. Grammar: chords are struck from low
+        to high with at most eight notes, and no silence is longer than 2.5 s.
+
+        Args:
+            condition: (B, D).
+            seconds: of music.
+            sampling: for shift, pitch and duration alike; velocity is drawn at half the temperature.
+            generator: the only source of randomness.
+        """
+        B = len(condition)
+        tempo_class = _draw(self.tempo(condition), Sampling(0.7, 0.9), generator)
+        tempi = [codec.tempo_of_class(int(c)) for c in tempo_class]
+        step_s = np.array([60.0 / tempo / STEPS_PER_BEAT for tempo in tempi])
+        last_step = torch.from_numpy(np.ceil(seconds / step_s).astype(np.int64))
+        longest_shift = torch.from_numpy(np.clip(_WIDEST_GAP_S / step_s, 1, codec.LONGEST_SHIFT).astype(np.int64))
+        shifts = torch.arange(FIELD_SIZES[SHIFT])
+        pitches = torch.arange(FIELD_SIZES[PITCH])
+
+        state, skip = self._first_state(condition), self.skip(condition)
+        step = torch.tensor(FIELD_SIZES).repeat(B, 1)
+        now, phase, chord = torch.zeros(B, dtype=torch.int64), torch.zeros(B, dtype=torch.int64), torch.zeros(B)
+        rows: list[Tensor] = []
+        times: list[Tensor] = []
+        for index in range(int(40 * seconds)):  # no pianist strikes more keys a second
+            before = self.embedding(step[:, None], phase[:, None])
+            output, state = self.gru(self._inputs(before, tempo_class, condition), state)
+            context = output[:, 0] + skip
+
+            logits = self.heads[SHIFT](context)
+            top_reached = step[:, PITCH] >= REST_PITCH - 1  # nothing can follow above the highest key
+            full = (chord >= _LARGEST_CHORD) | top_reached if index else torch.zeros(B, dtype=torch.bool)
+            forbidden = (shifts > longest_shift[:, None]) | (full[:, None] & (shifts == 0))
+            shift = _draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
+            now = now + shift
+            phase = now % STEPS_PER_BEAT
+            together = (shift == 0) & (index > 0)
+            chord = torch.where(together, chord + 1, torch.ones(B))
+            context = context + self.given[SHIFT](shift) + self.given[3](phase)
+
+            logits = self.heads[PITCH](context)
+            forbidden = together[:, None] & (pitches <= step[:, PITCH, None]) | (pitches == REST_PITCH)
+            pitch = _draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
+            context = context + self.given[PITCH](pitch)
+            duration = _draw(self.heads[DURATION](context), sampling, generator)
+            context = context + self.given[DURATION](duration)
+            calm = Sampling(0.5 * sampling.temperature, sampling.top_p)
+            velocity = _draw(self.heads[VELOCITY](context), calm, generator)
+
+            step = torch.stack([shift, pitch, duration, velocity], dim=-1)
+            rows.append(step)
+            times.append(now)
+            if bool((now >= last_step).all()):
+                break
+        steps, onsets = torch.stack(rows, dim=1), torch.stack(times, dim=1)  # (B, T, 4), (B, T)
+        kept = (onsets < last_step[:, None]).sum(dim=1)
+        return [Score(row[:n].numpy(), tempo) for row, n, tempo in zip(steps, kept.tolist(), tempi, strict=True)]
+
+
+def _draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
+    """One class per row by nucleus sampling (Holtzman et al. 2020): (B, classes) → (B,)."""
+    probabilities = (logits / max(sampling.temperature, 1e-3)).softmax(dim=-1)
+    ranked, order = probabilities.sort(dim=-1, descending=True)
+    # A class is kept while the classes before it hold less than top_p; the first is always kept.
+    ranked = ranked.masked_fill(ranked.cumsum(dim=-1) - ranked >= sampling.top_p, 0.0)
+    chosen = torch.multinomial(ranked, 1, generator=generator)
+    return order.gather(-1, chosen)[:, 0]

@@ -1,0 +1,254 @@
+"""FNT: Music FaderNets, a Gaussian-mixture VAE with two factors, rhythm and note.
+
+Two encoders read the same steps and give two latents. Each factor has its own small decoder, which rebuilds the
+factor's series (what happens in each frame; how many notes sound), its own mixture of Gaussians, one component for low
+and one for high arousal, and one dimension that rises with the factor's density: the "faders". The global decoder
+plays the notes from both latents and the key.
+
+v_y = [z_rhythm (128), z_note (128), key (24)], 280 numbers as in the paper; posterior means, and a real key where the
+released code has 24 constant ones.
+
+References: Tan and Herremans 2020, "Music FaderNets"; the paper's Section V-A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from eimg_core.autoencoder import MusicAutoencoder
+from eimg_core.emotion import MIDDLE, VA
+from eimg_core.layers import linear_ramp
+from eimg_core.losses import attribute_regularisation, gaussian_kl, mixture_log_posterior
+from eimg_core.midi import codec
+from eimg_core.midi.attributes import MOST_NOTES
+from eimg_core.midi.batch import MusicBatch
+from eimg_core.midi.notes import Piece
+from eimg_core.music_ae.decoder import NoteDecoder, NoteEmbedding, Sampling
+from eimg_core.trainable import LossTerms, Objective
+
+__all__ = ["FaderNet", "FaderNetConfig", "Posterior", "arousal_class", "token_cross_entropy"]
+
+_KEYS = 24
+_RHYTHM_CLASSES = 3
+_CLASSES = 2  # low and high arousal
+
+
+@dataclass(frozen=True)
+class FaderNetConfig:
+    """Weights and latent sizes are those of the released code; widths are sized for the CPU (512 → 256)."""
+
+    field_widths: tuple[int, int, int, int] = (32, 64, 32, 16)
+    phase_width: int = 16
+    encoder_hidden: int = 192
+    decoder_hidden: int = 256
+    factor_hidden: int = 96
+    factor_dim: int = 128
+    prior_logvar: float = -4.0
+    dropout: float = 0.2
+    input_dropout: float = 0.25
+    weight_tokens: float = 5.0
+    weight_kl: float = 0.2
+    kl_start: int = 0  # steps
+    kl_full: int = 600
+    temperature: float = 1.0
+    top_p: float = 0.9
+
+    @classmethod
+    def tiny(cls) -> FaderNetConfig:
+        return cls(
+            field_widths=(4, 8, 4, 4),
+            phase_width=4,
+            encoder_hidden=12,
+            decoder_hidden=16,
+            factor_hidden=8,
+            factor_dim=6,
+            dropout=0.0,
+            input_dropout=0.0,
+        )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "field_widths", tuple(self.field_widths))
+
+
+class Posterior(NamedTuple):
+    """q(z | piece) of one factor, both (B, D)."""
+
+    mu: Tensor
+    logvar: Tensor
+
+    def draw(self) -> Tensor:
+        return self.mu + (0.5 * self.logvar).exp() * torch.randn_like(self.mu)
+
+
+def arousal_class(va: Tensor) -> Tensor:
+    """0 for arousal below 5, 1 from 5 up: (B, 2) → (B,). Both factors are supervised by it, as in FaderNets."""
+    return (va[:, 1] >= MIDDLE).long()
+
+
+class StepEncoder(nn.Module):
+    """A bidirectional GRU over the steps; its last states give mu and logvar of one factor."""
+
+    def __init__(self, width: int, hidden: int, dim: int, first_logvar: float) -> None:
+        super().__init__()
+        self.gru = nn.GRU(width, hidden, batch_first=True, bidirectional=True)
+        self.mu = nn.Linear(2 * hidden, dim)
+        self.logvar = nn.Linear(2 * hidden, dim)
+        # Begin at the prior's width, or the first KL is hundreds of nats.
+        nn.init.constant_(self.logvar.bias, first_logvar)
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> Posterior:
+        packed = nn.utils.rnn.pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        _, states = self.gru(packed)  # (2, B, hidden)
+        last = torch.cat([states[0], states[1]], dim=-1)
+        return Posterior(self.mu(last), self.logvar(last).clamp(-10.0, 2.0))
+
+
+class SeriesDecoder(nn.Module):
+    """A GRU that rebuilds a factor's series of classes, given the class before and z: (B, F), (B, D) → (B, F, C)."""
+
+    def __init__(self, classes: int, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.classes = classes
+        self.before = nn.Embedding(classes + 1, hidden)  # the last class: nothing before
+        self.gru = nn.GRU(hidden + dim, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, classes)
+
+    def forward(self, series: Tensor, z: Tensor) -> Tensor:
+        before = self.before(F.pad(series[:, :-1], (1, 0), value=self.classes))
+        outputs, _ = self.gru(torch.cat([before, z[:, None].expand(-1, series.shape[1], -1)], dim=-1))
+        return self.head(outputs)
+
+
+def token_cross_entropy(logits: Sequence[Tensor], steps: Tensor, mask: Tensor) -> Tensor:
+    """Mean over real steps of the summed cross-entropies of the four fields, in nats. Padding does not count."""
+    per_step = torch.stack(
+        [
+            F.cross_entropy(field_logits.transpose(1, 2), steps[..., field], reduction="none")
+            for field, field_logits in enumerate(logits)
+        ]
+    ).sum(dim=0)  # (B, T)
+    return (per_step * mask).sum() / mask.sum()
+
+
+class FaderNet(MusicAutoencoder):
+    """The GM-VAE with faders."""
+
+    Config = FaderNetConfig
+    config: FaderNetConfig
+    title = "Music FaderNets"
+    reference = "Tan and Herremans 2020"
+
+    def __init__(self, config: FaderNetConfig | None = None) -> None:
+        super().__init__()
+        config = config or FaderNetConfig()
+        self.config = config
+        dim = config.factor_dim
+        self.embedding = NoteEmbedding(config.field_widths, config.phase_width)
+        self.tempo_embedding = nn.Embedding(codec.TEMPO_CLASSES, config.phase_width)
+        width = self.embedding.width + config.phase_width
+        self.rhythm_encoder = StepEncoder(width, config.encoder_hidden, dim, config.prior_logvar)
+        self.note_encoder = StepEncoder(width, config.encoder_hidden, dim, config.prior_logvar)
+        self.rhythm_decoder = SeriesDecoder(_RHYTHM_CLASSES, dim, config.factor_hidden)
+        self.note_decoder = SeriesDecoder(MOST_NOTES + 1, dim, config.factor_hidden)
+        self.rhythm_means = nn.Parameter(nn.init.xavier_uniform_(torch.empty(_CLASSES, dim)))
+        self.note_means = nn.Parameter(nn.init.xavier_uniform_(torch.empty(_CLASSES, dim)))
+        self.decoder = NoteDecoder(
+            NoteEmbedding(config.field_widths, config.phase_width),
+            self.latent_dim,
+            config.decoder_hidden,
+            dropout=config.dropout,
+        )
+        self.dropout = nn.Dropout(config.dropout)
+
+    @property
+    def latent_dim(self) -> int:
+        return 2 * self.config.factor_dim + _KEYS
+
+    # --- encoding -----------------------------------------------------------------------------------------------
+
+    def posteriors(self, batch: MusicBatch) -> tuple[Posterior, Posterior]:
+        """q(z_rhythm | piece) and q(z_note | piece)."""
+        tempo = self.tempo_embedding(batch.tempo_class)[:, None].expand(-1, batch.steps.shape[1], -1)
+        embedded = torch.cat([self.embedding(batch.steps, NoteEmbedding.phases(batch.steps)), tempo], dim=-1)
+        embedded = self.dropout(embedded)
+        return self.rhythm_encoder(embedded, batch.lengths), self.note_encoder(embedded, batch.lengths)
+
+    def encode(self, batch: MusicBatch) -> Tensor:
+        rhythm, note = self.posteriors(batch)
+        return torch.cat([rhythm.mu, note.mu, batch.key.to(rhythm.mu.dtype)], dim=-1)
+
+    # --- training -----------------------------------------------------------------------------------------------
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (Objective("autoencode", ("model",), self.loss),)
+
+    def loss(self, batch: MusicBatch, step: int) -> LossTerms:
+        """Music FaderNets, Eq. 1-5, with the weights of the paper's code: tokens 5, KL 0.2 (mean over dimensions)."""
+        rhythm, note = self.posteriors(batch)
+        z_rhythm, z_note = (rhythm.draw(), note.draw()) if self.training else (rhythm.mu, note.mu)
+        condition = torch.cat([z_rhythm, z_note, batch.key.to(z_note.dtype)], dim=-1)
+        logits = self.decoder(
+            batch.steps, batch.tempo_class, condition, input_dropout=self.config.input_dropout
+        )
+        label = arousal_class(batch.va)
+        terms = {
+            "tokens": token_cross_entropy(logits, batch.steps, batch.mask),
+            "tempo": F.cross_entropy(self.decoder.tempo(condition), batch.tempo_class),
+            "rhythm_series": _series_loss(self.rhythm_decoder(batch.rhythm, z_rhythm), batch.rhythm),
+            "note_series": _series_loss(self.note_decoder(batch.note_counts, z_note), batch.note_counts),
+            "kl": self._kl(rhythm, self.rhythm_means, label) + self._kl(note, self.note_means, label),
+            "mixture_class": self._class_loss(z_rhythm, self.rhythm_means, label)
+            + self._class_loss(z_note, self.note_means, label),
+            "rhythm_fader": attribute_regularisation(z_rhythm[:, 0], batch.rhythm_density),
+            "note_fader": attribute_regularisation(z_note[:, 0], batch.note_density),
+        }
+        ramp = linear_ramp(step, self.config.kl_start, self.config.kl_full)
+        weights = {
+            **dict.fromkeys(terms, 1.0),
+            "tokens": self.config.weight_tokens,
+            "kl": self.config.weight_kl * ramp,
+            "mixture_class": 0.1 * ramp,
+        }
+        return LossTerms(terms, weights)
+
+    def _kl(self, posterior: Posterior, means: Tensor, label: Tensor) -> Tensor:
+        """KL to the component of the clip's class, mean over batch and dimensions."""
+        return gaussian_kl(posterior.mu, posterior.logvar, means[label], self.config.prior_logvar).mean()
+
+    def _class_loss(self, z: Tensor, means: Tensor, label: Tensor) -> Tensor:
+        """−log q(class | z): the mixture must tell the classes apart."""
+        return F.nll_loss(mixture_log_posterior(z, means, self.config.prior_logvar), label)
+
+    # --- playing ------------------------------------------------------------------------------------------------
+
+    def generate(
+        self, latents: Tensor, *, seconds: float, generator: torch.Generator, va: Sequence[VA] | None = None
+    ) -> list[Piece]:
+        z, key = latents.split([2 * self.config.factor_dim, _KEYS], dim=-1)
+        condition = torch.cat([z, _one_key(key, generator)], dim=-1)
+        sampling = Sampling(self.config.temperature, self.config.top_p)
+        scores = self.decoder.play(condition, seconds=seconds, sampling=sampling, generator=generator)
+        return [codec.decode(score) for score in scores]
+
+
+def _series_loss(logits: Tensor, series: Tensor) -> Tensor:
+    """Cross-entropy over the classes (the last dimension), mean over frames."""
+    return F.cross_entropy(logits.transpose(1, 2), series)
+
+
+def _one_key(weights: Tensor, generator: torch.Generator) -> Tensor:
+    """One key per row, one-hot: (B, 24) → (B, 24).
+
+    The key part of a mapped v_y is near the chance of each key. The stronger mode, major or minor, carries emotion and
+    is kept; the tonic, which carries none, is drawn.
+    """
+    chances = weights.clamp_min(0.0) + 1e-4
+    major, minor = chances[:, :12].sum(dim=-1), chances[:, 12:].sum(dim=-1)
+    modal = torch.cat([chances[:, :12] * (major >= minor)[:, None], chances[:, 12:] * (minor > major)[:, None]], dim=-1)
+    return F.one_hot(torch.multinomial(modal, 1, generator=generator)[:, 0], _KEYS).to(weights.dtype)

@@ -1,0 +1,134 @@
+"""A pairing at work: photo → v_x → z_x → ṽ_y → notes. The paper's Fig. 2, at inference."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL.Image import Image
+from torch import Tensor
+
+from eimg_core.autoencoder import ImageAutoencoder, MusicAutoencoder
+from eimg_core.checkpoints import ASSETS, load_model, read_card
+from eimg_core.composer import ComposeOptions, Composer, Composition, Progress
+from eimg_core.cross_modal import CrossModal
+from eimg_core.emotion import VA, distance
+from eimg_core.errors import CheckpointError, InputError
+from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.images import to_tensor
+from eimg_core.midi.ending import ring_out
+from eimg_core.midi.notes import Piece
+from eimg_core.music_ae import MUSIC_AUTOENCODERS
+
+__all__ = ["DEFAULT_PAIRING", "Pipeline", "available"]
+
+DEFAULT_PAIRING = "vqvae+fnt"
+_SAME_PLACE = 0.05  # a target this near to the photo's own emotion is not a wish to move
+
+
+def available(root: Path = ASSETS) -> list[str]:
+    """Keys of the pairings whose weights are shipped under ``root``, the default first. Reads no tensors."""
+    folders = sorted((root / "cross_modal").glob("*/card.json"))
+    keys = [folder.parent.name for folder in folders]
+    return sorted(keys, key=lambda key: (key != DEFAULT_PAIRING, key))
+
+
+class Pipeline(Composer):
+    """An image autoencoder, a bridge and a music autoencoder that belong together.
+
+    The steps ``embed``, ``project``, ``to_music_latent`` and ``generate`` are public, so that each can be looked at.
+    """
+
+    def __init__(self, key: str, image_ae: ImageAutoencoder, cross_modal: CrossModal, music_ae: MusicAutoencoder) -> None:
+        self.key = key
+        self.title = f"{image_ae.title} + {music_ae.title}"
+        self.image_ae, self.cross_modal, self.music_ae = image_ae, cross_modal, music_ae
+
+    @classmethod
+    def load(cls, pairing: str, root: Path = ASSETS) -> Pipeline:
+        """Load a pairing such as ``vqvae+fnt``.
+
+        Raises:
+            InputError: no such pairing is shipped.
+            CheckpointError: a component is damaged, or the bridge was trained on other autoencoders.
+        """
+        known = available(root)
+        if pairing not in known:
+            raise InputError(f"There is no pairing {pairing!r}; choose one of: {', '.join(known) or 'none is trained'}.")
+        image_key, music_key = pairing.partition("@")[0].split("+")
+        image_ae, image_card = load_model(root / "image_ae" / image_key, IMAGE_AUTOENCODERS)
+        music_ae, music_card = load_model(root / "music_ae" / music_key, MUSIC_AUTOENCODERS)
+        bridge_card = read_card(root / "cross_modal" / pairing)
+        cross_modal, _ = load_model(root / "cross_modal" / pairing, {bridge_card["key"]: CrossModal})
+        for name, found in (("image", image_card), ("music", music_card)):
+            if bridge_card["depends_on"].get(name) != found["sha256"]:
+                raise CheckpointError(
+                    f"The bridge {pairing} was trained on another {name} autoencoder; run "
+                    f"`python -m train.cross_modal {image_key} {music_key}` again."
+                )
+        return cls(pairing, image_ae, cross_modal, music_ae)
+
+    # --- the steps ----------------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def embed(self, photo: Image) -> Tensor:
+        """v_x of a photo: (1, image_dim)."""
+        return self.image_ae.encode(to_tensor(photo, self.image_ae.image_size)[None])
+
+    @torch.inference_mode()
+    def project(self, v_x: Tensor) -> Tensor:
+        """z_x, of length 1: (1, E)."""
+        return F.normalize(self.cross_modal.embed_images(v_x), dim=-1)
+
+    @torch.inference_mode()
+    def moved(self, z: Tensor | None, origin: VA | None, target: VA) -> Tensor:
+        """The place in the shared space of a wished emotion: (1, E).
+
+        Without a photo it is where music of that emotion lies. With one, the photo's own place moves by the difference
+        between where music of the two emotions lies, so that what is special about the photo stays.
+        """
+        there = self.cross_modal.place_of(target)[None]
+        if z is None or origin is None:
+            return there
+        return z + there - self.cross_modal.place_of(origin)[None]
+
+    @torch.inference_mode()
+    def to_music_latent(self, z: Tensor) -> Tensor:
+        """ṽ_y: (1, E) → (1, music_dim)."""
+        return self.cross_modal.to_music(z)
+
+    def generate(self, v_y: Tensor, options: ComposeOptions, target: VA) -> Piece:
+        """Notes of ṽ_y, brought to rest at the wished length."""
+        generator = torch.Generator().manual_seed(options.seed)
+        with torch.inference_mode():
+            piece = self.music_ae.generate(v_y, seconds=options.seconds, generator=generator, va=[target])[0]
+        return ring_out(piece, options.seconds)
+
+    # --- the walk -----------------------------------------------------------------------------------------------
+
+    def compose(
+        self, photo: Image | None, photo_va: VA | None, options: ComposeOptions, progress: Progress | None = None
+    ) -> Composition:
+        target = options.target or photo_va
+        if target is None:
+            raise InputError("There is nothing to compose for: give a photo, or both valence and arousal.")
+        tell = progress or (lambda stage, share: None)
+        notes: list[str] = []
+        started = time.perf_counter()
+        tell("embedding", 0.1)
+        z = self.project(self.embed(photo)) if photo is not None else None
+        wishes = z is None or (photo_va is not None and distance(target, photo_va) > _SAME_PLACE)
+        if wishes:
+            if not self.music_ae.uses_va and z is not None:
+                notes.append("The photo's place in the emotion space was moved towards the wished emotion.")
+            z = self.moved(z, photo_va, target)
+        assert z is not None
+        v_y = self.to_music_latent(z)
+        embedded = time.perf_counter()
+        tell("composing", 0.3)
+        piece = self.generate(v_y, options, target)
+        tell("composing", 1.0)
+        timings = {"embed": embedded - started, "generate": time.perf_counter() - embedded}
+        return Composition(piece, self.key, options, photo_va, target, timings_s=timings, notes=tuple(notes))

@@ -1,0 +1,194 @@
+"""The one object that the page and the command line talk to: reads photos, composes, plays, saves.
+
+Everything is loaded when it is first needed and kept. Photos and pieces are values; nothing of a visitor stays here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from PIL.Image import Image
+
+from eimg_core import __version__
+from eimg_core.checkpoints import ASSETS, read_card
+from eimg_core.composer import ComposeOptions, Composition, Progress
+from eimg_core.emotion import VA
+from eimg_core.errors import CheckpointError
+from eimg_core.figures import save_figure
+from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.metrics.quality import quality
+from eimg_core.midi.notes import Piece, write_midi
+from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available
+from eimg_core.sound.render import Waveform, render
+from eimg_core.va.evaluator import Evaluator
+from eimg_core.va.image_reader import ImageReader, ImageReading
+
+__all__ = ["PairingInfo", "Studio", "describe"]
+
+JSON_FORMAT = 1
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PairingInfo:
+    """A shipped pairing, as menus show it."""
+
+    key: str
+    title: str
+    preset: str
+    megabytes: float
+    default: bool
+
+
+class Studio:
+    """Loads lazily from ``root``; safe to share between threads.
+
+    Args:
+        root: folder of trained components.
+    """
+
+    def __init__(self, root: Path = ASSETS) -> None:
+        self.root = root
+        self._loaded: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def _once(self, name: str, load: Callable[[], T]) -> T:
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = load()
+            found: T = self._loaded[name]
+            return found
+
+    # --- what there is ------------------------------------------------------------------------------------------
+
+    def pairings(self) -> list[PairingInfo]:
+        """Every shipped pairing, the default first."""
+        infos = []
+        for key in available(self.root):
+            image_key, music_key = key.partition("@")[0].split("+")
+            folders = [self.root / p for p in (f"cross_modal/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}")]
+            size = sum(file.stat().st_size for folder in folders for file in folder.glob("weights.safetensors"))
+            title = f"{IMAGE_AUTOENCODERS[image_key].title} + {MUSIC_AUTOENCODERS[music_key].title}"
+            preset = str(read_card(folders[0]).get("preset", ""))
+            infos.append(PairingInfo(key, title, preset, round(size / 1e6, 1), key == DEFAULT_PAIRING))
+        return infos
+
+    def pipeline(self, pairing: str) -> Pipeline:
+        return self._once(f"pairing {pairing}", lambda: Pipeline.load(pairing, self.root))
+
+    def _evaluator(self) -> Evaluator | None:
+        def load() -> Evaluator | None:
+            try:
+                return Evaluator.load(self.root)
+            except CheckpointError:
+                return None  # the piece's own point is then left open; everything else works
+
+        return self._once("evaluator", load)
+
+    def warm_up(self, pairing: str = DEFAULT_PAIRING) -> None:
+        """Load and run everything once, so that the first visitor does not wait."""
+        point = VA(6.0, 5.0)
+        composition = self.compose(None, pairing, ComposeOptions(seconds=4.0, target=point))
+        self.render(composition.piece)
+        self._once("reader", lambda: ImageReader.load(self.root))
+
+    # --- what it does -------------------------------------------------------------------------------------------
+
+    def read_photo(self, photo: Image) -> ImageReading:
+        """The emotion of a photo, with one standard deviation on each axis."""
+        return self._once("reader", lambda: ImageReader.load(self.root)).read(photo)
+
+    def compose(
+        self, photo: Image | None, pairing: str, options: ComposeOptions, progress: Progress | None = None
+    ) -> Composition:
+        """Compose, then measure: quality metrics and the emotion that the evaluator hears."""
+        started = time.perf_counter()
+        pipeline = self.pipeline(pairing)
+        loaded = time.perf_counter()
+        if progress:
+            progress("reading the photo", 0.05)
+        photo_va = self.read_photo(photo).va.clamped() if photo is not None else None
+        read = time.perf_counter()
+        composition = pipeline.compose(photo, photo_va, options, progress)
+        composed = time.perf_counter()
+        measured = quality(composition.piece)
+        evaluator = self._evaluator()
+        heard = evaluator.judge(composition.piece) if evaluator and composition.piece.notes else None
+        timings = {
+            "load": loaded - started,
+            "read_photo": read - loaded,
+            **composition.timings_s,
+            "measure": time.perf_counter() - composed,
+        }
+        return replace(
+            composition,
+            piece_va=heard,
+            metrics={
+                "polyphony_rate": measured.polyphony_rate,
+                "pitch_entropy": measured.pitch_entropy,
+                "groove_consistency": measured.groove_consistency,
+            },
+            timings_s=timings,
+        )
+
+    def render(self, piece: Piece) -> Waveform:
+        """The piece as stereo sound."""
+        return render(piece)
+
+    def save(
+        self,
+        composition: Composition,
+        waveform: Waveform | None,
+        folder: Path,
+        stem: str,
+        photo: Image | None = None,
+        figure: bool = True,
+    ) -> dict[str, Path]:
+        """Write ``<stem>.mid``, ``.json`` and, where wanted, ``.wav`` and ``.png``; returns suffix → path."""
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {"mid": folder / f"{stem}.mid", "json": folder / f"{stem}.json"}
+        write_midi(composition.piece, files["mid"], title=f"{composition.pairing} seed {composition.options.seed}")
+        if waveform is not None:
+            files["wav"] = folder / f"{stem}.wav"
+            files["wav"].write_bytes(waveform.wav_bytes())
+        if figure:
+            files["png"] = folder / f"{stem}.png"
+            save_figure(composition, files["png"], photo)
+        record = describe(composition, {suffix: path.name for suffix, path in files.items()})
+        if waveform is not None:
+            record["sound"] = {"engine": waveform.engine, "soundfont": waveform.soundfont}
+        files["json"].write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return files
+
+
+def _point(va: VA | None) -> dict[str, float] | None:
+    return None if va is None else {"valence": round(va.valence, 4), "arousal": round(va.arousal, 4)}
+
+
+def describe(composition: Composition, files: dict[str, str]) -> dict[str, Any]:
+    """A composition as plain values for JSON. A metric that is not defined is ``null``."""
+    return {
+        "format": JSON_FORMAT,
+        "version": __version__,
+        "pairing": composition.pairing,
+        "seed": composition.options.seed,
+        "seconds": composition.options.seconds,
+        "seconds_made": round(composition.piece.duration_s, 3),
+        "note_count": len(composition.piece.notes),
+        "tempo_bpm": round(composition.piece.tempo_bpm, 2),
+        "photo": _point(composition.photo_va),
+        "target": _point(composition.target_va),
+        "piece": _point(composition.piece_va),
+        "metrics": {name: round(v, 6) if math.isfinite(v) else None for name, v in composition.metrics.items()},
+        "timings_s": {name: round(value, 4) for name, value in composition.timings_s.items()},
+        "notes": list(composition.notes),
+        "files": files,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ class ProjectionHead(nn.Sequential):
         if len(widths) < 2:
             raise ValueError(f"a head needs at least an input and an output width, got {list(widths)}")
         layers: list[nn.Module] = []
-        for inner, outer in zip(widths[:-2], widths[1:-1], strict=True):
+        for inner, outer in pairwise(widths[:-1]):
             layers += [nn.Linear(inner, outer, bias=False), nn.BatchNorm1d(outer), nn.ReLU()]
         super().__init__(*layers, nn.Linear(widths[-2], widths[-1]))
 

@@ -63,5 +63,5 @@ class Trainable(nn.Module, ABC):
         """Group name → modules; each group has an optimiser of its own."""
         return {"model": (self,)}
 
-    def after_step(self, step: int) -> None:  # noqa: B027  (an optional hook: most models need nothing)
+    def after_step(self, step: int) -> None:
         """Moving averages, unused codes and the like; called after every optimiser step."""

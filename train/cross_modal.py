@@ -81,7 +81,10 @@ def held_out(model: CrossModal, images: Features, music: Features) -> dict[str, 
         ``loss``: mean VA distance from a photo to the 8 clips whose embeddings are nearest to it (lower is better);
         ``constant``: the same for clips drawn without looking; ``rebuilt``: R² of ṽ_y against standardised v_y.
     """
-    z_x, z_y = F.normalize(model.embed_images(images.latents), dim=-1), F.normalize(model.embed_music(music.latents), dim=-1)
+    z_x, z_y = (
+        F.normalize(model.embed_images(images.latents), dim=-1),
+        F.normalize(model.embed_music(music.latents), dim=-1),
+    )
     distances = torch.from_numpy(pairwise_distance(images.va.numpy(), music.va.numpy()))
     near = (z_x @ z_y.T).topk(min(8, len(z_y)), dim=1).indices
     target = (music.latents - model.music_mean) / model.music_std
@@ -107,7 +110,10 @@ def main(argv: list[str] | None = None) -> None:
     pairing = f"{args.image}+{args.music}"
     stage = stage_of(args, "cross_modal", pairing)
     photos, clips = read_oasis(args.data), read_eimg(args.data)
-    folders: dict[str, Path] = {"image": args.out / "image_ae" / args.image, "music": args.out / "music_ae" / args.music}
+    folders: dict[str, Path] = {
+        "image": args.out / "image_ae" / args.image,
+        "music": args.out / "music_ae" / args.music,
+    }
     image_ae, _ = load_model(folders["image"], IMAGE_AUTOENCODERS)
     music_ae, _ = load_model(folders["music"], MUSIC_AUTOENCODERS)
     pieces = load_pieces(clips, args.runs / "cache")
@@ -121,9 +127,7 @@ def main(argv: list[str] | None = None) -> None:
     }
     changes = dict(stage.model)
     base = CrossModalConfig.tiny() if changes.pop("tiny", False) else CrossModalConfig()
-    model = CrossModal(
-        replace(base, image_dim=image_ae.latent_dim, music_dim=music_ae.latent_dim, **changes)
-    )
+    model = CrossModal(replace(base, image_dim=image_ae.latent_dim, music_dim=music_ae.latent_dim, **changes))
     model.standardise(images["train"].latents, music["train"].latents)
     n = min(args.n, len(images["train"].va) // 2, len(music["train"].va) // 2)
     numbers = fit(

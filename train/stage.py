@@ -54,7 +54,9 @@ def split_count(corpus: Any) -> dict[str, int]:
     return {split: len(corpus.split(split)) for split in ("train", "val", "test")}
 
 
-def card(args: argparse.Namespace, kind: str, key: str, stage: StageConfig, corpora: list[Any], **more: Any) -> dict[str, Any]:
+def card(
+    args: argparse.Namespace, kind: str, key: str, stage: StageConfig, corpora: list[Any], **more: Any
+) -> dict[str, Any]:
     """What a person wants to know about a component; ``save_model`` adds the config and the hash."""
     return {
         "kind": kind,
@@ -62,7 +64,13 @@ def card(args: argparse.Namespace, kind: str, key: str, stage: StageConfig, corp
         "preset": args.preset,
         "seed": args.seed,
         "trained_on": [
-            {"data": c.title, "licence": c.licence, "fit_on": "train", "chosen_on": "val", "items": split_count(c)}
+            {
+                "data": c.title,
+                "licence": c.licence,
+                "fit_on": "train",
+                "chosen_on": "val",
+                "items": split_count(c),
+            }
             for c in corpora
         ],
         "epochs": stage.loop.epochs,

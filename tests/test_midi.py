@@ -1,0 +1,174 @@
+"""Notes ↔ MIDI ↔ tokens: nothing that a listener would notice may be lost on the way."""
+
+from __future__ import annotations
+
+import mido
+import numpy as np
+import pytest
+
+from eimg_core.errors import InputError
+from eimg_core.midi import codec
+from eimg_core.midi.attributes import KEY_NAMES, key_of, note_series, rhythm_series
+from eimg_core.midi.batch import MusicBatch, MusicSample
+from eimg_core.midi.ending import ring_out
+from eimg_core.midi.notes import Note, Pedal, Piece, read_midi, write_midi
+
+
+def random_piece(seed: int = 0, notes: int = 60, tempo: float = 97.0) -> Piece:
+    """Notes at random times, no key struck again while it sounds."""
+    rng = np.random.default_rng(seed)
+    made: list[Note] = []
+    for _ in range(notes):
+        start, length = rng.uniform(0, 14), rng.uniform(0.1, 1.5)
+        pitch = int(rng.integers(21, 109))
+        if all(n.pitch != pitch or n.end_s + 0.1 < start or n.start_s > start + length + 0.1 for n in made):
+            made.append(Note(start, pitch, start + length, int(rng.integers(20, 120))))
+    return Piece(tuple(made), tempo, (3, 4), (Pedal(1.0, 2.5), Pedal(3.0, 4.0)))
+
+
+@pytest.mark.parametrize("tempo", [40.0, 97.0, 120.0, 233.0])
+def test_midi_round_trip_within_a_tick(tempo):
+    piece = random_piece(tempo=tempo)
+    again = read_midi(write_midi(piece))
+    tick = 60 / tempo / 480
+    assert again.meter == (3, 4)
+    assert again.tempo_bpm == pytest.approx(tempo, rel=1e-4)
+    assert len(again.notes) == len(piece.notes)
+    assert len(again.pedals) == 2
+    for a, b in zip(
+        sorted(piece.notes, key=lambda n: (n.pitch, n.start_s)),
+        sorted(again.notes, key=lambda n: (n.pitch, n.start_s)),
+        strict=True,
+    ):
+        assert (a.pitch, a.velocity) == (b.pitch, b.velocity)
+        assert a.start_s == pytest.approx(b.start_s, abs=1.01 * tick)
+        assert a.end_s == pytest.approx(b.end_s, abs=1.01 * tick)
+
+
+def test_files_have_480_ticks_and_the_same_bytes(tmp_path):
+    piece = random_piece()
+    first = write_midi(piece, tmp_path / "a.mid")
+    assert first == write_midi(piece) == (tmp_path / "a.mid").read_bytes()
+    assert mido.MidiFile(tmp_path / "a.mid").ticks_per_beat == 480
+
+
+def test_a_key_struck_again_is_released_first():
+    piece = Piece((Note(0, 60, 2, 80), Note(1, 60, 3, 80)))
+    assert [(n.start_s, n.end_s) for n in read_midi(write_midi(piece)).notes] == [(0, 1), (1, 3)]
+
+
+def test_straighten_puts_a_file_with_many_tempi_on_one_grid(tmp_path):
+    midi = mido.MidiFile(ticks_per_beat=480)
+    track = mido.MidiTrack()
+    midi.tracks.append(track)
+    for beat in range(8):
+        track.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(80 if beat % 2 else 160), time=0))
+        track.append(mido.Message("note_on", note=60 + beat, velocity=70, time=0))
+        track.append(mido.Message("note_off", note=60 + beat, velocity=0, time=480))
+    midi.save(tmp_path / "rubato.mid")
+    piece = read_midi(tmp_path / "rubato.mid", straighten=True)
+    beats = [n.start_s / piece.seconds_per_beat for n in piece.notes]
+    assert beats == pytest.approx(range(8), abs=1e-6)
+    assert piece.duration_s == pytest.approx(read_midi(tmp_path / "rubato.mid").duration_s, abs=1e-6)
+
+
+@pytest.mark.parametrize("data", [b"", b"not midi at all", b"MThd\x00\x00\x00\x06\x00\x01"])
+def test_a_broken_file_is_one_clear_sentence(tmp_path, data):
+    path = tmp_path / "song.mid"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"song\.mid is not a readable MIDI file") as caught:
+        read_midi(path)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"Cannot read none\.mid"):
+        read_midi(tmp_path / "none.mid")
+
+
+@pytest.mark.parametrize("bad", [Note(-1, 60, 1, 80), Note(0, 128, 1, 80), Note(1, 60, 1, 80), Note(0, 60, 1, 0)])
+def test_impossible_notes_are_refused(bad):
+    with pytest.raises(ValueError, match=r"note|pitch"):
+        Piece((bad,))
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tempo", [47.0, 97.0, 139.9, 300.0])
+def test_codec_round_trip_within_one_time_step(tempo):
+    piece = random_piece(3, tempo=tempo)
+    score = codec.encode(piece)
+    again = codec.decode(score)
+    assert len(again.notes) == len(piece.notes)
+    by_key = lambda n: (n.pitch, n.start_s)  # noqa: E731
+    for a, b in zip(sorted(piece.notes, key=by_key), sorted(again.notes, key=by_key), strict=True):
+        assert a.pitch == b.pitch
+        assert abs(a.start_s - b.start_s) <= score.step_s
+        assert abs(a.end_s - b.end_s) <= score.step_s
+        assert abs(a.velocity - b.velocity) <= 8
+
+
+def test_tokens_are_a_fixed_point_and_in_range():
+    score = codec.encode(random_piece(4))
+    again = codec.encode(codec.decode(score))
+    assert np.array_equal(again.steps, score.steps)
+    for field, size in enumerate(codec.FIELD_SIZES):
+        assert 0 <= score.steps[:, field].min() <= score.steps[:, field].max() < size
+
+
+def test_long_silence_uses_rests_and_keeps_time():
+    piece = Piece((Note(0, 60, 1, 80), Note(20, 62, 21, 80)))
+    score = codec.encode(piece)
+    assert (score.steps[:, codec.PITCH] == codec.REST_PITCH).sum() == 10 - 1 + (20 * 48 % 96 > 0)
+    assert codec.decode(score).notes[1].start_s == pytest.approx(20, abs=score.step_s)
+
+
+def test_tempo_folds_by_octaves():
+    assert codec.fold_tempo(120) == pytest.approx(120)
+    assert codec.fold_tempo(60) == pytest.approx(120)
+    assert codec.fold_tempo(140) == pytest.approx(70)
+    for index in range(codec.TEMPO_CLASSES):
+        assert codec.tempo_class(codec.tempo_of_class(index)) == index
+
+
+# --- attributes -------------------------------------------------------------------------------------------------
+
+
+def scale(pitches: list[int]) -> Piece:
+    return Piece(tuple(Note(0.5 * i, p, 0.5 * i + 0.5, 80) for i, p in enumerate(pitches)))
+
+
+def test_keys_of_plain_melodies():
+    assert KEY_NAMES[key_of(scale([60, 64, 67, 72, 65, 69, 67, 71, 72, 60]))] == "C major"
+    assert KEY_NAMES[key_of(scale([57, 60, 64, 69, 62, 65, 64, 68, 69, 57]))] == "A minor"
+
+
+def test_series_count_what_sounds():
+    piece = Piece((Note(0.0, 60, 0.5, 80), Note(0.25, 64, 0.5, 80)))
+    assert note_series(piece, 6).tolist() == [1, 1, 2, 2, 0, 0]
+    assert rhythm_series(piece, 6).tolist() == [1, 2, 1, 2, 0, 0]
+
+
+def test_transposition_moves_notes_and_key_together():
+    sample = MusicSample.of(scale([60, 64, 67, 72, 65, 69, 67, 71, 72, 60]))
+    moved = sample.transposed(3)
+    assert (moved.steps - sample.steps)[:, codec.PITCH].tolist() == [3] * 10
+    assert (sample.key, moved.key) == (0, 3)
+    assert sample.transposed(100).steps[:, codec.PITCH].max() == codec.REST_PITCH - 1
+
+
+def test_a_batch_pads_and_masks():
+    batch = MusicBatch.of([MusicSample.of(scale([60, 62])), MusicSample.of(scale([60, 62, 64]))])
+    assert batch.mask.tolist() == [[True, True, False], [True, True, True]]
+    assert batch.rhythm_density[1] > batch.rhythm_density[0]
+
+
+def test_a_piece_comes_to_rest_on_a_beat():
+    piece = Piece(tuple(Note(0.25 * i, 60 + i % 5, 0.25 * i + 0.2, 80) for i in range(80)), 120.0)
+    rested = ring_out(piece, 15.0)
+    last = [n for n in rested.notes if n.start_s == max(m.start_s for m in rested.notes)]
+    assert rested.duration_s == pytest.approx(15.0)
+    assert all(n.end_s == pytest.approx(15.0) for n in last)
+    assert last[0].start_s <= 14.0
+    assert last[0].start_s / 0.5 == pytest.approx(round(last[0].start_s / 0.5))

@@ -77,7 +77,9 @@ def _requested(path: Path, stems: _Stems, seed: int) -> Iterator[Job | str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read {path.name}; expected a CSV file with columns name, valence, arousal.") from error
+        raise InputError(
+            f"Cannot read {path.name}; expected a CSV file with columns name, valence, arousal."
+        ) from error
     table = csv.DictReader(text.splitlines())
     if missing := {"name", "valence", "arousal"} - set(table.fieldnames or ()):
         raise InputError(f"{path.name} has no column {', '.join(sorted(missing))}; expected name, valence, arousal.")
@@ -120,7 +122,9 @@ def _compose(args: argparse.Namespace) -> int:
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"Cannot write to {args.out.name}: {error.strerror}. Choose another folder with --out.") from error
+        raise InputError(
+            f"Cannot write to {args.out.name}: {error.strerror}. Choose another folder with --out."
+        ) from error
     problems = 0
     for job in jobs:
         try:
@@ -157,7 +161,13 @@ def _pairings(args: argparse.Namespace) -> int:
     infos = Studio().pairings()
     if args.json:
         rows = [
-            {"key": i.key, "title": i.title, "preset": i.preset, "megabytes": i.megabytes, "default": i.default}
+            {
+                "key": i.key,
+                "title": i.title,
+                "preset": i.preset,
+                "megabytes": i.megabytes,
+                "default": i.default,
+            }
             for i in infos
         ]
         print(json.dumps(rows, indent=2))
@@ -182,13 +192,14 @@ def _render(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
+    from eimg_core.checkpoints import ASSETS
     from eimg_core.errors import CheckpointError
     from eimg_core.metrics.quality import quality
     from eimg_core.midi.notes import read_midi
     from eimg_core.va.evaluator import Evaluator
 
     try:
-        evaluator = Evaluator.load()
+        evaluator = Evaluator.load(ASSETS)
     except CheckpointError:
         evaluator = None
     problems = 0
@@ -228,7 +239,9 @@ def _parser() -> argparse.ArgumentParser:
     compose.add_argument("--out", type=Path, default=Path("outputs"))
     compose.add_argument("--valence", type=float, help="1 unpleasant - 9 pleasant")
     compose.add_argument("--arousal", type=float, help="1 calm - 9 excited")
-    compose.add_argument("--requests", type=Path, metavar="FILE.csv", help="columns name, valence, arousal, optional seed")
+    compose.add_argument(
+        "--requests", type=Path, metavar="FILE.csv", help="columns name, valence, arousal, optional seed"
+    )
     compose.add_argument("--no-audio", action="store_true", help="leave out the WAV")
     compose.add_argument("--no-figure", action="store_true", help="leave out the PNG")
     compose.set_defaults(run=_compose)

@@ -87,7 +87,11 @@ class Composer(ABC):
 
     @abstractmethod
     def compose(
-        self, photo: Image | None, photo_va: VA | None, options: ComposeOptions, progress: Progress | None = None
+        self,
+        photo: Image | None,
+        photo_va: VA | None,
+        options: ComposeOptions,
+        progress: Progress | None = None,
     ) -> Composition:
         """One piece.
 

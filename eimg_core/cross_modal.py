@@ -134,7 +134,10 @@ class CrossModal(Trainable):
         normalise the sets apart and erase the difference that the contrast is about."""
         images = torch.cat([batch.image_positives, batch.image_negatives], dim=1)  # (A, 2n, image_dim)
         music = torch.cat([batch.music_positives, batch.music_negatives], dim=1)
-        z_x, z_y = self.embed_images(self._noisy(images, self.image_std)), self.embed_music(self._noisy(music, self.music_std))
+        z_x, z_y = (
+            self.embed_images(self._noisy(images, self.image_std)),
+            self.embed_music(self._noisy(music, self.music_std)),
+        )
         n, m = batch.image_positives.shape[1], batch.music_positives.shape[1]
         terms = contrastive(z_x[:, :n], z_x[:, n:], z_y[:, :m], z_y[:, m:], self.config.temperature)
         rebuilt = latent_reconstruction(self._standard_music(z_y), (music - self.music_mean) / self.music_std)

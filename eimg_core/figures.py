@@ -29,7 +29,15 @@ def draw_plane(axes: Axes, photo: VA | None, target: VA, piece: VA | None) -> No
     axes.axvline(MIDDLE, color=_LINE, zorder=0)
     for name, degrees in REGIONS:
         angle = math.radians(degrees)
-        axes.text(MIDDLE + 3.1 * math.cos(angle), MIDDLE + 3.1 * math.sin(angle), name, color=_SOFT, ha="center", va="center", fontsize=8)
+        axes.text(
+            MIDDLE + 3.1 * math.cos(angle),
+            MIDDLE + 3.1 * math.sin(angle),
+            name,
+            color=_SOFT,
+            ha="center",
+            va="center",
+            fontsize=8,
+        )
     if piece is not None:
         shown = piece.clamped()
         axes.plot([target.valence, shown.valence], [target.arousal, shown.arousal], color=_PIECE, lw=1, ls=":")
@@ -51,7 +59,9 @@ def draw_piano_roll(axes: Axes, piece: Piece) -> None:
     ):
         segments = [[(n.start_s, n.pitch), (max(n.end_s - 0.02, n.start_s + 0.02), n.pitch)] for n in chosen]
         alphas = [0.35 + 0.65 * n.velocity / 127 for n in chosen]
-        axes.add_collection(LineCollection(segments, colors=colour, alpha=alphas or None, linewidths=3.2, capstyle="butt"))
+        axes.add_collection(
+            LineCollection(segments, colors=colour, alpha=alphas or None, linewidths=3.2, capstyle="butt")
+        )
     pitches = [note.pitch for note in piece.notes] or [_MIDDLE_C]
     axes.set(xlim=(0, max(piece.duration_s, 1.0)), ylim=(min(pitches) - 3, max(pitches) + 3))
     octaves = [c for c in range(24, 109, 12) if min(pitches) - 3 <= c <= max(pitches) + 3]

@@ -72,9 +72,7 @@ def open_photo(source: Path | str | bytes) -> Image.Image:
     try:
         return _decode(picture)
     except MemoryError as fault:
-        raise InputError(
-            f"{name} needs more memory than there is; {_USE_INSTEAD} of a smaller size."
-        ) from fault
+        raise InputError(f"{name} needs more memory than there is; {_USE_INSTEAD} of a smaller size.") from fault
     except Exception as fault:  # hostile bytes raise OSError, SyntaxError, struct.error, zlib.error, ...
         raise InputError(
             f"{name} is damaged or incomplete and cannot be read to its end; "
@@ -141,9 +139,7 @@ def _read_file(path: Path, name: str) -> bytes:
 
 def _check_file_size(n_bytes: int, name: str) -> None:
     if n_bytes == 0:
-        raise InputError(
-            f"{name} is empty (0 bytes); please save or download it again, or choose another photo."
-        )
+        raise InputError(f"{name} is empty (0 bytes); please save or download it again, or choose another photo.")
     if n_bytes > MAX_FILE_BYTES:
         raise InputError(
             f"{name} has {n_bytes / 2**20:.0f} MB, and the limit is {MAX_FILE_BYTES // 2**20} MB; "

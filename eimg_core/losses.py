@@ -124,15 +124,15 @@ def contrastive(
 # --- variational autoencoders -----------------------------------------------------------------------------------
 
 
-def gaussian_kl(mu: Tensor, logvar: Tensor, prior_mu: Tensor | float = 0.0, prior_logvar: Tensor | float = 0.0) -> Tensor:
+def gaussian_kl(
+    mu: Tensor, logvar: Tensor, prior_mu: Tensor | float = 0.0, prior_logvar: Tensor | float = 0.0
+) -> Tensor:
     """KL( N(mu, e^logvar) ‖ N(prior_mu, e^prior_logvar) ) in nats, per dimension: (B, D) → (B, D).
 
     Closed form: ½ (logvar_p − logvar + (e^logvar + (mu − mu_p)²) / e^logvar_p − 1).
     """
     prior_mu, prior_logvar = (torch.as_tensor(p, dtype=mu.dtype, device=mu.device) for p in (prior_mu, prior_logvar))
-    return 0.5 * (
-        prior_logvar - logvar + (logvar.exp() + (mu - prior_mu) ** 2) * torch.exp(-prior_logvar) - 1.0
-    )
+    return 0.5 * (prior_logvar - logvar + (logvar.exp() + (mu - prior_mu) ** 2) * torch.exp(-prior_logvar) - 1.0)
 
 
 def mixture_log_posterior(z: Tensor, means: Tensor, logvar: Tensor | float) -> Tensor:

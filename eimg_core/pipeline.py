@@ -41,7 +41,9 @@ class Pipeline(Composer):
     The steps ``embed``, ``project``, ``to_music_latent`` and ``generate`` are public, so that each can be looked at.
     """
 
-    def __init__(self, key: str, image_ae: ImageAutoencoder, cross_modal: CrossModal, music_ae: MusicAutoencoder) -> None:
+    def __init__(
+        self, key: str, image_ae: ImageAutoencoder, cross_modal: CrossModal, music_ae: MusicAutoencoder
+    ) -> None:
         self.key = key
         self.title = f"{image_ae.title} + {music_ae.title}"
         self.image_ae, self.cross_modal, self.music_ae = image_ae, cross_modal, music_ae
@@ -56,7 +58,9 @@ class Pipeline(Composer):
         """
         known = available(root)
         if pairing not in known:
-            raise InputError(f"There is no pairing {pairing!r}; choose one of: {', '.join(known) or 'none is trained'}.")
+            raise InputError(
+                f"There is no pairing {pairing!r}; choose one of: {', '.join(known) or 'none is trained'}."
+            )
         image_key, music_key = pairing.partition("@")[0].split("+")
         image_ae, image_card = load_model(root / "image_ae" / image_key, IMAGE_AUTOENCODERS)
         music_ae, music_card = load_model(root / "music_ae" / music_key, MUSIC_AUTOENCODERS)
@@ -109,7 +113,11 @@ class Pipeline(Composer):
     # --- the walk -----------------------------------------------------------------------------------------------
 
     def compose(
-        self, photo: Image | None, photo_va: VA | None, options: ComposeOptions, progress: Progress | None = None
+        self,
+        photo: Image | None,
+        photo_va: VA | None,
+        options: ComposeOptions,
+        progress: Progress | None = None,
     ) -> Composition:
         target = options.target or photo_va
         if target is None:

@@ -1,0 +1,267 @@
+"""The contract that every registered autoencoder keeps, and the mathematics of each."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from eimg_core.checkpoints import load_model, save_model
+from eimg_core.cross_modal import CrossModal, CrossModalBatch, CrossModalConfig
+from eimg_core.emotion import VA
+from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.image_ae.vqvae import VectorQuantiser
+from eimg_core.midi import codec
+from eimg_core.midi.codec import PITCH, SHIFT
+from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.music_ae.decoder import NoteDecoder, NoteEmbedding, Sampling
+from eimg_core.music_ae.fnt import FaderNet, FaderNetConfig, arousal_class, token_cross_entropy
+from eimg_core.trainable import Trainable
+from tests.tiny import music_batch
+
+
+def image_batch(model, size: int = 4):
+    return torch.rand(size, 3, model.image_size, model.image_size, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def cross_modal_batch(config: CrossModalConfig) -> CrossModalBatch:
+    torch.manual_seed(2)
+    near_x, near_y = torch.randn(config.image_dim), torch.randn(config.music_dim)
+    noise = lambda d: 0.3 * torch.randn(3, 4, d)  # noqa: E731
+    return CrossModalBatch(
+        near_x + noise(config.image_dim),
+        noise(config.image_dim),
+        near_y + noise(config.music_dim),
+        noise(config.music_dim),
+    )
+
+
+def models() -> list:
+    cases = [pytest.param(IMAGE_AUTOENCODERS, key, image_batch, id=key) for key in IMAGE_AUTOENCODERS]
+    cases += [pytest.param(MUSIC_AUTOENCODERS, key, music_batch, id=key) for key in MUSIC_AUTOENCODERS]
+    bridge = lambda model: cross_modal_batch(model.config)  # noqa: E731
+    return [*cases, pytest.param({"cross_modal": CrossModal}, "cross_modal", bridge, id="cross_modal")]
+
+
+def make(registry, key) -> Trainable:
+    torch.manual_seed(0)
+    return registry[key](registry[key].Config.tiny())
+
+
+@pytest.mark.parametrize(("registry", "key", "batch_of"), models())
+class TestEveryTrainable:
+    def test_every_parameter_of_an_objective_gets_a_gradient(self, registry, key, batch_of):
+        model = make(registry, key).train()
+        batch, groups = batch_of(model), model.parameter_groups()
+        in_groups = {id(p) for modules in groups.values() for m in modules for p in m.parameters()}
+        assert in_groups == {id(p) for p in model.parameters() if p.requires_grad}
+        for objective in model.objectives():
+            model.zero_grad(set_to_none=True)
+            objective.loss(batch, 10_000).total.backward()
+            for group in objective.groups:
+                for module in groups[group]:
+                    for name, parameter in module.named_parameters():
+                        assert parameter.grad is not None, f"{objective.name} does not reach {group}.{name}"
+                        assert parameter.grad.isfinite().all(), name
+
+    def test_one_batch_overfits(self, registry, key, batch_of):
+        model = make(registry, key).train()
+        batch = batch_of(model)
+        optimizers = {
+            name: torch.optim.Adam([p for m in modules for p in m.parameters()], 5e-3)
+            for name, modules in model.parameter_groups().items()
+        }
+        first = {}
+        for step in range(80):
+            for objective in model.objectives():
+                model.zero_grad(set_to_none=True)
+                total = objective.loss(batch, step).total
+                first.setdefault(objective.name, float(total.detach()))
+                total.backward()
+                for group in objective.groups:
+                    optimizers[group].step()
+            model.after_step(step)
+        assert all(
+            float(objective.loss(batch, 80).total) < 0.8 * first[objective.name] for objective in model.objectives()
+        )
+
+    def test_save_and_load_are_equal(self, registry, key, batch_of, tmp_path):
+        model = make(registry, key).half().float().eval()  # shipped weights are float16
+        save_model(tmp_path / "kind" / key, model, {"key": key})
+        again, card = load_model(tmp_path / "kind" / key, registry)
+        assert card["key"] == key
+        assert not again.training
+        for (name, a), (other, b) in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
+            assert name == other
+            assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize("key", IMAGE_AUTOENCODERS)
+def test_image_autoencoders_keep_their_contract(key):
+    model = make(IMAGE_AUTOENCODERS, key).eval()
+    images = image_batch(model, 3)
+    z = model.encode(images)
+    assert z.shape == (3, model.latent_dim)
+    assert torch.equal(z, model.encode(images))
+    assert torch.allclose(z[:1], model.encode(images[:1]), atol=1e-5)  # alone as in company
+    pictures = model.decode(z)
+    assert pictures.shape == images.shape
+    assert -1 <= pictures.min() <= pictures.max() <= 1
+
+
+@pytest.mark.parametrize("key", MUSIC_AUTOENCODERS)
+def test_music_autoencoders_keep_their_contract(key):
+    model = make(MUSIC_AUTOENCODERS, key).eval()
+    batch = music_batch(model, 3)
+    z = model.encode(batch)
+    assert z.shape == (3, model.latent_dim)
+    assert torch.equal(z, model.encode(batch))
+    assert torch.allclose(z[:1], model.encode(music_batch(model, 1)), atol=1e-5)  # padding does not leak
+
+    def play(seed: int):
+        va = [VA(5, 5)] * 3
+        return model.generate(z.detach(), seconds=6.0, generator=torch.Generator().manual_seed(seed), va=va)
+
+    pieces = play(0)
+    assert len(pieces) == 3
+    assert all(piece.notes and piece.notes[-1].start_s < 6.0 for piece in pieces)
+    assert play(0) == pieces
+    assert play(1) != pieces
+
+
+# --- VQ-VAE -----------------------------------------------------------------------------------------------------
+
+
+def test_quantiser_takes_the_nearest_code():
+    torch.manual_seed(0)
+    quantiser = VectorQuantiser(6, 3)
+    encoded = torch.randn(2, 3, 2, 2)
+    codes, indices = quantiser(encoded)
+    for b in range(2):
+        for i in range(2):
+            for j in range(2):
+                distances = [float((encoded[b, :, i, j] - code).pow(2).sum()) for code in quantiser.codebook]
+                assert indices[b, i, j] == distances.index(min(distances))
+                assert torch.equal(codes[b, :, i, j], quantiser.codebook[indices[b, i, j]])
+
+
+def test_codes_move_to_the_mean_of_their_cells_and_unused_ones_are_revived():
+    torch.manual_seed(0)
+    quantiser = VectorQuantiser(3, 2)
+    quantiser.codebook.copy_(torch.tensor([[0.0, 0.0], [10.0, 10.0], [99.0, -99.0]]))
+    quantiser.sums.copy_(quantiser.codebook)
+    quantiser.usage.fill_(1.0)
+    cells = torch.tensor([[1.0, 0.0], [0.0, 1.0], [11.0, 10.0]]).T.view(1, 2, 3, 1)
+    for _ in range(200):
+        quantiser.update(cells, quantiser(cells).indices, decay=0.9, revive_below=0.01)
+    rebuilt = quantiser(cells).codes
+    assert (rebuilt - cells).pow(2).mean() < 0.2
+    assert quantiser.codebook.abs().max() < 12  # the code far away was moved onto a cell
+
+
+# --- FaderNets --------------------------------------------------------------------------------------------------
+
+
+def test_arousal_decides_the_class_and_valence_does_not():
+    va = torch.tensor([[9.0, 4.99], [1.0, 5.0], [5.0, 1.0], [2.0, 8.3]])
+    assert arousal_class(va).tolist() == [0, 1, 0, 1]
+
+
+def test_padding_does_not_count_in_the_token_loss():
+    model = make(MUSIC_AUTOENCODERS, "fnt").eval()
+    batch = music_batch(model, 2)
+    logits = model.decoder(batch.steps, batch.tempo_class, model.encode(batch))
+    each = [
+        token_cross_entropy(
+            [field[i : i + 1, : int(n)] for field in logits], batch.steps[i : i + 1, : int(n)], torch.ones(1, int(n))
+        )
+        for i, n in enumerate(batch.lengths)
+    ]
+    lengths = batch.lengths.tolist()
+    expected = sum(float(e) * n for e, n in zip(each, lengths, strict=True)) / sum(lengths)
+    assert float(token_cross_entropy(logits, batch.steps, batch.mask)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_step_never_sees_itself_or_the_future():
+    torch.manual_seed(0)
+    config = FaderNetConfig.tiny()
+    decoder = NoteDecoder(NoteEmbedding(config.field_widths, config.phase_width), 5, 8, dropout=0.0).eval()
+    steps = torch.stack([torch.randint(size, (1, 6)) for size in codec.FIELD_SIZES], dim=-1)
+    other = steps.clone()
+    other[:, 3, PITCH] = (other[:, 3, PITCH] + 7) % codec.REST_PITCH
+    tempo, condition = torch.tensor([3]), torch.randn(1, 5)
+    a, b = decoder(steps, tempo, condition), decoder(other, tempo, condition)
+    for field in range(4):
+        assert torch.allclose(a[field][:, :3], b[field][:, :3])
+    assert torch.allclose(a.pitch[:, 3], b.pitch[:, 3])  # pitch is predicted before it is seen
+    assert not torch.allclose(a.duration[:, 3], b.duration[:, 3])  # duration is given the pitch
+    assert not torch.allclose(a.shift[:, 4], b.shift[:, 4])
+
+
+def test_playing_draws_from_the_trained_distribution():
+    """At temperature 0 the played steps are the teacher-forced argmax: cached playing equals training."""
+    model: FaderNet = make(MUSIC_AUTOENCODERS, "fnt").eval()
+    condition = torch.randn(1, model.latent_dim, generator=torch.Generator().manual_seed(3))
+    score = model.decoder.play(
+        condition, seconds=5.0, sampling=Sampling(0.0, 0.5), generator=torch.Generator().manual_seed(0)
+    )[0]
+    steps = torch.from_numpy(score.steps)[None]
+    logits = model.decoder(steps, torch.tensor([codec.tempo_class(score.tempo_bpm)]), condition)
+    later = steps[0, :, SHIFT] > 0  # inside a chord the grammar may forbid the argmax
+    later[0] = True
+    assert torch.equal(logits.velocity.argmax(-1)[0], steps[0, :, codec.VELOCITY])
+    assert torch.equal(logits.duration.argmax(-1)[0], steps[0, :, codec.DURATION])
+
+
+def test_grammar_of_chords():
+    """Untrained weights play anything; still chords rise, hold at most eight notes, and silence stays short."""
+    model = make(MUSIC_AUTOENCODERS, "fnt").eval()
+    for piece in model.generate(
+        torch.randn(4, model.latent_dim), seconds=8.0, generator=torch.Generator().manual_seed(0)
+    ):
+        onsets = [note.start_s for note in piece.notes]
+        chords = {onset: onsets.count(onset) for onset in onsets}
+        assert max(chords.values()) <= 8
+        gaps = [b - a for a, b in zip(sorted(chords), sorted(chords)[1:], strict=False)]
+        assert max(gaps, default=0.0) < 2.6
+
+
+# --- the bridge -------------------------------------------------------------------------------------------------
+
+
+def test_the_way_back_reaches_negative_targets_and_raw_units():
+    torch.manual_seed(0)
+    model = CrossModal(CrossModalConfig.tiny())
+    v_y = torch.randn(16, 10) * torch.linspace(0.1, 50, 10) - 30
+    model.standardise(torch.randn(16, 12), v_y)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(400):
+        optimizer.zero_grad()
+        ((model.to_music(model.embed_music(v_y)) - v_y) / model.music_std).pow(2).mean().backward()
+        optimizer.step()
+    rebuilt = model.to_music(model.embed_music(v_y))
+    assert ((rebuilt - v_y) / v_y.std(0)).pow(2).mean() < 0.1
+    assert rebuilt.min() < -30
+
+
+def test_sets_go_through_the_projector_together():
+    """Batch normalisation of each set alone would erase the difference between the sets."""
+    torch.manual_seed(0)
+    model = CrossModal(CrossModalConfig.tiny()).train()
+    batch = cross_modal_batch(model.config)
+    seen = []
+    model.image_projector.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+    model.loss(batch, 0)
+    assert seen == [3 * (4 + 4)]
+
+
+def test_the_emotion_map_finds_the_clips_of_an_emotion():
+    torch.manual_seed(0)
+    model = CrossModal(CrossModalConfig.tiny()).eval()
+    v_y = torch.randn(2, 10)
+    va = torch.tensor([[2.0, 2.0], [8.0, 3.0]])
+    model.draw_emotion_map(v_y, va)
+    z = torch.nn.functional.normalize(model.embed_music(v_y), dim=-1)
+    for point, direction in zip(va, z, strict=True):
+        assert torch.allclose(model.place_of(VA(*point.tolist())), direction, atol=1e-4)
+    between = model.place_of(VA(8.0, 9.0))
+    assert torch.allclose(between, z[1], atol=0.02)  # no clip is near: the nearest one counts

@@ -1,0 +1,57 @@
+"""Tiny trained-looking components for tests: random weights, real files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from eimg_core.checkpoints import read_card, save_model
+from eimg_core.cross_modal import CrossModal, CrossModalConfig
+from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.midi.batch import MusicBatch, MusicSample
+from eimg_core.midi.notes import Note, Piece
+from eimg_core.music_ae import MUSIC_AUTOENCODERS
+
+
+def random_clip(seed: int, arousal_high: bool = True) -> Piece:
+    """A clip of eighth or half notes in a random key."""
+    rng = np.random.default_rng(seed)
+    step = 0.25 if arousal_high else 1.0
+    onsets = np.arange(0, 6, step)
+    pitches = 60 + rng.integers(0, 7) + rng.choice([0, 2, 4, 5, 7, 9, 11], len(onsets))
+    return Piece(
+        tuple(Note(float(t), int(p), float(t + step), 70) for t, p in zip(onsets, pitches, strict=True)), 120.0
+    )
+
+
+def music_batch(model, size: int = 4) -> MusicBatch:
+    from eimg_core.emotion import VA
+
+    pieces = [random_clip(seed, seed % 2 == 0) for seed in range(size)]
+    labels = [VA(6.0, 7.0) if seed % 2 == 0 else VA(4.0, 2.0) for seed in range(size)]
+    samples: list[MusicSample] = [model.sample(p, va) for p, va in zip(pieces, labels, strict=True)]
+    return model.collate(samples)
+
+
+def save_tiny_pairing(root: Path, image_key: str = "vqvae", music_key: str = "fnt") -> str:
+    """Write the three components of a pairing with random weights; returns its key."""
+    torch.manual_seed(0)
+    image_class, music_class = IMAGE_AUTOENCODERS[image_key], MUSIC_AUTOENCODERS[music_key]
+    image_ae, music_ae = image_class(image_class.Config.tiny()), music_class(music_class.Config.tiny())
+    save_model(root / "image_ae" / image_key, image_ae, {"kind": "image_ae", "key": image_key})
+    save_model(root / "music_ae" / music_key, music_ae, {"kind": "music_ae", "key": music_key})
+    config = replace(CrossModalConfig.tiny(), image_dim=image_ae.latent_dim, music_dim=music_ae.latent_dim)
+    bridge = CrossModal(config)
+    va = torch.rand(30, 2) * 8 + 1
+    bridge.eval().draw_emotion_map(torch.randn(30, music_ae.latent_dim), va)
+    pairing = f"{image_key}+{music_key}"
+    depends = {
+        "image": read_card(root / "image_ae" / image_key)["sha256"],
+        "music": read_card(root / "music_ae" / music_key)["sha256"],
+    }
+    card = {"kind": "cross_modal", "key": pairing, "depends_on": depends, "preset": "tiny"}
+    save_model(root / "cross_modal" / pairing, bridge, card)
+    return pairing

@@ -1,0 +1,189 @@
+"""Compose for every held-out photo, let the evaluator listen, and keep one JSON record per row and seed.
+
+    python -m train.evaluate --data DIR [--split test] [--seeds 0 1 2] [--only vqvae+fnt constant]
+
+The judge is the evaluator, which takes part in no training and no selection. Real clips stand in for pieces in the
+control rows; they come from the same split, which the evaluator has not heard. ``python -m train.tables`` writes the
+README's tables from the records.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from eimg_core import __version__
+from eimg_core.baselines import CONTROLS, ClipLibrary
+from eimg_core.checkpoints import ASSETS, read_card
+from eimg_core.composer import ComposeOptions, Composer
+from eimg_core.data import Corpus, Item, load_pieces, read_eimg, read_oasis
+from eimg_core.emotion import VA
+from eimg_core.images import open_photo
+from eimg_core.metrics.emotion_match import emotion_match
+from eimg_core.metrics.quality import bar_groove, polyphony_rate_2, quality
+from eimg_core.midi.batch import CLIP_S
+from eimg_core.midi.notes import Piece
+from eimg_core.pipeline import Pipeline, available
+from eimg_core.va.evaluator import Evaluator
+from eimg_core.va.image_reader import ImageReader
+
+__all__ = ["RESULTS", "library_of", "main", "measure"]
+
+RESULTS = ASSETS.parent / "results"
+REAL, MEAN_POINT = "real", "mean point"
+
+
+def measure(piece: Piece) -> dict[str, float]:
+    """Every quality metric of one piece; NaN where a metric is not defined."""
+    return {**asdict(quality(piece)), "bar_groove": bar_groove(piece), "polyphony_rate_2": polyphony_rate_2(piece)}
+
+
+def library_of(clips: Corpus, pieces: dict[str, Piece], split: Any, mean_photo: VA) -> ClipLibrary:
+    """The clips of a split, cut to the length that everything else has."""
+    items = [item for item in clips.split(split) if item.va is not None]
+    labels = np.array([(item.va.valence, item.va.arousal) for item in items if item.va])
+    return ClipLibrary(tuple(pieces[item.key].cropped(CLIP_S) for item in items), labels, mean_photo)
+
+
+def _labels(items: Sequence[Item]) -> np.ndarray:
+    return np.array([(item.va.valence, item.va.arousal) for item in items if item.va])
+
+
+def _nan_mean(values: Sequence[float]) -> tuple[float | None, int]:
+    valid = [value for value in values if math.isfinite(value)]
+    return (sum(valid) / len(valid) if valid else None), len(valid)
+
+
+def _number(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, digits)
+
+
+def _record(
+    row: str, seed: int, split: str, keys: Sequence[str], pieces: Sequence[Piece], match: Any, heard: Any
+) -> dict[str, Any]:
+    measured = [measure(piece) for piece in pieces]
+    means = {name: _nan_mean([m[name] for m in measured]) for name in measured[0]}
+    summary = {
+        "emotion_matching": _number(match.distance) if match else None,
+        "r_valence": _number(match.r_valence) if match else None,
+        "r_arousal": _number(match.r_arousal) if match else None,
+        **{name: _number(mean) for name, (mean, _) in means.items()},
+    }
+    items = [
+        {
+            "key": key,
+            "valence": _number(float(point[0]), 3),
+            "arousal": _number(float(point[1]), 3),
+            **{name: _number(value) for name, value in metrics.items()},
+        }
+        for key, point, metrics in zip(keys, heard, measured, strict=True)
+    ]
+    return {
+        "row": row,
+        "seed": seed,
+        "split": split,
+        "n": len(keys),
+        "n_judged": match.n if match else 0,
+        "n_valid": {name: n for name, (_, n) in means.items()},
+        "summary": summary,
+        "items": items,
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/ and music/")
+    parser.add_argument("--root", type=Path, default=ASSETS, help="trained components")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--split", choices=("val", "test"), default="test")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seconds", type=float, default=CLIP_S)
+    parser.add_argument("--only", nargs="+", help="rows to make")
+    args = parser.parse_args(argv)
+
+    photos, clips = read_oasis(args.data), read_eimg(args.data)
+    pieces = load_pieces(clips, args.runs / "cache")
+    mean_photo = VA(*_labels(photos.split("train")).mean(axis=0))
+    library = library_of(clips, pieces, args.split, mean_photo)
+    held_out = photos.split(args.split)
+    labels = _labels(held_out)
+    evaluator, reader = Evaluator.load(args.root), ImageReader.load(args.root)
+    pictures = [open_photo(item.path) for item in held_out]
+    readings = [reader.read(picture).va.clamped() for picture in pictures]
+
+    composers: dict[str, Composer] = {key: Pipeline.load(key, args.root) for key in available(args.root)}
+    composers |= {key: control(library) for key, control in CONTROLS.items()}
+    args.out.mkdir(parents=True, exist_ok=True)
+    wanted = args.only or [*composers, REAL, MEAN_POINT]
+    for row in (name for name in wanted if name in composers):
+        composer = composers[row]
+        for seed in args.seeds if row != "constant" and row != "oracle" else [0]:
+            made = []
+            for index, item in enumerate(tqdm(held_out, desc=f"{row} seed {seed}", unit="photo")):
+                # A control is told the label (only the oracle uses it); a pairing gets what it reads from the photo.
+                point = item.va if row in CONTROLS else readings[index]
+                one_seed = seed * len(held_out) + index if row == "random" else seed
+                made.append(composer.compose(pictures[index], point, ComposeOptions(one_seed, args.seconds)).piece)
+            heard = evaluator.judge_many(made)
+            record = _record(
+                row, seed, args.split, [i.key for i in held_out], made, emotion_match(labels, heard), heard
+            )
+            _write(args, record)
+    if REAL in wanted:
+        heard = evaluator.judge_many(library.pieces)
+        keys = [item.key for item in clips.split(args.split)]
+        _write(args, _record(REAL, 0, args.split, keys, library.pieces, emotion_match(library.va, heard), heard))
+    if MEAN_POINT in wanted:
+        same = np.repeat([[mean_photo.valence, mean_photo.arousal]], len(labels), axis=0)
+        match = emotion_match(labels, same)
+        _write(
+            args,
+            {
+                "row": MEAN_POINT,
+                "seed": 0,
+                "split": args.split,
+                "n": match.n,
+                "n_judged": match.n,
+                "summary": {"emotion_matching": _number(match.distance), "r_valence": None, "r_arousal": None},
+            },
+        )
+
+
+def _write(args: argparse.Namespace, record: dict[str, Any]) -> None:
+    """Add what makes a number repeatable, and write the record."""
+    row = record["row"]
+    image_key, _, music_key = row.partition("@")[0].partition("+")
+    folders = [f"cross_modal/{row}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
+    folders.append("va_predictor/evaluator")
+    full = {
+        "table": "pairings",
+        "command": f"python -m train.evaluate --data DIR --split {args.split}",
+        "seconds": args.seconds,
+        "version": __version__,
+        "date": datetime.date.today().isoformat(),
+        "components": {folder: read_card(args.root / folder)["sha256"][:12] for folder in folders},
+        **record,
+    }
+    name = f"pairings-{args.split}-{row.replace(' ', '_')}-seed{record['seed']}.json"
+    text = json.dumps(full, indent=1, ensure_ascii=False)
+    (args.out / name).write_text(_one_line_items(text) + "\n", encoding="utf-8")
+
+
+def _one_line_items(text: str) -> str:
+    """Put each item of a record on one line, so that a record can be read and compared."""
+    return re.sub(r"\{\n\s+(\"key\"[^{}]*?)\n\s+\}", lambda m: "{" + re.sub(r"\n\s+", " ", m.group(1)) + "}", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+PYTHON ?= python
+
+.PHONY: app check test smoke shots
+
+app:            ## start the studio
+	$(PYTHON) app.py
+
+check:          ## everything a change must pass
+	ruff format --check .
+	ruff check .
+	mypy
+	$(PYTHON) -m pytest
+
+test:
+	$(PYTHON) -m pytest
+
+smoke:          ## every training stage on your data, tiny, in about a minute
+	$(PYTHON) -m train.reproduce --data $(DATA) --preset smoke --out runs/smoke/assets --runs runs/smoke
+
+shots:          ## screenshots of the page, light and dark, desktop and phone
+	$(PYTHON) -m tests.shots --out runs/shots

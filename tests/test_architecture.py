@@ -1,0 +1,116 @@
+"""The floors of the house: who may import whom, and what must never be imported."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A unit imports only from lower floors. Units of one floor do not import each other; modules inside one unit may.
+FLOORS: dict[str, int] = {
+    "eimg_core": 0,
+    "eimg_core.errors": 0,
+    "eimg_core.emotion": 1,
+    "eimg_core.trainable": 1,
+    "eimg_core.losses": 1,
+    "eimg_core.layers": 1,
+    "eimg_core.midi": 2,
+    "eimg_core.images": 2,
+    "eimg_core.checkpoints": 2,
+    "eimg_core.sound": 3,
+    "eimg_core.metrics": 3,
+    "eimg_core.composer": 3,
+    "eimg_core.autoencoder": 3,
+    "eimg_core.data": 3,
+    "eimg_core.cross_modal": 4,
+    "eimg_core.va": 4,
+    "eimg_core.figures": 4,
+    "eimg_core.image_ae": 4,
+    "eimg_core.music_ae": 4,
+    "eimg_core.baselines": 5,
+    "eimg_core.pipeline": 5,
+    "eimg_core.studio": 6,
+    "eimg_core.ui": 6,
+    "eimg_core.__main__": 7,
+    "app": 7,
+    "train": 7,
+}
+RUNTIME = {
+    "torch", "torchvision", "gradio", "pretty_midi", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
+    "PIL", "tqdm", "pillow_heif",
+}  # fmt: skip
+
+
+def modules() -> list[Path]:
+    files = [ROOT / "app.py", *(ROOT / "eimg_core").rglob("*.py"), *(ROOT / "train").rglob("*.py")]
+    return sorted(files)
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def unit_of(name: str) -> str:
+    parts = name.split(".")
+    if parts[0] == "eimg_core":
+        return ".".join(parts[:2])
+    return parts[0]
+
+
+def imports_of(path: Path) -> list[str]:
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_imports_go_downwards(path):
+    unit = unit_of(name_of(path))
+    assert unit in FLOORS, f"{unit} has no floor"
+    for imported in imports_of(path):
+        other = unit_of(imported)
+        if other.split(".")[0] not in {"eimg_core", "train", "app"} or other == unit or imported == "eimg_core":
+            continue
+        assert FLOORS[other] < FLOORS[unit], f"{name_of(path)} (floor {FLOORS[unit]}) imports {imported}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_only_packages_of_requirements_are_imported(path):
+    for imported in imports_of(path):
+        top = imported.split(".")[0]
+        known = top in sys.stdlib_module_names or top in RUNTIME or top in {"eimg_core", "train"}
+        optional = name_of(path).startswith("train.") or name_of(path) in {"eimg_core.data.requested"}
+        assert known or optional, f"{name_of(path)} imports {top}, which requirements.txt does not name"
+
+
+def test_the_page_imports_neither_torch_nor_numpy():
+    direct = {name.split(".")[0] for name in imports_of(ROOT / "app.py")}
+    assert not direct & {"torch", "numpy"}
+
+
+def test_every_module_can_be_imported():
+    names = [name_of(path) for path in modules() if not name_of(path).endswith("__main__")]
+    code = "import importlib\nfor name in " + repr(names) + ":\n    importlib.import_module(name)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+
+
+def test_no_pickles_and_no_absolute_paths():
+    for path in modules():
+        text = path.read_text(encoding="utf-8")
+        assert "import pickle" not in text, path.name
+        assert "allow_pickle=True" not in text, path.name
+        assert "weights_only=False" not in text, path.name
+        assert "/root/" not in text, path.name
+        assert "/home/" not in text, path.name

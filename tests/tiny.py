@@ -41,6 +41,10 @@ def save_tiny_pairing(root: Path, image_key: str = "vqvae", music_key: str = "fn
     torch.manual_seed(0)
     image_class, music_class = IMAGE_AUTOENCODERS[image_key], MUSIC_AUTOENCODERS[music_key]
     image_ae, music_ae = image_class(image_class.Config.tiny()), music_class(music_class.Config.tiny())
+    pictures = torch.rand(16, 3, image_ae.image_size, image_ae.image_size) * 2 - 1
+    for step in range(3):  # long enough that two photos no longer share their code
+        image_ae.train().objectives()[0].loss(pictures, step)
+        image_ae.after_step(step)
     save_model(root / "image_ae" / image_key, image_ae, {"kind": "image_ae", "key": image_key})
     save_model(root / "music_ae" / music_key, music_ae, {"kind": "music_ae", "key": music_key})
     config = replace(CrossModalConfig.tiny(), image_dim=image_ae.latent_dim, music_dim=music_ae.latent_dim)

@@ -195,7 +195,9 @@ def arrange_eimg(archive: Path, folder: Path) -> None:
     ratings = eimg_ratings(_workbook_rows(sheet))
     absent = [key for key in listed if key not in found or key not in ratings]
     if absent:
-        raise DataError(f"{archive.name} lacks {absent[0]} or its ratings, and {len(absent) - 1} more; fetch it again.")
+        raise DataError(
+            f"{archive.name} lacks {len(absent)} clips or their ratings, the first is {absent[0]}; fetch it again."
+        )
     for key in listed:
         (folder / key).write_bytes(found[key])
     _write_labels(folder, [_eimg_row(key, *place, *ratings[key]) for key, place in listed.items()])
@@ -278,7 +280,7 @@ def _workbook_rows(sheet: bytes) -> Iterator[tuple[object, ...]]:
     try:
         book = openpyxl.load_workbook(io.BytesIO(sheet), read_only=True, data_only=True)
         yield from book.worksheets[0].iter_rows(min_row=_EIMG_HEADER_ROWS + 1, values_only=True)
-    except (OSError, KeyError, ValueError) as error:
+    except Exception as error:  # openpyxl raises many kinds for a damaged workbook
         raise DataError("labels.xlsx is not a readable workbook; fetch the archive again.") from error
 
 

@@ -1,1 +1,21 @@
+"""The data sets: what they hold, how they are read, and their music as pieces."""
 
+from eimg_core.data.corpus import SPLITS, Corpus, Item, Split
+from eimg_core.data.pieces import load_pieces
+from eimg_core.data.readers import READERS, read_eimg, read_emopia, read_oasis, read_pop909
+from eimg_core.data.requested import read_iaps, read_naps
+
+__all__ = [
+    "READERS",
+    "SPLITS",
+    "Corpus",
+    "Item",
+    "Split",
+    "load_pieces",
+    "read_eimg",
+    "read_emopia",
+    "read_iaps",
+    "read_naps",
+    "read_oasis",
+    "read_pop909",
+]

@@ -64,14 +64,10 @@ class PairSampler:
         positives_y, negatives_y = self._drawn(pairwise_distance(self.image_va[anchors], self.music_va), rng)
         positives_x, negatives_x = self._drawn(pairwise_distance(self.image_va[anchors], self.image_va), rng)
         # The anchor's own distance is 0, so it ranks first; drawing from a pool must not lose it.
-        positives_x[:, 0] = np.where(
-            (positives_x == anchors[:, None]).any(axis=1), positives_x[:, 0], anchors
-        )
+        positives_x[:, 0] = np.where((positives_x == anchors[:, None]).any(axis=1), positives_x[:, 0], anchors)
         return EmotionSets(positives_x, negatives_x, positives_y, negatives_y)
 
-    def _drawn(
-        self, distances: NDArray, rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _drawn(self, distances: NDArray, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         near, far = nearest_and_farthest(distances, min(self.pool, distances.shape[1] // 2), rng)
         return self._choice(near, rng), self._choice(far, rng)
 

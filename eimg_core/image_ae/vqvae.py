@@ -36,8 +36,8 @@ class VQVAEConfig:
     code_dim: int = 64
     codes: int = 512
     commitment_cost: float = 0.25
-    decay: float = 0.99  # of the moving averages
-    revive_below: float = 0.02  # a code used less often than this is moved onto an encoded cell
+    decay: float = 0.97  # of the moving averages
+    revive_below: float = 0.1  # a code chosen less often than this in a batch is moved onto an encoded cell
 
     @classmethod
     def tiny(cls) -> VQVAEConfig:
@@ -62,7 +62,7 @@ class VectorQuantiser(nn.Module):
     def __init__(self, codes: int, dim: int) -> None:
         super().__init__()
         self.register_buffer("codebook", torch.randn(codes, dim))
-        self.register_buffer("usage", torch.ones(codes))
+        self.register_buffer("usage", torch.zeros(codes))  # nothing is used yet: the first update places every code
         self.register_buffer("sums", self.codebook.clone())
         self.codebook: Tensor
         self.usage: Tensor
@@ -112,7 +112,11 @@ class VQVAE(ImageAutoencoder):
         for inner, outer in zip((3, *config.channels[:-1]), config.channels, strict=True):
             down += [nn.Conv2d(inner, outer, 4, stride=2, padding=1), nn.ReLU()]
         self.encoder = nn.Sequential(
-            *down[:-1], *residuals(), nn.ReLU(), nn.Conv2d(widest, config.code_dim, 1), nn.BatchNorm2d(config.code_dim)
+            *down[:-1],
+            *residuals(),
+            nn.ReLU(),
+            nn.Conv2d(widest, config.code_dim, 1),
+            nn.BatchNorm2d(config.code_dim),
         )
         self.quantiser = VectorQuantiser(config.codes, config.code_dim)
         up: list[nn.Module] = []

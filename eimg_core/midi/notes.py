@@ -17,7 +17,16 @@ import pretty_midi
 
 from eimg_core.errors import InputError
 
-__all__ = ["HIGHEST_PITCH", "LOWEST_PITCH", "TICKS_PER_QUARTER", "Note", "Pedal", "Piece", "read_midi", "write_midi"]
+__all__ = [
+    "HIGHEST_PITCH",
+    "LOWEST_PITCH",
+    "TICKS_PER_QUARTER",
+    "Note",
+    "Pedal",
+    "Piece",
+    "read_midi",
+    "write_midi",
+]
 
 TICKS_PER_QUARTER = 480
 LOWEST_PITCH, HIGHEST_PITCH = 21, 108

@@ -16,7 +16,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eimg_core.midi import codec
-from eimg_core.midi.codec import DURATION, FIELD_SIZES, PITCH, REST_PITCH, SHIFT, STEPS_PER_BEAT, VELOCITY, Score
+from eimg_core.midi.codec import (
+    DURATION,
+    FIELD_SIZES,
+    PITCH,
+    REST_PITCH,
+    SHIFT,
+    STEPS_PER_BEAT,
+    VELOCITY,
+    Score,
+)
 
 __all__ = ["NoteDecoder", "NoteEmbedding", "Sampling", "StepLogits"]
 
@@ -64,7 +73,9 @@ class NoteEmbedding(nn.Module):
 class NoteDecoder(nn.Module):
     """Two stacked GRUs over the steps so far and a condition, and the four field heads."""
 
-    def __init__(self, embedding: NoteEmbedding, condition_dim: int, hidden: int, layers: int = 2, dropout: float = 0.1):
+    def __init__(
+        self, embedding: NoteEmbedding, condition_dim: int, hidden: int, layers: int = 2, dropout: float = 0.1
+    ):
         super().__init__()
         self.embedding = embedding
         self.start = nn.Linear(condition_dim, layers * hidden)
@@ -73,7 +84,11 @@ class NoteDecoder(nn.Module):
         # Every step sees the condition through a narrow layer: the recurrence is where the time goes.
         self.narrow = nn.Linear(condition_dim, _NARROW)
         self.gru = nn.GRU(
-            embedding.width + _NARROW + 32, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
+            embedding.width + _NARROW + 32,
+            hidden,
+            layers,
+            batch_first=True,
+            dropout=dropout if layers > 1 else 0.0,
         )
         self.skip = nn.Linear(condition_dim, hidden)  # lets the condition reach every choice without the recurrence
         self.heads = nn.ModuleList(nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, size)) for size in FIELD_SIZES)
@@ -82,7 +97,9 @@ class NoteDecoder(nn.Module):
 
     # --- training -----------------------------------------------------------------------------------------------
 
-    def forward(self, steps: Tensor, tempo_class: Tensor, condition: Tensor, *, input_dropout: float = 0.0) -> StepLogits:
+    def forward(
+        self, steps: Tensor, tempo_class: Tensor, condition: Tensor, *, input_dropout: float = 0.0
+    ) -> StepLogits:
         """Teacher-forced logits of every step.
 
         Args:
@@ -124,9 +141,7 @@ class NoteDecoder(nn.Module):
     # --- playing ------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def play(
-        self, condition: Tensor, *, seconds: float, sampling: Sampling, generator: torch.Generator
-    ) -> list[Score]:
+    def play(self, condition: Tensor, *, seconds: float, sampling: Sampling, generator: torch.Generator) -> list[Score]:
         """Draw a score for every condition, all in one batch.
 
         A row ends by time, not by tokens: at the first onset after ``seconds``. Grammar: chords are struck from low
@@ -149,7 +164,11 @@ class NoteDecoder(nn.Module):
 
         state, skip = self._first_state(condition), self.skip(condition)
         step = torch.tensor(FIELD_SIZES).repeat(B, 1)
-        now, phase, chord = torch.zeros(B, dtype=torch.int64), torch.zeros(B, dtype=torch.int64), torch.zeros(B)
+        now, phase, chord = (
+            torch.zeros(B, dtype=torch.int64),
+            torch.zeros(B, dtype=torch.int64),
+            torch.zeros(B),
+        )
         rows: list[Tensor] = []
         times: list[Tensor] = []
         for index in range(int(40 * seconds)):  # no pianist strikes more keys a second

@@ -1,0 +1,112 @@
+"""From photo to piece with tiny weights: the steps fit, the seed decides, the target is heard of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from eimg_core.checkpoints import load_component, save_component
+from eimg_core.composer import ComposeOptions
+from eimg_core.emotion import VA
+from eimg_core.errors import CheckpointError, InputError
+from eimg_core.midi.notes import write_midi
+from eimg_core.pipeline import Pipeline, available
+from tests.tiny import save_tiny_pairing
+
+PHOTO_VA = VA(3.0, 6.0)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("assets")
+    save_tiny_pairing(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipeline(root):
+    return Pipeline.load("vqvae+fnt", root)
+
+
+def photo(seed: int = 0) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def test_what_is_shipped_is_found(root, tmp_path):
+    assert available(root) == ["vqvae+fnt"]
+    assert available(tmp_path) == []
+    with pytest.raises(InputError, match=r"no pairing 'clip\+gpt'; choose one of: vqvae\+fnt"):
+        Pipeline.load("clip+gpt", root)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_piece(pipeline):
+    options = ComposeOptions(seed=5, seconds=6.0)
+    torch.manual_seed(1)
+    first = write_midi(pipeline.compose(photo(), PHOTO_VA, options).piece)
+    torch.manual_seed(2)  # the global seed has no say
+    assert write_midi(pipeline.compose(photo(), PHOTO_VA, options).piece) == first
+    other = pipeline.compose(photo(), PHOTO_VA, ComposeOptions(seed=6, seconds=6.0)).piece
+    assert write_midi(other) != first
+
+
+def test_the_photo_decides_the_latent(pipeline):
+    z = [pipeline.project(pipeline.embed(photo(seed))) for seed in (0, 1)]
+    assert z[0].shape == (1, pipeline.cross_modal.config.embedding_dim)
+    assert float(z[0].norm()) == pytest.approx(1.0, abs=1e-5)
+    assert not torch.allclose(z[0], z[1])
+    assert pipeline.to_music_latent(z[0]).shape == (1, pipeline.music_ae.latent_dim)
+
+
+def test_a_target_moves_the_photo_and_says_so(pipeline):
+    here = pipeline.compose(photo(), PHOTO_VA, ComposeOptions(seconds=6.0, target=PHOTO_VA))
+    assert here.notes == ()
+    moved = pipeline.compose(photo(), PHOTO_VA, ComposeOptions(seconds=6.0, target=VA(8.0, 2.0)))
+    assert moved.target_va == VA(8.0, 2.0)
+    assert "moved" in moved.notes[0]
+    assert moved.piece != here.piece
+    alone = pipeline.compose(None, None, ComposeOptions(seconds=6.0, target=VA(8.0, 2.0)))
+    assert alone.photo_va is None
+    assert alone.piece.notes
+
+
+def test_moving_is_the_difference_of_places(pipeline):
+    z = pipeline.project(pipeline.embed(photo()))
+    there = pipeline.moved(z, PHOTO_VA, VA(8.0, 2.0))
+    bridge = pipeline.cross_modal
+    assert torch.allclose(there - z, (bridge.place_of(VA(8.0, 2.0)) - bridge.place_of(PHOTO_VA))[None], atol=1e-6)
+
+
+def test_length_is_kept(pipeline):
+    for seconds in (4.0, 9.0, 20.0):
+        piece = pipeline.compose(photo(), PHOTO_VA, ComposeOptions(seconds=seconds)).piece
+        assert piece.duration_s == pytest.approx(seconds)
+
+
+def test_nothing_to_compose_for(pipeline):
+    with pytest.raises(InputError, match="give a photo, or both valence and arousal"):
+        pipeline.compose(None, None, ComposeOptions())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"seed": -1}, r"seed must be a whole number"),
+        ({"seconds": 1.0}, "length must be 4 to 120 seconds, not 1"),
+        ({"target": VA(0.5, 5)}, "from 1 to 9, not 0.5 and 5"),
+    ],
+)
+def test_options_out_of_range_are_one_sentence(values, message):
+    with pytest.raises(InputError, match=message):
+        ComposeOptions(**values)
+
+
+def test_a_bridge_of_other_autoencoders_is_refused(tmp_path):
+    save_tiny_pairing(tmp_path)
+    folder = tmp_path / "music_ae" / "fnt"
+    tensors, card = load_component(folder)
+    save_component(folder, {name: tensor * 1.01 for name, tensor in tensors.items()}, card)
+    with pytest.raises(CheckpointError, match=r"trained on another music autoencoder; run `python -m train.cross_modal"):
+        Pipeline.load("vqvae+fnt", tmp_path)

@@ -42,7 +42,7 @@ def save_tiny_pairing(root: Path, image_key: str = "vqvae", music_key: str = "fn
     image_class, music_class = IMAGE_AUTOENCODERS[image_key], MUSIC_AUTOENCODERS[music_key]
     image_ae, music_ae = image_class(image_class.Config.tiny()), music_class(music_class.Config.tiny())
     pictures = torch.rand(16, 3, image_ae.image_size, image_ae.image_size) * 2 - 1
-    for step in range(3):  # long enough that two photos no longer share their code
+    for step in range(40):  # long enough that two photos no longer share their code
         image_ae.train().objectives()[0].loss(pictures, step)
         image_ae.after_step(step)
     save_model(root / "image_ae" / image_key, image_ae, {"kind": "image_ae", "key": image_key})

@@ -1,0 +1,184 @@
+"""A studio without weights: it has the shape of the real one and really makes notes, sound and files, at once.
+
+It reads a photo by its colours (bright is pleasant, colourful is exciting), so that tests can tell two photos apart.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from eimg_core.composer import ComposeOptions, Composition, Progress
+from eimg_core.emotion import VA
+from eimg_core.errors import InputError
+from eimg_core.midi.notes import Note, Pedal, Piece, write_midi
+
+RATE_HZ = 22_050
+
+
+@dataclass(frozen=True)
+class FakePairing:
+    key: str
+    title: str
+    default: bool = False
+
+
+@dataclass(frozen=True)
+class FakeReading:
+    va: VA
+    sd_valence: float = 1.0
+    sd_arousal: float = 0.8
+
+
+@dataclass(frozen=True)
+class FakeWaveform:
+    samples: np.ndarray
+    sample_rate_hz: int = RATE_HZ
+    engine: str = "test engine"
+    soundfont: str = "plain tones"
+
+    def wav_bytes(self) -> bytes:
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as file:
+            file.setnchannels(2)
+            file.setsampwidth(2)
+            file.setframerate(self.sample_rate_hz)
+            file.writeframes((np.clip(self.samples, -1, 1) * 32767).astype("<i2").tobytes())
+        return buffer.getvalue()
+
+
+@dataclass
+class FakeStudio:
+    """Remembers what it was asked; ``before_composing`` lets a test slow it down or make it fail."""
+
+    before_composing: Callable[[], None] | None = None
+    asked: list[ComposeOptions] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def pairings(self) -> list[FakePairing]:
+        return [FakePairing("vqvae+fnt", "VQ-VAE + FNT", default=True)]
+
+    def warm_up(self) -> None:
+        pass
+
+    def read_photo(self, photo: Image.Image) -> FakeReading:
+        colours = np.asarray(photo.resize((16, 16)), dtype=np.float32) / 255.0
+        vivid = float((colours.max(axis=-1) - colours.min(axis=-1)).mean())
+        return FakeReading(VA(1.5 + 7.0 * float(colours.mean()), 2.0 + 6.0 * vivid))
+
+    def compose(
+        self, photo: Image.Image | None, pairing: str, options: ComposeOptions, progress: Progress | None = None
+    ) -> Composition:
+        tell = progress or (lambda stage, done: None)
+        self.asked.append(options)
+        tell("reading the photo", 0.1)
+        photo_va = self.read_photo(photo).va if photo is not None else None
+        target = options.target or photo_va
+        if target is None:
+            raise InputError("There is nothing to compose for yet. Add a photo, or choose an emotion in the plane.")
+        tell("composing", 0.4)
+        if self.before_composing:
+            self.before_composing()
+        piece = sketch(target, options.seed, options.seconds)
+        tell("composing", 1.0)
+        return Composition(
+            piece,
+            pairing,
+            options,
+            photo_va,
+            target,
+            VA(target.valence + 0.6, target.arousal + 0.3).clamped(),
+            {"polyphony_rate": 0.53, "pitch_entropy": 3.61, "groove_consistency": 0.98},
+            {"compose": 0.01},
+            (),
+        )
+
+    def render(self, piece: Piece) -> FakeWaveform:
+        samples = np.zeros((int((piece.duration_s + 0.5) * RATE_HZ), 2), dtype=np.float32)
+        for note in piece.notes:
+            t = np.arange(int(note.duration_s * RATE_HZ)) / RATE_HZ
+            tone = np.sin(2 * np.pi * 440 * 2 ** ((note.pitch - 69) / 12) * t) * np.exp(-3 * t)
+            start = int(note.start_s * RATE_HZ)
+            samples[start : start + len(t)] += (0.1 * note.velocity / 127 * tone)[:, None]
+        return FakeWaveform(samples)
+
+    def save(
+        self,
+        composition: Composition,
+        waveform: FakeWaveform | None,
+        folder: Path,
+        stem: str,
+        photo: Image.Image | None = None,
+        figure: bool = True,
+    ) -> dict[str, Path]:
+        files = {kind: folder / f"{stem}.{kind}" for kind in ("mid", "wav", "json", "png")}
+        write_midi(composition.piece, files["mid"], title=stem)
+        files["json"].write_text(json.dumps({"seed": composition.options.seed, "pairing": composition.pairing}))
+        Image.new("RGB", (64, 32), "white").save(files["png"])
+        if waveform is None:
+            del files["wav"]
+        else:
+            files["wav"].write_bytes(waveform.wav_bytes())
+        return files
+
+
+def sketch(target: VA, seed: int, seconds: float) -> Piece:
+    """Broken chords and a melody: major where valence is high, fast and loud where arousal is high."""
+    rng = np.random.default_rng(seed)
+    tempo = 60 + 10 * target.arousal
+    beat = 60 / tempo
+    chords = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14)) if target.valence >= 5 else ((0, 3, 7), (8, 12, 15))
+    loud = int(38 + 8 * target.arousal)
+    notes: list[Note] = []
+    pedals: list[Pedal] = []
+    step = beat / (2 if target.arousal >= 4 else 1)
+    for bar in range(int(seconds / (4 * beat)) + 1):
+        chord = chords[bar % len(chords)]
+        start = 4 * beat * bar
+        pedals.append(Pedal(start, start + 3.8 * beat))
+        for n in range(int(round(4 * beat / step))):
+            at = start + n * step
+            pitch = 48 + chord[n % 3] - (12 if n == 0 else 0)
+            notes.append(Note(at, pitch, at + step * 1.6, int(loud * 0.7 + rng.integers(0, 10))))
+        at = start
+        while at < start + 4 * beat - 1e-6:
+            length = beat * float(rng.choice([0.5, 1.0, 1.0, 2.0]))
+            pitch = 60 + int(rng.choice(chord)) + 12 * int(rng.integers(0, 2))
+            notes.append(Note(at, pitch, at + length * 0.95, int(loud + rng.integers(0, 28))))
+            at += length
+    return Piece(tuple(n for n in notes), tempo_bpm=tempo, pedals=tuple(pedals)).cropped(seconds)
+
+
+def scene(kind: str = "beach", size: tuple[int, int] = (960, 640)) -> Image.Image:
+    """A painted picture to upload: a bright "beach", a dark "night", a grey "fog" or a burning "dusk"."""
+    palette = {
+        "beach": ((132, 190, 226), (226, 240, 240), (68, 140, 168), (232, 208, 160), (255, 244, 200)),
+        "night": ((14, 18, 40), (40, 44, 78), (18, 24, 44), (10, 12, 22), (216, 220, 230)),
+        "fog": ((168, 172, 174), (206, 208, 206), (150, 156, 158), (120, 124, 122), (226, 226, 222)),
+        "dusk": ((94, 36, 88), (250, 140, 60), (120, 40, 70), (50, 22, 44), (255, 214, 120)),
+    }
+    top, low, water, ground, sun = palette[kind]
+    width, height = size
+    picture = Image.new("RGB", size)
+    draw = ImageDraw.Draw(picture)
+    horizon = int(height * 0.55)
+    for row in range(horizon):
+        share = row / horizon
+        draw.line([(0, row), (width, row)], fill=tuple(int(a + (b - a) * share) for a, b in zip(top, low, strict=True)))
+    draw.ellipse([width * 0.62, height * 0.2, width * 0.62 + height * 0.16, height * 0.36], fill=sun)
+    for row in range(horizon, height):
+        share = (row - horizon) / (height - horizon)
+        fill = tuple(int(a + (b - a) * max(0.0, share * 1.6 - 0.6)) for a, b in zip(water, ground, strict=True))
+        draw.line([(0, row), (width, row)], fill=fill)
+    for n in range(14):
+        x, y = (n * 397) % width, horizon + 10 + (n * 61) % (height // 5)
+        draw.line([(x, y), (x + 70 + 9 * n, y)], fill=tuple(min(255, c + 26) for c in water), width=2)
+    return picture

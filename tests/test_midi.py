@@ -8,7 +8,7 @@ import pytest
 
 from eimg_core.errors import InputError
 from eimg_core.midi import codec
-from eimg_core.midi.attributes import KEY_NAMES, key_of, note_series, rhythm_series
+from eimg_core.midi.attributes import KEY_NAMES, home_shift, key_of, note_series, rhythm_series
 from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Note, Pedal, Piece, read_midi, write_midi
@@ -150,12 +150,15 @@ def test_series_count_what_sounds():
     assert rhythm_series(piece, 6).tolist() == [1, 2, 1, 2, 0, 0]
 
 
-def test_transposition_moves_notes_and_key_together():
-    sample = MusicSample.of(scale([60, 64, 67, 72, 65, 69, 67, 71, 72, 60]))
-    moved = sample.transposed(3)
-    assert (moved.steps - sample.steps)[:, codec.PITCH].tolist() == [3] * 10
-    assert (sample.key, moved.key) == (0, 3)
-    assert sample.transposed(100).steps[:, codec.PITCH].max() == codec.REST_PITCH - 1
+def test_samples_are_moved_to_their_home_key():
+    melody = [60, 64, 67, 72, 65, 69, 67, 71, 72, 60]
+    home = MusicSample.of(scale(melody))
+    assert home.key == 0
+    for semitones in (-5, 3, 5):
+        moved = MusicSample.of(scale([pitch + semitones for pitch in melody]))
+        assert moved.key == semitones % 12
+        assert np.array_equal(moved.steps, home.steps)
+    assert [home_shift(KEY_NAMES.index(name)) for name in ("C major", "A minor", "G major", "C minor")] == [0, 0, 5, -3]
 
 
 def test_a_batch_pads_and_masks():

@@ -26,7 +26,6 @@ from train.stage import arguments, card, make_config, stage_of
 
 __all__ = ["ClipBatches", "main", "samples_of"]
 
-_LARGEST_TRANSPOSITION = 5  # semitones, up or down
 _POOL = 8  # batches whose clips are sorted by length together, to spare padding
 
 
@@ -36,7 +35,7 @@ def samples_of(model: MusicAutoencoder, corpus: Corpus, pieces: Mapping[str, Any
 
 
 class ClipBatches:
-    """Shuffled, length-bucketed batches of clips, each clip transposed at random."""
+    """Shuffled, length-bucketed batches of clips."""
 
     def __init__(self, model: MusicAutoencoder, samples: Sequence[MusicSample], batch_size: int, seed: int) -> None:
         self.model, self.samples, self.seed = model, samples, seed
@@ -55,12 +54,7 @@ class ClipBatches:
             for start in range(0, len(rows), self.batch_size)
         ]
         for batch in rng.permutation(len(batches)):
-            yield self.model.collate(
-                [
-                    self.samples[i].transposed(int(rng.integers(-_LARGEST_TRANSPOSITION, _LARGEST_TRANSPOSITION + 1)))
-                    for i in batches[batch]
-                ]
-            )
+            yield self.model.collate([self.samples[i] for i in batches[batch]])
 
     def _by_length(self, rows: Any) -> Any:
         return rows[np.argsort([len(self.samples[i]) for i in rows], kind="stable")]

@@ -20,6 +20,7 @@ __all__ = [
     "MOST_NOTES",
     "ONSET",
     "REST",
+    "home_shift",
     "key_correlations",
     "key_of",
     "note_series",
@@ -73,3 +74,9 @@ def key_correlations(piece: Piece) -> NDArray[np.float64]:
 def key_of(piece: Piece) -> int:
     """The best-fitting of the 24 keys; 0 (C major) for an empty piece."""
     return int(np.argmax(key_correlations(piece)))
+
+
+def home_shift(key: int) -> int:
+    """Semitones, -6 to 5, from a key to its home: C major for major keys, A minor for minor keys."""
+    home = 0 if key < 12 else 9
+    return (home - key % 12 + 6) % 12 - 6

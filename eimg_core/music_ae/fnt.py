@@ -26,7 +26,7 @@ from eimg_core.emotion import MIDDLE, VA
 from eimg_core.layers import linear_ramp
 from eimg_core.losses import attribute_regularisation, gaussian_kl, mixture_log_posterior
 from eimg_core.midi import codec
-from eimg_core.midi.attributes import MOST_NOTES
+from eimg_core.midi.attributes import MOST_NOTES, home_shift
 from eimg_core.midi.batch import MusicBatch
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae.decoder import NoteDecoder, NoteEmbedding, Sampling
@@ -235,11 +235,14 @@ class FaderNet(MusicAutoencoder):
     def generate(
         self, latents: Tensor, *, seconds: float, generator: torch.Generator, va: Sequence[VA] | None = None
     ) -> list[Piece]:
-        z, key = latents.split([2 * self.config.factor_dim, _KEYS], dim=-1)
-        condition = torch.cat([z, _one_key(key, generator)], dim=-1)
+        z, weights = latents.split([2 * self.config.factor_dim, _KEYS], dim=-1)
+        keys = _draw_keys(weights, generator)
+        condition = torch.cat([z, F.one_hot(keys, _KEYS).to(z.dtype)], dim=-1)
         sampling = Sampling(self.config.temperature, self.config.top_p)
         scores = self.decoder.play(condition, seconds=seconds, sampling=sampling, generator=generator)
-        return [codec.decode(score) for score in scores]
+        return [
+            codec.decode(score).transposed(-home_shift(key)) for score, key in zip(scores, keys.tolist(), strict=True)
+        ]
 
 
 def _series_loss(logits: Tensor, series: Tensor) -> Tensor:
@@ -247,8 +250,8 @@ def _series_loss(logits: Tensor, series: Tensor) -> Tensor:
     return F.cross_entropy(logits.transpose(1, 2), series)
 
 
-def _one_key(weights: Tensor, generator: torch.Generator) -> Tensor:
-    """One key per row, one-hot: (B, 24) → (B, 24).
+def _draw_keys(weights: Tensor, generator: torch.Generator) -> Tensor:
+    """One key per row: (B, 24) → (B,).
 
     The key part of a mapped v_y is near the chance of each key. The stronger mode, major or minor, carries emotion and
     is kept; the tonic, which carries none, is drawn.
@@ -256,4 +259,4 @@ def _one_key(weights: Tensor, generator: torch.Generator) -> Tensor:
     chances = weights.clamp_min(0.0) + 1e-4
     major, minor = chances[:, :12].sum(dim=-1), chances[:, 12:].sum(dim=-1)
     modal = torch.cat([chances[:, :12] * (major >= minor)[:, None], chances[:, 12:] * (minor > major)[:, None]], dim=-1)
-    return F.one_hot(torch.multinomial(modal, 1, generator=generator)[:, 0], _KEYS).to(weights.dtype)
+    return torch.multinomial(modal, 1, generator=generator)[:, 0]

@@ -1,0 +1,207 @@
+"""The command line with the shipped weights, as a stranger would use it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eimg_core.__main__ import main
+from eimg_core.emotion import VA, distance
+from eimg_core.midi.notes import read_midi
+
+FIELDS = {
+    "pairing", "seed", "seconds", "photo", "target", "piece", "metrics", "timings_s", "files", "version",
+}  # fmt: skip
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    y, x = np.mgrid[0:120, 0:160]
+    path = tmp_path / "beach.png"
+    Image.fromarray(np.stack([y * 2, x, 255 - y], axis=-1).astype(np.uint8)).save(path)
+    return path
+
+
+def compose(*arguments, out: Path) -> int:
+    return main(["compose", *map(str, arguments), "--out", str(out), "--seconds", "6"])
+
+
+def test_a_photo_gives_four_files_that_agree(photo, tmp_path, capsys):
+    out = tmp_path / "music"
+    assert compose(photo, "--seed", 3, out=out) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["beach.json", "beach.mid", "beach.png", "beach.wav"]
+    record = json.loads((out / "beach.json").read_text())
+    assert set(record) >= FIELDS
+    assert (record["seed"], record["seconds"], record["pairing"]) == (3, 6.0, "vqvae+fnt")
+    for point in ("photo", "target", "piece"):
+        assert 0 <= record[point]["valence"] <= 10
+        assert 0 <= record[point]["arousal"] <= 10
+    assert record["photo"] == record["target"]
+    assert set(record["metrics"]) == {"polyphony_rate", "pitch_entropy", "groove_consistency"}
+    assert record["files"] == {"mid": "beach.mid", "wav": "beach.wav", "png": "beach.png", "json": "beach.json"}
+    assert len(read_midi(out / "beach.mid").notes) == record["note_count"] > 0
+    with wave.open(str(out / "beach.wav")) as sound:
+        assert (sound.getnchannels(), sound.getframerate()) == (2, 44100)
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
+        assert sound.getnframes() / 44100 > 6
+    assert 0.7 * 32768 < np.abs(samples.astype(int)).max() < 32768
+    assert "beach" in capsys.readouterr().out
+
+
+def test_the_same_request_gives_the_same_bytes(photo, tmp_path):
+    for name in ("a", "b"):
+        assert compose(photo, "--no-audio", "--no-figure", out=tmp_path / name) == 0
+    assert (tmp_path / "a/beach.mid").read_bytes() == (tmp_path / "b/beach.mid").read_bytes()
+    assert not (tmp_path / "a/beach.wav").exists()
+    assert not (tmp_path / "a/beach.png").exists()
+
+
+def test_a_take_can_be_made_again_alone(photo, tmp_path):
+    assert compose(photo, "--takes", 2, "--seed", 4, "--no-audio", "--no-figure", out=tmp_path / "two") == 0
+    assert compose(photo, "--seed", 5, "--no-audio", "--no-figure", out=tmp_path / "one") == 0
+    assert json.loads((tmp_path / "two/beach-2.json").read_text())["seed"] == 5
+    assert (tmp_path / "two/beach-2.mid").read_bytes() == (tmp_path / "one/beach.mid").read_bytes()
+
+
+def test_two_photos_of_one_name_do_not_overwrite_each_other(photo, tmp_path):
+    other = tmp_path / "other" / "beach.jpg"
+    other.parent.mkdir()
+    Image.new("RGB", (64, 64), "navy").save(other)
+    assert compose(photo, other, "--no-audio", "--no-figure", out=tmp_path / "out") == 0
+    assert {p.name for p in (tmp_path / "out").glob("*.mid")} == {"beach.mid", "beach-b.mid"}
+
+
+def test_an_emotion_without_a_photo(tmp_path):
+    assert compose("--valence", 7, "--arousal", 3, "--no-audio", "--no-figure", out=tmp_path) == 0
+    record = json.loads((tmp_path / "piece.json").read_text())
+    assert record["photo"] is None
+    assert record["target"] == {"valence": 7.0, "arousal": 3.0}
+
+
+def test_arousal_is_heard(tmp_path):
+    """Calm and excited requests of one seed differ as asked, by the evaluator's ear."""
+    rows = [("calm", 5.0, 2.0), ("excited", 5.0, 8.0)]
+    table = tmp_path / "list.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "valence", "arousal", "seed"])
+        writer.writerows((name, v, a, 1) for name, v, a in rows)
+    assert main(["compose", "--requests", str(table), "--out", str(tmp_path), "--no-audio", "--no-figure"]) == 0
+    heard = [json.loads((tmp_path / f"{name}.json").read_text())["piece"]["arousal"] for name, _, _ in rows]
+    assert heard[1] > heard[0] + 1.0
+
+
+def test_a_request_table_does_what_it_can(tmp_path, capsys):
+    table = tmp_path / "list.csv"
+    table.write_text("name,valence,arousal\ngood one,5,5\nfar,12,5\nwords,high,low\n../../up,4,4\n")
+    assert compose("--requests", table, "--no-audio", "--no-figure", out=tmp_path / "out") == 2
+    assert {p.name for p in (tmp_path / "out").glob("*.mid")} == {"good-one.mid", "up.mid"}
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 2
+    assert "line 3: Valence and arousal must be from 1 to 9, not 12 and 5" in errors[0]
+    assert "line 4: expected numbers" in errors[1]
+
+
+def test_one_bad_photo_does_not_stop_the_others(photo, tmp_path, capsys):
+    bad = tmp_path / "notes.png"
+    bad.write_text("this is text")
+    assert compose(bad, photo, "--no-audio", "--no-figure", out=tmp_path / "out") == 2
+    assert (tmp_path / "out/beach.mid").exists()
+    error = capsys.readouterr().err.strip()
+    assert len(error.splitlines()) == 1
+    assert "notes.png" in error
+    assert str(tmp_path) not in error
+
+
+def png(mode: str, size=(40, 40), **options) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size).save(buffer, options.pop("format", "PNG"), **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("empty.jpg", b""),
+        ("text.png", b"hello"),
+        ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        ("cut.jpg", png("RGB", (300, 300), format="JPEG")[:400]),
+        ("strip.png", png("RGB", (1, 5000))),
+    ],
+)
+def test_bad_files_are_one_sentence(name, data, tmp_path, capsys):
+    (tmp_path / name).write_bytes(data)
+    assert compose(tmp_path / name, out=tmp_path / "out") == 2
+    error = capsys.readouterr().err.strip()
+    assert name in error
+    assert len(error.splitlines()) == 1
+    assert "Traceback" not in error
+    assert str(tmp_path) not in error
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("gray16.png", png("I;16")),
+        ("cmyk.jpg", png("CMYK", format="JPEG")),
+        ("moving.gif", png("P", format="GIF", save_all=True, append_images=[Image.new("P", (40, 40), 7)])),
+    ],
+)
+def test_odd_files_work(name, data, tmp_path):
+    (tmp_path / name).write_bytes(data)
+    assert compose(tmp_path / name, "--no-audio", "--no-figure", out=tmp_path / "out") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Nothing to compose for"),
+        (["--valence", "7"], "give both"),
+        (["--valence", "7", "--arousal", "99"], "from 1 to 9, not 7 and 99"),
+        (["--valence", "nan", "--arousal", "5"], "from 1 to 9, not nan and 5"),
+        (["--valence", "7", "--arousal", "5", "--seed", "-4"], "seed must be"),
+        (["--valence", "7", "--arousal", "5", "--takes", "0"], "takes must be from 1"),
+        (["--valence", "7", "--arousal", "5", "--pairing", "a+b"], "no pairing 'a+b'; choose one of: vqvae+fnt"),
+        (["none.jpg"], "none.jpg"),
+        (["--requests", "none.csv"], "none.csv"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_one_line(arguments, message, tmp_path, capsys):
+    assert main(["compose", *arguments, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_pairings_are_listed(capsys):
+    assert main(["pairings", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["key"] == "vqvae+fnt"
+    assert rows[0]["default"] is True
+    assert main(["pairings"]) == 0
+    assert "(default)" in capsys.readouterr().out
+
+
+def test_render_and_evaluate_a_midi_file(tmp_path, capsys):
+    assert compose("--valence", 6, "--arousal", 7, "--no-audio", "--no-figure", out=tmp_path) == 0
+    capsys.readouterr()
+    midi = tmp_path / "piece.mid"
+    assert main(["render", str(midi), "--out", str(tmp_path / "x.wav")]) == 0
+    assert (tmp_path / "x.wav").stat().st_size > 100_000
+    capsys.readouterr()
+    (tmp_path / "broken.mid").write_bytes(b"no")
+    assert main(["evaluate-midi", str(midi), str(tmp_path / "broken.mid")]) == 2
+    printed = capsys.readouterr()
+    record = json.loads(printed.out)
+    made = json.loads((tmp_path / "piece.json").read_text())
+    heard = VA(record["valence"], record["arousal"])
+    assert distance(heard, VA(made["piece"]["valence"], made["piece"]["arousal"])) < 0.1
+    assert record["groove_consistency"] == pytest.approx(made["metrics"]["groove_consistency"], abs=2e-3)
+    assert "broken.mid is not a readable MIDI file" in printed.err

@@ -8,7 +8,15 @@ import pytest
 
 from eimg_core.errors import InputError
 from eimg_core.midi import codec
-from eimg_core.midi.attributes import KEY_NAMES, home_shift, key_of, note_series, rhythm_series
+from eimg_core.midi.attributes import (
+    KEY_NAMES,
+    articulation,
+    home_shift,
+    key_of,
+    note_series,
+    pitch_height,
+    rhythm_series,
+)
 from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Note, Pedal, Piece, read_midi, write_midi
@@ -148,6 +156,15 @@ def test_series_count_what_sounds():
     piece = Piece((Note(0.0, 60, 0.5, 80), Note(0.25, 64, 0.5, 80)))
     assert note_series(piece, 6).tolist() == [1, 1, 2, 2, 0, 0]
     assert rhythm_series(piece, 6).tolist() == [1, 2, 1, 2, 0, 0]
+
+
+def test_height_and_articulation_of_plain_notes():
+    assert pitch_height(scale([60, 64])) == 62
+    legato = scale([60, 62, 64])
+    detached = legato.with_notes(Note(n.start_s, n.pitch, n.start_s + 0.125, 80) for n in legato.notes)
+    overlapping = legato.with_notes(Note(n.start_s, n.pitch, n.start_s + 3.0, 80) for n in legato.notes)
+    assert [articulation(p) for p in (detached, legato, overlapping)] == pytest.approx([0.25, 1.0, 2.0])
+    assert articulation(Piece(())) == 1.0
 
 
 def test_samples_are_moved_to_their_home_key():

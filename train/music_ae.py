@@ -20,7 +20,7 @@ from eimg_core.data import Corpus, Split, load_pieces, read_eimg
 from eimg_core.midi.batch import MusicSample
 from eimg_core.midi.codec import FIELDS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.music_ae.fnt import token_cross_entropy
+from eimg_core.music_ae.decoder import token_cross_entropy
 from train.loop import fit
 from train.stage import arguments, card, make_config, stage_of
 

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from eimg_core.checkpoints import ASSETS, half, save_component
 from eimg_core.data import Corpus, Item, Split, load_pieces, read_eimg, read_emopia
 from eimg_core.errors import DataError
+from eimg_core.metrics.emotion_match import correlation
 from eimg_core.midi.notes import Piece
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from eimg_core.va.guide import GUIDE_FOLDER, Guide, GuideConfig, pictures, varied
@@ -78,7 +79,7 @@ def agreement(read: Array, labels: Array, constant: Array) -> dict[str, Any]:
     for index, axis in enumerate(("valence", "arousal")):
         spread, squared = labels[:, index].std(), (error[:, index] ** 2).mean()
         axes[axis] = {
-            "r": _rounded(np.corrcoef(read[:, index], labels[:, index])[0, 1]),
+            "r": _rounded(correlation(read[:, index], labels[:, index])),
             "r2": _rounded(1 - squared / spread**2),
             "rmse": _rounded(math.sqrt(squared)),
             "constant_rmse": _rounded(math.sqrt(((constant[index] - labels[:, index]) ** 2).mean())),
@@ -180,7 +181,7 @@ def fit_guide(clips: Clips, config: GuideConfig, training: GuideTraining, seed: 
     guide, epoch = train_guide(variants[:, train], targets[train], config, training, seed, held_out)
 
     def fit_and_read(known: Array, unknown: Array) -> Array:
-        # The epoch that val chose is kept for the folds, so no clip chooses the model that reads it.
+        # The folds stop at the epoch that val chose, so that no fold chooses by the clips it is then asked to read.
         model, _ = train_guide(variants[:, known], targets[known], config, training, seed, last_epoch=epoch)
         with torch.no_grad():
             return model(variants[0, unknown]).clamp(1, 9).double().numpy()

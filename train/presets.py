@@ -43,7 +43,7 @@ PAPER = Preset(
     {
         ("image_ae", "*"): StageConfig(LoopConfig(epochs=80, learning_rate=1e-3, average=0.99, evaluate_every=4), 32),
         ("music_ae", "*"): StageConfig(
-            LoopConfig(epochs=30, learning_rate=1.5e-3, average=0.995, gradient_clip=0.5, evaluate_every=2),
+            LoopConfig(epochs=20, learning_rate=1.5e-3, average=0.995, gradient_clip=0.5, evaluate_every=2),
             32,
         ),
         ("cross_modal", "*"): StageConfig(

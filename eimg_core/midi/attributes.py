@@ -8,6 +8,8 @@ References: Tan and Herremans 2020 (rhythm and note density); Krumhansl and Kess
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,10 +22,12 @@ __all__ = [
     "MOST_NOTES",
     "ONSET",
     "REST",
+    "articulation",
     "home_shift",
     "key_correlations",
     "key_of",
     "note_series",
+    "pitch_height",
     "rhythm_series",
 ]
 
@@ -80,3 +84,23 @@ def home_shift(key: int) -> int:
     """Semitones, -6 to 5, from a key to its home: C major for major keys, A minor for minor keys."""
     home = 0 if key < 12 else 9
     return (home - key % 12 + 6) % 12 - 6
+
+
+def pitch_height(piece: Piece) -> float:
+    """Mean pitch of the notes as a MIDI number; 60 for an empty piece."""
+    return sum(note.pitch for note in piece.notes) / len(piece.notes) if piece.notes else 60.0
+
+
+def articulation(piece: Piece) -> float:
+    """How far notes fill the time to the next onset: below 1 is detached, 1 is legato, more overlaps, 2 at most.
+
+    The mean over notes; the last onset has no next one and does not count. 1 for a piece with fewer than two onsets.
+    """
+    onsets = sorted({note.start_s for note in piece.notes})
+    next_onset = dict(pairwise(onsets))
+    shares = [
+        min(2.0, note.duration_s / (next_onset[note.start_s] - note.start_s))
+        for note in piece.notes
+        if note.start_s in next_onset
+    ]
+    return sum(shares) / len(shares) if shares else 1.0

@@ -15,7 +15,16 @@ from torch import Tensor
 
 from eimg_core.emotion import VA
 from eimg_core.midi import codec
-from eimg_core.midi.attributes import FRAME_S, ONSET, home_shift, key_of, note_series, rhythm_series
+from eimg_core.midi.attributes import (
+    FRAME_S,
+    ONSET,
+    articulation,
+    home_shift,
+    key_of,
+    note_series,
+    pitch_height,
+    rhythm_series,
+)
 from eimg_core.midi.notes import Piece
 
 __all__ = ["CLIP_S", "FRAMES", "MusicBatch", "MusicSample"]
@@ -37,6 +46,7 @@ class MusicSample:
         tempo_bpm: folded, see ``codec.fold_tempo``.
         key: the estimated key, 0-23.
         rhythm, note_counts: the two series that the factors rebuild, (F,).
+        pitch_height, articulation: see ``eimg_core.midi.attributes``.
         va: the label, where there is one.
     """
 
@@ -45,6 +55,8 @@ class MusicSample:
     key: int
     rhythm: NDArray[np.int64]
     note_counts: NDArray[np.int64]
+    pitch_height: float
+    articulation: float
     va: VA | None = None
 
     @classmethod
@@ -59,7 +71,16 @@ class MusicSample:
             raise ValueError("a piece without notes cannot be a training example")
         key = key_of(clip)
         score = codec.encode(clip.transposed(home_shift(key)))
-        return cls(score.steps, score.tempo_bpm, key, rhythm_series(clip, FRAMES), note_series(clip, FRAMES), va)
+        return cls(
+            score.steps,
+            score.tempo_bpm,
+            key,
+            rhythm_series(clip, FRAMES),
+            note_series(clip, FRAMES),
+            pitch_height(clip),
+            articulation(clip),
+            va,
+        )
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -76,6 +97,8 @@ class MusicBatch:
         key: (B, 24) one-hot, the key before the move home.
         rhythm: (B, F) int64 in {REST, ONSET, HOLD}.
         note_counts: (B, F) int64, 0-15.
+        pitch_height: (B,) mean MIDI pitch.
+        articulation: (B,), 1 is legato.
         va: (B, 2) on 1-9, NaN where unknown.
     """
 
@@ -85,6 +108,8 @@ class MusicBatch:
     key: Tensor
     rhythm: Tensor
     note_counts: Tensor
+    pitch_height: Tensor
+    articulation: Tensor
     va: Tensor
 
     @classmethod
@@ -102,6 +127,8 @@ class MusicBatch:
             torch.nn.functional.one_hot(keys, _KEYS).to(torch.get_default_dtype()),
             torch.from_numpy(np.stack([sample.rhythm for sample in samples])),
             torch.from_numpy(np.stack([sample.note_counts for sample in samples])),
+            torch.tensor([sample.pitch_height for sample in samples], dtype=torch.get_default_dtype()),
+            torch.tensor([sample.articulation for sample in samples], dtype=torch.get_default_dtype()),
             torch.tensor(labels, dtype=torch.get_default_dtype()),
         )
 

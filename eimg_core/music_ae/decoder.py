@@ -8,6 +8,7 @@ Shapes: B batch, T steps, H hidden, D condition.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from eimg_core.midi.codec import (
     Score,
 )
 
-__all__ = ["NoteDecoder", "NoteEmbedding", "Sampling", "StepLogits"]
+__all__ = ["NoteDecoder", "NoteEmbedding", "Sampling", "StepLogits", "token_cross_entropy"]
 
 _NARROW = 64
 _LARGEST_CHORD = 8  # notes struck together; two hands rarely hold more
@@ -204,6 +205,17 @@ class NoteDecoder(nn.Module):
         steps, onsets = torch.stack(rows, dim=1), torch.stack(times, dim=1)  # (B, T, 4), (B, T)
         kept = (onsets < last_step[:, None]).sum(dim=1)
         return [Score(row[:n].numpy(), tempo) for row, n, tempo in zip(steps, kept.tolist(), tempi, strict=True)]
+
+
+def token_cross_entropy(logits: Sequence[Tensor], steps: Tensor, mask: Tensor) -> Tensor:
+    """Mean over real steps of the summed cross-entropies of the four fields, in nats. Padding does not count."""
+    per_step = torch.stack(
+        [
+            F.cross_entropy(field_logits.transpose(1, 2), steps[..., field], reduction="none")
+            for field, field_logits in enumerate(logits)
+        ]
+    ).sum(dim=0)  # (B, T)
+    return (per_step * mask).sum() / mask.sum()
 
 
 def _draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,15 +25,16 @@ from eimg_core.emotion import MIDDLE, VA
 from eimg_core.layers import linear_ramp
 from eimg_core.losses import attribute_regularisation, gaussian_kl, mixture_log_posterior
 from eimg_core.midi import codec
-from eimg_core.midi.attributes import MOST_NOTES, home_shift
+from eimg_core.midi.attributes import MOST_NOTES
 from eimg_core.midi.batch import MusicBatch
 from eimg_core.midi.notes import Piece
-from eimg_core.music_ae.decoder import NoteDecoder, NoteEmbedding, Sampling
+from eimg_core.music_ae.decoder import NoteDecoder, NoteEmbedding, Sampling, token_cross_entropy
+from eimg_core.music_ae.encoder import Posterior, StepEncoder
+from eimg_core.music_ae.keys import KEYS, draw_keys, played_in
 from eimg_core.trainable import LossTerms, Objective
 
-__all__ = ["FaderNet", "FaderNetConfig", "Posterior", "arousal_class", "token_cross_entropy"]
+__all__ = ["FaderNet", "FaderNetConfig", "arousal_class"]
 
-_KEYS = 24
 _RHYTHM_CLASSES = 3
 _CLASSES = 2  # low and high arousal
 
@@ -76,44 +76,9 @@ class FaderNetConfig:
         object.__setattr__(self, "field_widths", tuple(self.field_widths))
 
 
-class Posterior(NamedTuple):
-    """q(z | piece) of one factor, both (B, D)."""
-
-    mu: Tensor
-    logvar: Tensor
-
-    def draw(self) -> Tensor:
-        return self.mu + (0.5 * self.logvar).exp() * torch.randn_like(self.mu)
-
-
 def arousal_class(va: Tensor) -> Tensor:
     """0 for arousal below 5, 1 from 5 up: (B, 2) → (B,). Both factors are supervised by it, as in FaderNets."""
     return (va[:, 1] >= MIDDLE).long()
-
-
-class StepEncoder(nn.Module):
-    """Two GRUs, one from each end, over the real steps; their last states give mu and logvar of one factor.
-
-    The steps are turned around within their own length instead of being packed: the result is the same, and the
-    backward pass of packed sequences on the CPU takes time quadratic in their length.
-    """
-
-    def __init__(self, width: int, hidden: int, dim: int, first_logvar: float) -> None:
-        super().__init__()
-        self.onward = nn.GRU(width, hidden, batch_first=True)
-        self.homeward = nn.GRU(width, hidden, batch_first=True)
-        self.mu = nn.Linear(2 * hidden, dim)
-        self.logvar = nn.Linear(2 * hidden, dim)
-        # Begin at the prior's width, or the first KL is hundreds of nats.
-        nn.init.constant_(self.logvar.bias, first_logvar)
-
-    def forward(self, embedded: Tensor, lengths: Tensor) -> Posterior:
-        rows = torch.arange(len(embedded))
-        turned = (lengths[:, None] - 1 - torch.arange(embedded.shape[1])).clamp_min(0)  # (B, T)
-        onward, _ = self.onward(embedded)
-        back, _ = self.homeward(embedded[rows[:, None], turned])
-        last = torch.cat([onward[rows, lengths - 1], back[rows, lengths - 1]], dim=-1)
-        return Posterior(self.mu(last), self.logvar(last).clamp(-10.0, 2.0))
 
 
 class SeriesDecoder(nn.Module):
@@ -130,17 +95,6 @@ class SeriesDecoder(nn.Module):
         before = self.before(F.pad(series[:, :-1], (1, 0), value=self.classes))
         outputs, _ = self.gru(torch.cat([before, z[:, None].expand(-1, series.shape[1], -1)], dim=-1))
         return self.head(outputs)
-
-
-def token_cross_entropy(logits: Sequence[Tensor], steps: Tensor, mask: Tensor) -> Tensor:
-    """Mean over real steps of the summed cross-entropies of the four fields, in nats. Padding does not count."""
-    per_step = torch.stack(
-        [
-            F.cross_entropy(field_logits.transpose(1, 2), steps[..., field], reduction="none")
-            for field, field_logits in enumerate(logits)
-        ]
-    ).sum(dim=0)  # (B, T)
-    return (per_step * mask).sum() / mask.sum()
 
 
 class FaderNet(MusicAutoencoder):
@@ -175,7 +129,7 @@ class FaderNet(MusicAutoencoder):
 
     @property
     def latent_dim(self) -> int:
-        return 2 * self.config.factor_dim + _KEYS
+        return 2 * self.config.factor_dim + KEYS
 
     # --- encoding -----------------------------------------------------------------------------------------------
 
@@ -235,28 +189,14 @@ class FaderNet(MusicAutoencoder):
     def generate(
         self, latents: Tensor, *, seconds: float, generator: torch.Generator, va: Sequence[VA] | None = None
     ) -> list[Piece]:
-        z, weights = latents.split([2 * self.config.factor_dim, _KEYS], dim=-1)
-        keys = _draw_keys(weights, generator)
-        condition = torch.cat([z, F.one_hot(keys, _KEYS).to(z.dtype)], dim=-1)
+        z, weights = latents.split([2 * self.config.factor_dim, KEYS], dim=-1)
+        keys = draw_keys(weights, generator)
+        condition = torch.cat([z, F.one_hot(keys, KEYS).to(z.dtype)], dim=-1)
         sampling = Sampling(self.config.temperature, self.config.top_p)
         scores = self.decoder.play(condition, seconds=seconds, sampling=sampling, generator=generator)
-        return [
-            codec.decode(score).transposed(-home_shift(key)) for score, key in zip(scores, keys.tolist(), strict=True)
-        ]
+        return played_in(scores, keys)
 
 
 def _series_loss(logits: Tensor, series: Tensor) -> Tensor:
     """Cross-entropy over the classes (the last dimension), mean over frames."""
     return F.cross_entropy(logits.transpose(1, 2), series)
-
-
-def _draw_keys(weights: Tensor, generator: torch.Generator) -> Tensor:
-    """One key per row: (B, 24) → (B,).
-
-    The key part of a mapped v_y is near the chance of each key. The stronger mode, major or minor, carries emotion and
-    is kept; the tonic, which carries none, is drawn.
-    """
-    chances = weights.clamp_min(0.0) + 1e-4
-    major, minor = chances[:, :12].sum(dim=-1), chances[:, 12:].sum(dim=-1)
-    modal = torch.cat([chances[:, :12] * (major >= minor)[:, None], chances[:, 12:] * (minor > major)[:, None]], dim=-1)
-    return torch.multinomial(modal, 1, generator=generator)[:, 0]

@@ -18,6 +18,8 @@ from torch import Tensor
 
 __all__ = [
     "ContrastiveTerms",
+    "adversarial_discriminator",
+    "adversarial_generator",
     "attribute_regularisation",
     "contrastive",
     "cosine_scores",
@@ -26,6 +28,7 @@ __all__ = [
     "intra_modal",
     "latent_reconstruction",
     "mixture_log_posterior",
+    "r1_penalty",
     "vq_commitment",
 ]
 
@@ -171,3 +174,27 @@ def attribute_regularisation(
 def vq_commitment(encoded: Tensor, quantised: Tensor) -> Tensor:
     """‖ z_e(x) − sg[e] ‖², mean over elements: keeps the encoder near its codes (VQ-VAE, Eq. 3, third term)."""
     return F.mse_loss(encoded, quantised.detach())
+
+
+# --- adversarial autoencoders -----------------------------------------------------------------------------------
+
+
+def adversarial_discriminator(real: Tensor, painted: Tensor) -> Tensor:
+    """Logistic loss of the discriminator on its logits, (B,) each: mean softplus(−real) + mean softplus(painted)."""
+    return F.softplus(-real).mean() + F.softplus(painted).mean()
+
+
+def adversarial_generator(painted: Tensor) -> Tensor:
+    """Non-saturating loss of the generator: mean softplus(−painted) of the discriminator's logits, (B,)."""
+    return F.softplus(-painted).mean()
+
+
+def r1_penalty(real: Tensor, images: Tensor) -> Tensor:
+    """R1: mean over pictures of ‖∇_x D(x)‖² on real ones (Mescheder et al. 2018). The factor γ/2 is the caller's.
+
+    Args:
+        real: logits of ``images``, (B,).
+        images: (B, ...), with gradients switched on before the logits were computed.
+    """
+    (gradient,) = torch.autograd.grad(real.sum(), images, create_graph=True)
+    return gradient.flatten(1).pow(2).sum(dim=1).mean()

@@ -42,11 +42,15 @@ class LossTerms:
 
 @dataclass(frozen=True)
 class Objective:
-    """One thing to minimise: ``loss(batch, step)`` moves the parameters of ``groups``."""
+    """One thing to minimise: ``loss(batch, step)`` moves the parameters of ``groups``.
+
+    An ``adversarial`` objective plays against another one: it settles at a balance, not at a minimum.
+    """
 
     name: str
     groups: tuple[str, ...]
     loss: Callable[[Any, int], LossTerms]
+    adversarial: bool = False
 
 
 class Trainable(nn.Module, ABC):

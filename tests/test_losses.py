@@ -159,3 +159,25 @@ def test_commitment_moves_the_encoder_only():
     losses.vq_commitment(encoded, codes).backward()
     assert encoded.grad is not None
     assert codes.grad is None
+
+
+def test_adversarial_losses_are_cross_entropies():
+    real, painted = vectors(5, seed=1), vectors(5, seed=2)
+
+    def nll(logit: float, truth: int) -> float:
+        p = 1 / (1 + math.exp(-logit))
+        return -math.log(p if truth else 1 - p)
+
+    expected = sum(nll(float(r), 1) for r in real) / 5 + sum(nll(float(f), 0) for f in painted) / 5
+    assert float(losses.adversarial_discriminator(real, painted)) == pytest.approx(expected)
+    assert float(losses.adversarial_generator(painted)) == pytest.approx(sum(nll(float(f), 1) for f in painted) / 5)
+
+
+def test_r1_of_a_quadratic():
+    """D(x) = Σ a x²: the gradient is 2 a x."""
+    a, x = vectors(4, seed=1), vectors(3, 4, seed=2).requires_grad_()
+    penalty = losses.r1_penalty((a * x**2).sum(dim=1), x)
+    expected = sum(sum((2 * float(p) * float(q)) ** 2 for p, q in zip(a, row, strict=True)) for row in x.detach()) / 3
+    assert penalty.item() == pytest.approx(expected)
+    penalty.backward()
+    assert x.grad is not None

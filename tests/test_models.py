@@ -80,10 +80,10 @@ class TestEveryTrainable:
                 for group in objective.groups:
                     optimizers[group].step()
             model.after_step(step)
-        assert all(
-            float(objective.loss(batch, 80).total.detach()) < 0.8 * first[objective.name]
-            for objective in model.objectives()
-        )
+        settling = [objective for objective in model.objectives() if not objective.adversarial]
+        assert settling
+        for objective in settling:
+            assert float(objective.loss(batch, 80).total.detach()) < 0.8 * first[objective.name], objective.name
 
     def test_save_and_load_are_equal(self, registry, key, batch_of, tmp_path):
         model = make(registry, key).half().float().eval()  # shipped weights are float16

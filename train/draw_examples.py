@@ -217,7 +217,7 @@ def _draw_bolt(draw: ImageDraw.ImageDraw, path: list[Segment], wide: float = 1.0
 def _waves(canvas: Canvas, horizon: float, bolt: tuple[float, float]) -> Canvas:
     """A rough sea from the eye to the horizon, painted front to back over the lower part of ``canvas``."""
     eye, focal = 3.4, 1.15  # metres above the mean water; focal length in picture heights
-    z = np.geomspace(3.2, 500.0, 900)  # (Z,)
+    z = 1.0 / np.linspace(1 / 3.4, 1 / 600.0, 1500)  # (Z,), about one row of the picture per step
     columns = (np.arange(W) / H - 0.75) / focal  # (W,)
     wx, wz = columns[None, :] * z[:, None], np.broadcast_to(z[:, None], (z.size, W))
     water = _sea_height(wx, wz)  # (Z, W)
@@ -225,18 +225,18 @@ def _waves(canvas: Canvas, horizon: float, bolt: tuple[float, float]) -> Canvas:
     slope_x = np.gradient(water, axis=1) / np.gradient(wx, axis=1)
     steep = np.sqrt(slope_x**2 + slope_z**2)
 
-    facing = np.clip((eye - water) / z[:, None] + 1.4 * slope_z * -1.0, 0.02, 1.0)
-    mirror = (1.0 - facing) ** 3
+    facing = np.clip((eye - water) / z[:, None] - 1.1 * slope_z, 0.02, 1.0)
+    mirror = (1.0 - facing) ** 4
     noise = Noise(5)
-    crest = _smooth(0.35, 1.75, water)
-    colour = _ramp(crest, [(0.0, "050d13"), (0.45, "0e2630"), (0.8, "275055"), (1.0, "5d8480")])
-    colour = _over(colour, _rgb("5d6a74"), 0.55 * mirror)
-    shine = np.exp(-(((wx / wz * focal + 0.75 - bolt[0]) / 0.16) ** 2)) * _smooth(0.1, 0.7, steep)
-    colour = colour + (0.34 * shine * (0.3 + mirror))[..., None] * _rgb("aab6dc")
-    lace = noise.fractal(wx * 1.7, wz * 0.9, 5, gain=0.65)
-    foam = _smooth(0.95, 1.9, water + 1.5 * (lace - 0.5)) * _smooth(0.42, 0.62, lace)
-    streaks = _smooth(0.60, 0.75, noise.fractal(wx * 0.5 + 40, wz * 0.16, 5)) * 0.28
-    colour = _over(colour, _rgb("d5dfde"), np.clip(0.92 * foam + streaks * _smooth(0.4, 0.75, lace), 0, 1))
+    crest = _smooth(-0.5, 1.9, water)
+    colour = _ramp(crest, [(0.0, "060d13"), (0.4, "10242d"), (0.75, "274a50"), (1.0, "5f8482")])
+    colour = _over(colour, _rgb("5b6872"), 0.62 * mirror)
+    shine = np.exp(-(((columns * focal + 0.75 - bolt[0]) / 0.13) ** 2)) * _smooth(0.15, 0.8, steep)
+    colour = colour + (0.5 * shine * (0.15 + mirror))[..., None] * _rgb("aab6dc")
+    lace = noise.fractal(wx * 1.9, wz * 1.1, 6, gain=0.68)
+    foam = _smooth(1.05, 2.1, water + 2.4 * (lace - 0.45)) * _smooth(0.40, 0.58, lace)
+    streaks = _smooth(0.54, 0.70, noise.fractal(wx * 0.55 + 40, wz * 0.2, 5)) * _smooth(0.45, 0.68, lace)
+    colour = _over(colour, _rgb("d3dddd"), np.clip(0.9 * foam + 0.30 * streaks, 0, 1))
     haze = 1.0 - np.exp(-z / 170.0)
     colour = _over(colour, _rgb("6f7c82"), np.broadcast_to(0.75 * haze[:, None], water.shape))
 
@@ -255,16 +255,17 @@ def _waves(canvas: Canvas, horizon: float, bolt: tuple[float, float]) -> Canvas:
 
 
 def _sea_height(x: NDArray, z: NDArray) -> NDArray:
-    """Crossing trains of pointed waves, in metres; the directions are bent a little by noise."""
-    noise = Noise(77)
-    bend = noise.fractal(x * 0.05, z * 0.05, 3) - 0.5
+    """Many trains of waves with sharp crests and broad troughs, in metres, nearly all running towards the eye."""
+    rng, noise = np.random.default_rng(40), Noise(77)
+    bend = noise.fractal(x * 0.06, z * 0.06, 4) - 0.5
     height = np.zeros_like(x)
-    trains = ((0.105, 0.35, 1.55), (0.19, -0.5, 0.95), (0.37, 0.9, 0.45), (0.75, -0.2, 0.24), (1.6, 0.6, 0.11))
-    for number, turn, size in trains:
-        phase = number * (x * math.sin(turn) + z * math.cos(turn)) + 7.0 * bend + 9.1 * turn
-        phase = phase + 1.4 * (noise(x * number * 0.6 + 11, z * number * 0.6) - 0.5)
-        height += size * ((1.0 - np.abs(np.sin(phase))) ** 1.6 - 0.35)
-    return height + 0.35 * (noise.fractal(x * 0.9, z * 0.9, 4) - 0.5)
+    for number in np.geomspace(0.11, 4.5, 15):  # radians per metre
+        turn = rng.normal(0.0, 0.42)
+        phase = number * (x * math.sin(turn) + z * math.cos(turn)) + 6.0 * bend + rng.uniform(0, 6.28)
+        height += 0.30 / number**0.78 * (np.exp(1.5 * (np.sin(phase) - 1.0)) - 0.36)
+    # Waves come in groups: here the sea heaps up, there it lies almost flat.
+    groups = 0.45 + 1.1 * noise.fractal(x * 0.035 + 30, z * 0.07, 3)
+    return height * groups
 
 
 def evening_meadow() -> Image.Image:
@@ -307,9 +308,13 @@ def _meadow_tree(sheet: Image.Image, rng: np.random.Generator) -> None:
     foot_x, foot_y, crown_x, crown_y = 0.36 * H, 0.60 * H, 0.365 * H, 0.375 * H
     trunk = [(-9, 0), (-6, -60), (-5, -160), (5, -160), (7, -60), (11, 0)]
     draw.polygon([(foot_x + dx * 1.6, foot_y + dy) for dx, dy in trunk], fill=(47, 38, 28))
-    clumps = [(rng.normal(0, 0.075), rng.normal(0, 0.06), rng.uniform(0.03, 0.06)) for _ in range(46)]
+    around, out = rng.uniform(0, 2 * math.pi, 70), np.sqrt(rng.random(70))
+    clumps = [
+        (0.125 * far * math.cos(angle), 0.105 * far * math.sin(angle) - 0.012, rng.uniform(0.026, 0.05))
+        for angle, far in zip(around, out, strict=True)
+    ]
     for cx, cy, radius in sorted(clumps, key=lambda clump: clump[0]):
-        for _ in range(520):
+        for _ in range(430):
             angle, reach = rng.uniform(0, 2 * math.pi), radius * math.sqrt(rng.random())
             dx, dy = cx + reach * math.cos(angle), cy + reach * math.sin(angle)
             warm = np.clip(0.30 + 2.3 * (dx + 0.02) - 2.0 * dy + 5.0 * reach * math.cos(angle), 0, 1)
@@ -324,6 +329,7 @@ def _grass_and_flowers(sheet: Image.Image, rng: np.random.Generator, sun_x: floa
     """Blades and blossoms from far to near; near ones are larger, darker and blurred by nothing."""
     draw = ImageDraw.Draw(sheet)
     petals = ("d9433a", "e8633f", "f4f0e2", "f2c84b", "b06fb5", "6c7fd0")
+    drifts, kinds = Noise(90), Noise(91)
     for depth in np.sort(rng.random(15000) ** 0.75):
         px, py = rng.uniform(-0.02, 1.52) * H, (0.565 + 0.47 * depth**1.5) * H
         tall = (0.006 + 0.075 * depth**1.7) * H * rng.uniform(0.6, 1.3)
@@ -336,8 +342,12 @@ def _grass_and_flowers(sheet: Image.Image, rng: np.random.Generator, sun_x: floa
         knee = (px + lean * 0.3, py - tall * 0.6)
         draw.line((px, py, *knee), fill=_paint(colour), width=width)
         draw.line((*knee, *tip), fill=_paint(colour * 1.08), width=max(1, width - 1))
-        if rng.random() < 0.13:
-            _blossom(draw, rng, tip, (0.0016 + 0.0125 * depth**1.8) * H, petals[int(rng.integers(len(petals)))])
+        # Kinds of flowers grow in drifts that are longer than deep.
+        place = np.array(px / H * 2.2), np.array(depth * 3.0)
+        if rng.random() < 0.30 * float(_smooth(0.42, 0.68, drifts.fractal(*place, 3))):
+            kind = float(kinds.fractal(*place, 2)) * 1.6 - 0.3 + rng.normal(0, 0.16)
+            code = petals[int(np.clip(kind * len(petals), 0, len(petals) - 1))]
+            _blossom(draw, rng, tip, (0.0016 + 0.0115 * depth**1.8) * H, code)
 
 
 def _blossom(
@@ -364,7 +374,7 @@ def forest_path() -> Image.Image:
     rng = np.random.default_rng(15)
     x, y = _pixels()
     noise = Noise(88)
-    canvas = _ramp(y, [(0.0, "2b353a"), (0.35, "59666a"), (0.56, "87928f"), (0.66, "545d58"), (1.0, "1b201d")])
+    canvas = _ramp(y, [(0.0, "5a666a"), (0.35, "76827f"), (0.56, "929c98"), (0.66, "545d58"), (1.0, "1b201d")])
     canvas = canvas * (0.90 + 0.2 * noise.fractal(x * 2, y * 3, 5)[..., None])
     canvas = _forest_floor(canvas, noise)
     layers = 8
@@ -372,8 +382,11 @@ def forest_path() -> Image.Image:
         near = layer / (layers - 1)  # 0 far, 1 near
         foot = 0.60 + 0.34 * near**1.8
         cover = _mask(lambda draw, near=near, foot=foot: _trunks(draw, rng, near, foot), blur=1.4 * (1 - near))  # type: ignore[misc]
+        # Roots end in litter and moss, not in a clean line.
+        edge = foot - 0.012 - 0.05 * near * noise.fractal(x * 22 + layer, y * 9, 4)
+        cover = cover * (1.0 - 0.97 * _smooth(-0.012, 0.006 + 0.02 * near, y - edge) * (y < foot + 0.06))
         bark = 0.75 + 0.5 * noise.fractal(x * (30 + 25 * near), y * 3, 4)
-        colour = _ramp(np.array(near), [(0, "737e7d"), (0.35, "465152"), (0.7, "1e2526"), (1, "0a0e0f")])
+        colour = _ramp(np.array(near), [(0, "78827f"), (0.35, "465152"), (0.7, "1e2526"), (1, "0a0e0f")])
         canvas = _over(canvas, colour * bark[..., None], cover)
         mist = noise.fractal(x * 1.6 + 7 * layer, y * 5 + 3 * layer, 5)
         low = np.exp(-(((y - foot + 0.02) / 0.10) ** 2))

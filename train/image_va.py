@@ -5,8 +5,8 @@
 
 The reader is fitted to the OASIS train photos; the val photos choose which features it sees, the test photos are
 only reported. Written to ``backbone/efficientnet_lite1`` and ``va_predictor/image``. The features of the photos are
-kept under ``--runs``, named after the hash of the network. The preset ``smoke`` fits an untrained, narrow network of
-its own, so that the whole path can be walked without the weights.
+kept under ``--runs``, named after the hash of the network. The preset ``smoke`` puts random weights where the
+network's are missing, so that the whole path can be walked without the package.
 """
 
 from __future__ import annotations

@@ -52,10 +52,10 @@ class GuideTraining:
         variations: transposed and stretched copies of each clip; every epoch sees one of them.
     """
 
-    epochs: int = 60
+    epochs: int = 25
     batch_size: int = 64
     learning_rate: float = 2e-3
-    weight_decay: float = 0.05
+    weight_decay: float = 0.3
     variations: int = 6
 
 

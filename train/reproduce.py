@@ -14,7 +14,6 @@ import shutil
 import time
 from argparse import Namespace
 from dataclasses import dataclass
-from pathlib import Path
 
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
@@ -80,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
         ["--data", str(args.data), "--root", str(args.out), "--out", str(results), "--runs", str(args.runs), *split]
     )
     if args.preset == "paper":
-        tables(["--results", str(Path(results))])
+        tables(["--assets", str(args.out.parent)])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Records → tables. Every number in the README is put there by this module and by nobody else.
 
-    python -m train.tables [--readme README.md] [--results assets/results]
+    python -m train.tables [--readme README.md] [--assets assets]
 
-The block between ``<!-- results -->`` and ``<!-- /results -->`` is replaced. ``render`` is a pure function of the
-records, and a test checks that the README is what it returns.
+Each block between ``<!-- name -->`` and ``<!-- /name -->`` is replaced. What goes in is a pure function of the records
+and cards, and a test checks that the README is what it returns.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from train.evaluate import MEAN_POINT, REAL, RESULTS
+from eimg_core.checkpoints import ASSETS
+from eimg_core.midi.codec import FIELDS
+from train.evaluate import MEAN_POINT, REAL
 
-__all__ = ["PAPER_TABLE_V", "fill", "load_records", "main", "render"]
+__all__ = ["BLOCKS", "PAPER_TABLE_V", "fill", "load_records", "main", "render"]
 
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
 COLUMNS = (
     ("emotion_matching", "Emotion Matching ↓", 2),
     ("r_valence", "r(V) ↑", 2),
@@ -101,22 +102,81 @@ def render(records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-def fill(readme: str, block: str) -> str:
-    """The README with its results block replaced."""
-    before, found_begin, rest = readme.partition(BEGIN)
-    _, found_end, after = rest.partition(END)
+def components(assets: Path) -> str:
+    """What each shipped component measures on held-out data, from its card."""
+    rows = [line for kind, line_of in _CARD_LINES.items() for line in _lines(assets / "checkpoints", kind, line_of)]
+    return "\n".join(["| component | held-out measure | value |", "|---|---|---|", *rows])
+
+
+def _lines(checkpoints: Path, kind: str, line_of: Callable[[dict[str, Any]], list[tuple[str, str]]]) -> list[str]:
+    lines = []
+    for path in sorted(
+        (checkpoints / kind).glob("card.json") if "/" in kind else (checkpoints / kind).glob("*/card.json")
+    ):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        for measure, value in line_of(card):
+            lines.append(f"| `{path.parent.relative_to(checkpoints)}` | {measure} | {value} |")
+    return lines
+
+
+def _image_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
+    return [("reconstruction, PSNR on test photos", f"{card['metrics']['test']['psnr_db']:.1f} dB")]
+
+
+def _music_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
+    test = card["metrics"]["test"]
+    fields = ", ".join(f"{name} {test[f'accuracy_{name}']:.2f}" for name in FIELDS)
+    return [
+        (f"teacher-forced accuracy on test clips ({fields})", f"{test['accuracy']:.2f}"),
+        (
+            "cross-entropy per note in nats, with the true latent / another clip's",
+            f"{test['loss']:.2f} / {test['loss_shuffled_z']:.2f}",
+        ),
+    ]
+
+
+def latency(assets: Path) -> str:
+    """How long a visitor waits, from the benchmark's record."""
+    record = json.loads((assets / "results" / "latency.json").read_text(encoding="utf-8"))
+    median = record["median_s"]
+    stages = ", ".join(f"{name.replace('_', ' ')} {median[name]:.2f} s" for name in _STAGES if name in median)
+    return (
+        f"From a photo to {record['seconds']:g} s of playable sound, warm, takes **{median['total']:.2f} s** "
+        f"({stages}; median of {record['repeats']}, slowest {record['slowest_total_s']:.2f} s) on {record['cores']} "
+        f"CPU cores, {record['engine']}; from a cold start to the first piece {record['cold_start_s']:.0f} s. "
+        f"`{record['command']}`, {record['date']}."
+    )
+
+
+def results(assets: Path) -> str:
+    """The main table, from the records of the test split."""
+    return render(load_records(assets / "results"))
+
+
+_STAGES = ("open", "read_photo", "embed", "generate", "measure", "render")
+_CARD_LINES = {"image_ae": _image_ae, "music_ae": _music_ae}
+BLOCKS: dict[str, Callable[[Path], str]] = {"results": results, "components": components, "latency": latency}
+
+
+def fill(readme: str, name: str, block: str) -> str:
+    """The README with one block replaced, between ``<!-- name -->`` and ``<!-- /name -->``."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, found_begin, rest = readme.partition(begin)
+    _, found_end, after = rest.partition(end)
     if not (found_begin and found_end):
-        raise ValueError(f"the README needs the markers {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{block}\n{END}{after}"
+        raise ValueError(f"the README needs the markers {begin} and {end}")
+    return f"{before}{begin}\n{block}\n{end}{after}"
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--readme", type=Path, default=Path("README.md"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--assets", type=Path, default=ASSETS.parent)
     args = parser.parse_args(argv)
     text = args.readme.read_text(encoding="utf-8")
-    args.readme.write_text(fill(text, render(load_records(args.results))), encoding="utf-8")
+    for name, block in BLOCKS.items():
+        text = fill(text, name, block(args.assets))
+    args.readme.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from eimg_core.autoencoder import MusicAutoencoder
 from eimg_core.music_ae.fnt import FaderNet
+from eimg_core.music_ae.lsr import LSRVAE
 
 __all__ = ["MUSIC_AUTOENCODERS"]
 
 MUSIC_AUTOENCODERS: dict[str, type[MusicAutoencoder]] = {
     "fnt": FaderNet,
+    "lsr": LSRVAE,
 }

@@ -1,0 +1,107 @@
+"""What the documents say must be so: tables equal records, commands and names exist."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from train.tables import BLOCKS, COLUMNS, fill, load_records, render
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAPER = (ROOT / "PAPER.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_every_table_is_what_the_records_say(name):
+    assert fill(README, name, BLOCKS[name](ROOT / "assets")) == README, "run `python -m train.tables`"
+
+
+def commands() -> list[str]:
+    lines = re.findall(r"^(python -m .*|pip install .*)$", README, flags=re.MULTILINE)
+    inline = re.findall(r"`(python -m [^`]+)`", README)
+    return sorted({re.sub(r"\s+#.*", "", line) for line in [*lines, *inline]})
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_of_the_readme_exist(command):
+    for part in command.split("&&"):
+        words = shlex.split(part)
+        if words[:2] == ["python", "-m"]:
+            assert importlib.util.find_spec(words[2]), f"no module {words[2]}"
+        if words[:3] == ["pip", "install", "-r"]:
+            assert (ROOT / words[3]).exists()
+        if words == ["python", "app.py"]:
+            assert (ROOT / "app.py").exists()
+
+
+def test_links_of_the_documents_lead_somewhere():
+    for document in ("README.md", "PAPER.md", "CHANGELOG.md"):
+        for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (ROOT / target).exists(), f"{document} links to {target}"
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(eimg_core\.[\w.]+)`", PAPER))))
+def test_functions_of_paper_md_exist(name):
+    module, _, attribute = name.rpartition(".")
+    parts = [attribute]
+    while True:
+        try:
+            found = importlib.import_module(module)
+            break
+        except ModuleNotFoundError:
+            module, _, head = module.rpartition(".")
+            parts.insert(0, head)
+    for part in parts:
+        found = getattr(found, part)
+
+
+def test_the_repository_speaks_of_the_product_alone():
+    text = README + PAPER + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert not re.search(r"/root/|/home/|/work/|\.\./shared", text)
+
+
+# --- the table maker --------------------------------------------------------------------------------------------
+
+
+def record(row: str, seed: int = 0, judge: str = "abc", **numbers) -> dict:
+    summary = {name: numbers.get(name, 0.5) for name, _, _ in COLUMNS}
+    return {
+        "row": row, "seed": seed, "split": "test", "n": 3, "seconds": 15.0, "date": "2026-01-01", "command": "c",
+        "components": {"va_predictor/evaluator": judge}, "summary": summary,
+    }  # fmt: skip
+
+
+CONTROLS = [record(row) for row in ("mean point", "constant", "random", "oracle", "real")]
+
+
+def test_seeds_become_mean_and_deviation():
+    rows = [record("vqvae+fnt", seed, emotion_matching=value) for seed, value in enumerate((1.0, 2.0, 3.0))]
+    assert "| **vqvae+fnt** | 2.00 ± 1.00 |" in render([*rows, *CONTROLS])
+
+
+def test_controls_cannot_be_left_out_and_judges_cannot_be_mixed():
+    with pytest.raises(ValueError, match="are missing: .*oracle"):
+        render([record("vqvae+fnt"), *(c for c in CONTROLS if c["row"] != "oracle")])
+    with pytest.raises(ValueError, match="2 different evaluators"):
+        render([record("vqvae+fnt", judge="other"), *CONTROLS])
+
+
+def test_an_undefined_number_is_a_dash():
+    rows = [record("vqvae+fnt"), *CONTROLS[1:], record("mean point", r_valence=None)]
+    line = next(line for line in render(rows).splitlines() if "mean point" in line)
+    assert line.split("|")[3].strip() == "–"
+
+
+def test_records_are_complete():
+    for path in sorted((ROOT / "assets/results").glob("pairings-*.json")):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        assert len(kept["items"] if "items" in kept else [0] * kept["n"]) == kept["n"], path.name
+    assert {r["row"] for r in load_records(ROOT / "assets/results")} >= {"vqvae+fnt", "constant", "random", "oracle"}

@@ -144,7 +144,7 @@ def sketch(target: VA, seed: int, seconds: float) -> Piece:
         chord = chords[bar % len(chords)]
         start = 4 * beat * bar
         pedals.append(Pedal(start, start + 3.8 * beat))
-        for n in range(int(round(4 * beat / step))):
+        for n in range(round(4 * beat / step)):
             at = start + n * step
             pitch = 48 + chord[n % 3] - (12 if n == 0 else 0)
             notes.append(Note(at, pitch, at + step * 1.6, int(loud * 0.7 + rng.integers(0, 10))))
@@ -154,7 +154,7 @@ def sketch(target: VA, seed: int, seconds: float) -> Piece:
             pitch = 60 + int(rng.choice(chord)) + 12 * int(rng.integers(0, 2))
             notes.append(Note(at, pitch, at + length * 0.95, int(loud + rng.integers(0, 28))))
             at += length
-    return Piece(tuple(n for n in notes), tempo_bpm=tempo, pedals=tuple(pedals)).cropped(seconds)
+    return Piece(tuple(notes), tempo_bpm=tempo, pedals=tuple(pedals)).cropped(seconds)
 
 
 def scene(kind: str = "beach", size: tuple[int, int] = (960, 640)) -> Image.Image:

@@ -1,25 +1,33 @@
 """Pictures of the page for people to look at: ``python -m tests.shots --out DIR``.
 
-Desktop (1280 px) and phone (390 px), light and dark; the empty page, a photo read, work in progress, a piece, errors.
+Desktop (1280 px), tablet (820 px) and phone (390 px), light and dark; the empty page, a photo read, work in
+progress, a piece that plays, and errors.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.fake_studio import FakeStudio, scene
 
 CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --autoplay-policy=no-user-gesture-required"
-).split()
-SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"desktop": (1280, 900), "tablet": (820, 1100), "phone": (390, 844)}
+PATIENCE_MS = 120_000  # a computer that is busy with something else is slow, not wrong
 
 
 @contextmanager
@@ -31,83 +39,93 @@ def serving(studio: FakeStudio, folder: Path) -> Iterator[str]:
     examples.mkdir(parents=True)
     for kind in ("beach", "night", "fog", "dusk"):
         scene(kind).save(examples / f"{kind}.jpg")
-    # Gradio serves what lies in its temporary folder, so the pieces of a test go there too.
-    demo = app.build_ui(studio, examples=examples, pieces=app.PIECES)
+    demo = app.build_ui(studio, examples=examples)
     _, url, _ = app.launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     try:
         yield url
     finally:
-        demo.close()
+        demo.close(verbose=False)
+
+
+def open_page(browser: Any, url: str, size: tuple[int, int], theme: str, scale: float = 1.0) -> Any:
+    """A fresh visitor's page, ready to use."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=theme, device_scale_factor=scale
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector("#compose")
+    page.wait_for_selector(".plane-map[data-target]")
+    return page
+
+
+def give_photo(page: Any, photo: Path) -> None:
+    """Upload a photo and wait until the plane shows its point."""
+    page.set_input_files("#photo input[type=file]", str(photo))
+    page.wait_for_selector(".plane-map[data-photo*=',']")
+
+
+def shoot_journey(page: Any, studio: FakeStudio, photo: Path, stem: str) -> None:
+    """From the empty page to a playing piece."""
+
+    def shoot(state: str) -> None:
+        page.wait_for_timeout(700)  # let transitions end
+        page.screenshot(path=f"{stem}-{state}.png", full_page=True)
+
+    shoot("1-empty")
+    give_photo(page, photo)
+    shoot("2-photo")
+    gate = threading.Event()
+    studio.before_composing = lambda: gate.wait(60) and None
+    page.click("#compose")
+    page.wait_for_selector(".player-stages li.now:nth-child(2)")
+    shoot("3-working")
+    gate.set()
+    studio.before_composing = None
+    page.wait_for_selector(".player[data-state=done]")
+    page.click(".player-play")
+    page.wait_for_function("document.querySelector('.player audio').currentTime > 3")
+    shoot("4-piece")
+
+
+def shoot_errors(page: Any, folder: Path, stem: str) -> None:
+    """Compose with nothing to compose for, and a letter instead of a photo."""
+    page.click("#compose")
+    page.wait_for_selector(".player[data-state=failed]")
+    letter = folder / "letter.png"
+    letter.write_text("this is not a picture")
+    page.set_input_files("#photo input[type=file]", str(letter))
+    page.wait_for_selector("[data-testid=toast-body]")
+    page.wait_for_timeout(700)
+    page.screenshot(path=f"{stem}-5-errors.png", full_page=True)
 
 
 def main() -> None:
+    from playwright.sync_api import sync_playwright
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", default="", help="only pictures whose name contains this")
+    parser.add_argument("--only", default="", help="only devices and themes whose name contains this: phone-dark")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     studio = FakeStudio()
-    with tempfile.TemporaryDirectory() as folder, serving(studio, Path(folder)) as url:
-        shoot(url, studio, Path(folder), arguments.out, arguments.only)
-
-
-def shoot(url: str, studio: FakeStudio, folder: Path, out: Path, only: str) -> None:
-    from playwright.sync_api import sync_playwright
-
-    photo = folder / "beach.jpg"
-    scene("beach").save(photo)
-    bad = folder / "letter.png"
-    bad.write_text("this is not a picture")
-    with sync_playwright() as play:
+    with tempfile.TemporaryDirectory() as name, serving(studio, Path(name)) as url, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        for device, (width, height) in SIZES.items():
+        photo = Path(name) / "beach.jpg"
+        scene("beach").save(photo)
+        for device, size in SIZES.items():
             for theme in ("light", "dark"):
-                name = f"{device}-{theme}"
-                if only and only not in name:
+                if arguments.only not in f"{device}-{theme}":
                     continue
-                context = browser.new_context(
-                    viewport={"width": width, "height": height}, color_scheme=theme, device_scale_factor=1.5
-                )
-                page = context.new_page()
-
-                def take(state: str, name: str = name, page=page) -> None:
-                    page.screenshot(path=str(out / f"{name}-{state}.png"), full_page=True)
-
-                page.goto(url)
-                page.wait_for_selector("#compose")
-                page.wait_for_timeout(700)
-                take("1-empty")
-                page.set_input_files("#photo input[type=file]", str(photo))
-                page.wait_for_selector(".plane-map[data-photo*=',']")
-                page.wait_for_timeout(500)
-                take("2-photo")
-                studio.before_composing = lambda: time.sleep(2.0)
-                page.click("#compose")
-                page.wait_for_selector(".player[data-state=working]")
-                page.wait_for_timeout(900)
-                take("3-working")
-                page.wait_for_selector(".player[data-state=done]")
-                studio.before_composing = None
-                page.wait_for_timeout(300)
-                page.click(".player-play")
-                page.wait_for_timeout(2600)
-                take("4-piece")
-                page.click(".player-play")
-                context.close()
-
-                context = browser.new_context(
-                    viewport={"width": width, "height": height}, color_scheme=theme, device_scale_factor=1.5
-                )
-                page = context.new_page()
-                page.goto(url)
-                page.wait_for_selector("#compose")
-                page.click("#compose")
-                page.wait_for_selector(".player[data-state=failed]")
-                page.set_input_files("#photo input[type=file]", str(bad))
-                page.wait_for_selector("[data-testid=toast-body]")
-                page.wait_for_timeout(400)
-                page.screenshot(path=str(out / f"{name}-5-error.png"), full_page=True)
-                context.close()
+                stem = str(arguments.out / f"{device}-{theme}")
+                for shoot in (
+                    lambda page, stem=stem: shoot_journey(page, studio, photo, stem),
+                    lambda page, stem=stem: shoot_errors(page, Path(name), stem),
+                ):
+                    page = open_page(browser, url, size, theme, scale=1.5)
+                    shoot(page)
+                    page.context.close()
         browser.close()
 
 

@@ -1,4 +1,4 @@
-"""Draw the four example pictures of the app that no free photo covers: two dark places, a storm, a warm evening.
+"""Draw the example pictures of the app that no free photo covers: two feasts for the eye and three dark places.
 
     python -m train.draw_examples --out assets/examples
 
@@ -6,8 +6,7 @@ Everything is computed from noise, light and a seed, at twice the final size, so
 project. Conventions: a canvas is (H, W, 3) float64, linear 0..1 in display colour; y points down; depth z grows away
 from the eye.
 
-References: value noise and its fractal sum after Perlin (1985); trees by recursive branching; the sea is a height
-field painted from near to far.
+References: value noise and its fractal sum after Perlin (1985); trees by recursive branching.
 """
 
 from __future__ import annotations
@@ -151,121 +150,168 @@ def _branch(
         _branch(draw, rng, (x, y), angle + spread, child, thickness * rng.uniform(0.55, 0.68), droop)
 
 
-# --- the four scenes
+# --- the scenes
 
 
-def storm_sea() -> Image.Image:
-    """A heavy sea under a thunderstorm: unpleasant and excited."""
-    horizon = 0.46
-    canvas, bolt = _storm_sky(horizon)
-    canvas = _waves(canvas, horizon, bolt)
+def fireworks() -> Image.Image:
+    """Fireworks over a town by the water: pleasant and excited."""
+    rng = np.random.default_rng(7)
     x, y = _pixels()
-    spray = Noise(9).fractal(x * 3, y * 7, 5)
-    canvas = _over(canvas, _rgb("9fb0b4"), 0.32 * _smooth(0.08, 0.0, np.abs(y - horizon)) * spray)
-    return _finish(_grade(canvas, 3, vignette=0.45))
+    shore = 0.74
+    smoke = Noise(14).fractal(x * 1.8, y * 2.6, 6)
+    canvas = _ramp(y / shore, [(0.0, "060a1c"), (0.55, "101a3c"), (0.85, "2b2a55"), (1.0, "5b4266")])
+    shells = (
+        (0.36, 0.27, 0.21, "ffcf5e", "fff3c8"),
+        (0.92, 0.21, 0.25, "ff4f6d", "ffd0d6"),
+        (1.27, 0.36, 0.16, "5cc8ff", "e2f6ff"),
+        (0.66, 0.43, 0.13, "7dff9a", "e9ffe9"),
+        (1.12, 0.52, 0.10, "d58bff", "f7e8ff"),
+        (0.17, 0.50, 0.10, "ff8f3f", "ffe5c9"),
+    )
+    for cx, cy, radius, outer, inner in shells:
+        glow = np.exp(-np.hypot(x - cx, y - cy) / (0.9 * radius))
+        canvas = canvas + (0.30 * glow * (0.35 + smoke))[..., None] * _rgb(outer)
+        canvas = _burst(canvas, rng, (cx, cy, radius), _rgb(outer), _rgb(inner), shore)
+    canvas = _town(canvas, rng, shore)
+    return _finish(_grade(_mirrored(canvas, shore), 6, vignette=0.25))
 
 
-def _storm_sky(horizon: float) -> tuple[Canvas, tuple[float, float]]:
+def _burst(
+    canvas: Canvas,
+    rng: np.random.Generator,
+    shell: tuple[float, float, float],
+    outer: NDArray,
+    inner: NDArray,
+    shore: float,
+) -> Canvas:
+    """One shell: sparks leave in all directions of a ball, slow down, fall and fade; a faint trail leads up to it."""
+    cx, cy, radius = shell
+    directions = rng.normal(size=(170, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    speeds = radius * rng.uniform(0.86, 1.05, 170)
+    times = np.linspace(0.0, 1.0, 26)
+    reach = 1.0 - np.exp(-3.2 * times)  # drag
+    fall = 0.17 * radius * times**2
+
+    def sparks(draw: ImageDraw.ImageDraw, fresh: float) -> None:
+        for direction, speed in zip(directions, speeds, strict=True):
+            px = (cx + direction[0] * speed * reach) * H
+            py = (cy + direction[1] * speed * reach + fall) * H
+            for step in range(4, 25):
+                light = (step / 25) ** 1.6 if step < 22 else 1.0
+                if step / 25 < fresh:
+                    continue
+                width = max(1, round(_FINE * (0.5 + 1.1 * step / 25)))
+                draw.line((px[step], py[step], px[step + 1], py[step + 1]), fill=round(255 * light), width=width)
+
+    def tail(draw: ImageDraw.ImageDraw) -> None:
+        for step in range(60):
+            at, sway = step / 60, 0.006 * math.sin(5 * step / 60)
+            y0 = cy + (shore - cy) * at
+            draw.line(((cx + sway) * H, y0 * H, cx * H, (y0 + 0.012) * H), fill=round(70 * (1 - at) ** 2), width=_FINE)
+
+    trails, tips = _mask(lambda draw: sparks(draw, 0.0), blur=0.3), _mask(lambda draw: sparks(draw, 0.92), blur=0.5)
+    halo = _mask(lambda draw: sparks(draw, 0.4), blur=7)
+    canvas = canvas + trails[..., None] * outer * 0.85 + tips[..., None] * inner + halo[..., None] * outer * 0.9
+    return canvas + _mask(tail, blur=0.8)[..., None] * _rgb("ffe0b0")
+
+
+def _town(canvas: Canvas, rng: np.random.Generator, shore: float) -> Canvas:
+    """Roofs and towers as silhouettes, with lit windows."""
+    houses, left = [], -0.02
+    while left < 1.52:
+        width = rng.uniform(0.035, 0.09)
+        tall = rng.uniform(0.03, 0.085) * (1.6 if rng.random() < 0.12 else 1.0)
+        houses.append((left, shore - tall, left + width, bool(rng.random() < 0.6)))
+        left += width * rng.uniform(0.85, 1.02)
+
+    def walls(draw: ImageDraw.ImageDraw) -> None:
+        for x0, top, x1, gabled in houses:
+            draw.rectangle((x0 * H, top * H, x1 * H, shore * H + 2), fill=255)
+            if gabled:
+                peak = top - 0.32 * (x1 - x0)
+                draw.polygon([(x0 * H, top * H), (x1 * H, top * H), ((x0 + x1) / 2 * H, peak * H)], fill=255)
+
+    def windows(draw: ImageDraw.ImageDraw) -> None:
+        for x0, top, x1, _ in houses:
+            for wy in np.arange(top + 0.010, shore - 0.012, 0.015):
+                for wx in np.arange(x0 + 0.007, x1 - 0.009, 0.0125):
+                    if rng.random() < 0.36:
+                        box = (wx * H, wy * H, (wx + 0.0045) * H, (wy + 0.007) * H)
+                        draw.rectangle(box, fill=round(rng.uniform(110, 255)))
+
+    canvas = _over(canvas, _rgb("0a0b16"), _mask(walls, blur=0.3))
+    lights = _mask(windows, blur=0.3)
+    return canvas + lights[..., None] * _rgb("ffc978") * 0.9
+
+
+def _mirrored(canvas: Canvas, shore: float) -> Canvas:
+    """Dark, rippled water below the shore that shows the picture above it upside down."""
     x, y = _pixels()
-    depth = np.maximum(horizon - y, 0.0) + 0.055
-    u, v = (x - 0.75) / depth * 0.42, 0.30 / depth
-    noise = Noise(21)
-    warp = noise.fractal(u + 5.2, v + 1.3, 4) - 0.5
-    density = noise.fractal(u + 1.9 * warp, v * 1.3 + 1.1 * warp, 7, gain=0.56)
-    bellies = noise.fractal(u * 2.1 - warp, v * 2.6, 5)
-    tone = 0.55 * _smooth(0.25, 0.75, density) + 0.45 * _smooth(0.2, 0.8, bellies)
-    canvas = _ramp(tone, [(0.0, "0d1218"), (0.4, "252d37"), (0.7, "485460"), (1.0, "8c979c")])
-    glow = _smooth(0.30, 0.0, np.abs(y - horizon)) * np.exp(-(((x - 1.02) / 0.42) ** 2))
-    canvas = _over(canvas, _rgb("b3b49c"), 0.62 * glow * (0.4 + 0.6 * tone))
-
-    path = _bolt_path(np.random.default_rng(12), (1.06, 0.10), (0.98, horizon))
-    core = _mask(lambda draw: _draw_bolt(draw, path), blur=0.5)
-    halo = _mask(lambda draw: _draw_bolt(draw, path, wide=6), blur=14)
-    lit = np.exp(-np.hypot(x - 1.05, (y - 0.14) * 1.3) / 0.22)
-    canvas = canvas + lit[..., None] * (0.30 + 0.75 * tone[..., None]) * _rgb("a9b4d8") * 0.85
-    canvas = canvas + 0.9 * halo[..., None] * _rgb("93a0d8") + core[..., None] * _rgb("f4f2ff")
-    return canvas, (0.98, horizon)
+    below = np.maximum(y - shore, 0.0)
+    depth = below + 0.012
+    ripple = Noise(33).fractal((x - 0.75) / depth * 0.55, 2.2 / depth, 4) - 0.5
+    rows = np.clip((shore - below * 2.1 - 0.12 * ripple * (below + 0.03)) * H, 0, shore * H - 2).astype(int)
+    columns = np.clip((x + 0.06 * ripple * (below + 0.06)) * H, 0, W - 1).astype(int)
+    blurred = Image.fromarray((np.clip(canvas, 0, 1) * 255).astype(np.uint8))
+    soft = np.asarray(blurred.filter(ImageFilter.GaussianBlur(2.2 * _FINE)), dtype=np.float64) / 255.0
+    water = soft[rows, columns] * (0.62 + 0.5 * ripple[..., None]) + _rgb("070b1a") * 0.5
+    return _over(canvas, water, _smooth(-0.001, 0.001, y - shore))
 
 
-Segment = tuple[float, float, float, float, float]  # x0, y0, x1, y1, strength
+def forest_fire() -> Image.Image:
+    """A forest on fire at night: unpleasant and excited."""
+    rng = np.random.default_rng(23)
+    x, y = _pixels()
+    noise = Noise(64)
+    warp = noise.fractal(x * 2.2, y * 2.2 + 4, 4) - 0.5
+    smoke = noise.fractal(x * 2.0 + 1.4 * warp, y * 2.4 + 1.2 * warp, 7, gain=0.55)
+    lit = np.exp(-(((y - 0.70) / 0.36) ** 2)) * (0.6 + 0.4 * np.exp(-(((x - 0.80) / 0.5) ** 2)))
+    canvas = _ramp(lit * (0.25 + 1.2 * smoke), [(0.0, "080607"), (0.3, "2b1512"), (0.6, "7d2f12"), (1.0, "e0772a")])
+    for layer in range(4):
+        near = layer / 3
+        foot = 0.70 + 0.17 * near
+        canvas = _flames(canvas, 70 + layer, foot, height=0.30 - 0.02 * layer, scale=7.0 - 4.0 * near)
+        trunks, boughs = _row_of_trees(rng, 0.15 + 0.75 * near, foot + 0.05)
+        bark = noise.fractal(x * (40 - 10 * near), y * 5, 4)
+        edge_light = _smooth(0.55, 0.75, bark) * np.exp(-(((y - foot + 0.06) / 0.20) ** 2)) * (1.0 - 0.5 * near)
+        wood = _ramp(edge_light, [(0.0, "0a0607"), (0.6, "5a1e0b"), (1.0, "d5691f")])
+        canvas = _over(canvas, wood, np.maximum(trunks, boughs))
+    canvas = _flames(canvas, 90, 0.985, height=0.13, scale=3.2)
+    soil = noise.fractal((x - 0.75) / (np.maximum(y - 0.8, 0) + 0.1) * 2, 1.5 / (np.maximum(y - 0.8, 0) + 0.1), 6)
+    embers = _ramp(_smooth(0.50, 0.80, soil), [(0.0, "060405"), (0.5, "401207"), (1.0, "d0601a")])
+    canvas = _over(canvas, embers, _smooth(0.90, 0.97, y))
+    canvas = _sparks(canvas, rng)
+    return _finish(_grade(canvas, 4, vignette=0.5))
 
 
-def _bolt_path(rng: np.random.Generator, start: tuple[float, float], end: tuple[float, float]) -> list[Segment]:
-    """Lightning: the middle of a line moves sideways, again and again; some halves throw a branch."""
-
-    def split(a: NDArray, b: NDArray, strength: float, level: int) -> list[Segment]:
-        if level == 0:
-            return [(a[0], a[1], b[0], b[1], strength)]
-        along = b - a
-        middle = (a + b) / 2 + np.array([-along[1], along[0]]) * rng.normal(0.0, 0.13)
-        found = split(a, middle, strength, level - 1) + split(middle, b, strength, level - 1)
-        if strength > 0.3 and rng.random() < 0.33:
-            turn = rng.choice((-1, 1)) * rng.uniform(0.3, 0.8)
-            spin = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-            found += split(middle, middle + spin @ along * rng.uniform(0.4, 0.75), strength * 0.45, level - 1)
-        return found
-
-    return split(np.array(start), np.array(end), 1.0, 6)
+def _flames(canvas: Canvas, seed: int, foot: float, height: float, scale: float) -> Canvas:
+    """A band of fire that stands on ``foot``: hot and closed below, torn into tongues above."""
+    x, y = _pixels()
+    noise = Noise(seed)
+    up = (foot - y) / height  # 0 at the foot, 1 at the height
+    sway = 0.13 * (noise.fractal(x * scale * 0.6, y * scale * 0.9 + 3, 3) - 0.5) * np.clip(up, 0, 2)
+    tongues = noise.fractal((x + sway) * scale * 2.1, y * scale * 0.75 + 9, 5, gain=0.52)
+    reach = 0.35 + 1.3 * noise.fractal(x * scale * 0.55, y * 0 + 5, 3)  # here it burns high, there low
+    heat = np.clip(1.75 * tongues + 0.32 - 0.95 * np.maximum(up, 0) / reach, 0, 1.25) * _smooth(-0.30, 0.10, up)
+    colour = _ramp(heat, [(0.35, "5a1104"), (0.55, "c63d07"), (0.78, "ff8a1c"), (0.98, "ffd65a"), (1.2, "fff6cf")])
+    painted = _over(canvas, colour, _smooth(0.34, 0.72, heat)) + (0.10 * heat)[..., None] * _rgb("ff6a1a")
+    return np.clip(painted, 0.0, 1.0)
 
 
-def _draw_bolt(draw: ImageDraw.ImageDraw, path: list[Segment], wide: float = 1.0) -> None:
-    for x0, y0, x1, y1, strength in path:
-        width = max(1, round(4.2 * strength * wide))
-        draw.line((x0 * H, y0 * H, x1 * H, y1 * H), fill=round(255 * min(1.0, 0.35 + strength)), width=width)
+def _sparks(canvas: Canvas, rng: np.random.Generator) -> Canvas:
+    """Glowing bits that the hot air carries up."""
+    places = [(rng.uniform(0, 1.5), 0.9 - 0.9 * rng.random() ** 1.4, rng.normal(0, 0.5)) for _ in range(420)]
 
+    def paint(draw: ImageDraw.ImageDraw) -> None:
+        for px, py, lean in places:
+            length = rng.uniform(0.002, 0.010)
+            end = ((px + lean * length) * H, (py - length) * H)
+            width = int(rng.integers(1, 2 + _FINE))
+            draw.line((px * H, py * H, *end), fill=round(255 * rng.uniform(0.3, 1.0)), width=width)
 
-def _waves(canvas: Canvas, horizon: float, bolt: tuple[float, float]) -> Canvas:
-    """A rough sea from the eye to the horizon, painted front to back over the lower part of ``canvas``."""
-    eye, focal = 3.4, 1.15  # metres above the mean water; focal length in picture heights
-    z = 1.0 / np.linspace(1 / 3.4, 1 / 600.0, 1500)  # (Z,), about one row of the picture per step
-    columns = (np.arange(W) / H - 0.75) / focal  # (W,)
-    wx, wz = columns[None, :] * z[:, None], np.broadcast_to(z[:, None], (z.size, W))
-    water = _sea_height(wx, wz)  # (Z, W)
-    slope_z = np.gradient(water, z, axis=0)
-    slope_x = np.gradient(water, axis=1) / np.gradient(wx, axis=1)
-    steep = np.sqrt(slope_x**2 + slope_z**2)
-
-    facing = np.clip((eye - water) / z[:, None] - 1.1 * slope_z, 0.02, 1.0)
-    mirror = (1.0 - facing) ** 4
-    noise = Noise(5)
-    crest = _smooth(-0.5, 1.9, water)
-    colour = _ramp(crest, [(0.0, "060d13"), (0.4, "10242d"), (0.75, "274a50"), (1.0, "5f8482")])
-    colour = _over(colour, _rgb("5b6872"), 0.62 * mirror)
-    shine = np.exp(-(((columns * focal + 0.75 - bolt[0]) / 0.13) ** 2)) * _smooth(0.15, 0.8, steep)
-    colour = colour + (0.5 * shine * (0.15 + mirror))[..., None] * _rgb("aab6dc")
-    lace = noise.fractal(wx * 1.9, wz * 1.1, 6, gain=0.68)
-    foam = _smooth(1.05, 2.1, water + 2.4 * (lace - 0.45)) * _smooth(0.40, 0.58, lace)
-    streaks = _smooth(0.54, 0.70, noise.fractal(wx * 0.55 + 40, wz * 0.2, 5)) * _smooth(0.45, 0.68, lace)
-    colour = _over(colour, _rgb("d3dddd"), np.clip(0.9 * foam + 0.30 * streaks, 0, 1))
-    haze = 1.0 - np.exp(-z / 170.0)
-    colour = _over(colour, _rgb("6f7c82"), np.broadcast_to(0.75 * haze[:, None], water.shape))
-
-    top = horizon + focal * (eye - water) / z[:, None]  # (Z, W) picture heights
-    top_rows = np.clip(np.round(top * H), 0, H).astype(int)
-    front = np.full(W, H)  # rows from here down are already painted
-    out = canvas.copy()
-    rows = np.arange(H)[:, None]
-    for index in range(z.size):
-        reach = top_rows[index]
-        first = int(reach.min())
-        new = (rows[first:] >= reach) & (rows[first:] < front)
-        out[first:][new] = np.broadcast_to(colour[index], (H - first, W, 3))[new]
-        front = np.minimum(front, reach)
-    return out
-
-
-def _sea_height(x: NDArray, z: NDArray) -> NDArray:
-    """Many trains of waves with sharp crests and broad troughs, in metres, nearly all running towards the eye."""
-    rng, noise = np.random.default_rng(40), Noise(77)
-    bend = noise.fractal(x * 0.06, z * 0.06, 4) - 0.5
-    height = np.zeros_like(x)
-    for number in np.geomspace(0.11, 4.5, 15):  # radians per metre
-        turn = rng.normal(0.0, 0.42)
-        phase = number * (x * math.sin(turn) + z * math.cos(turn)) + 6.0 * bend + rng.uniform(0, 6.28)
-        height += 0.30 / number**0.78 * (np.exp(1.5 * (np.sin(phase) - 1.0)) - 0.36)
-    # Waves come in groups: here the sea heaps up, there it lies almost flat.
-    groups = 0.45 + 1.1 * noise.fractal(x * 0.035 + 30, z * 0.07, 3)
-    return height * groups
+    core, halo = _mask(paint, blur=0.3), _mask(paint, blur=3.0)
+    return canvas + core[..., None] * _rgb("ffc268") + 1.4 * halo[..., None] * _rgb("ff6a1a")
 
 
 def evening_meadow() -> Image.Image:
@@ -381,10 +427,11 @@ def forest_path() -> Image.Image:
     for layer in range(layers):
         near = layer / (layers - 1)  # 0 far, 1 near
         foot = 0.60 + 0.34 * near**1.8
-        cover = _mask(lambda draw, near=near, foot=foot: _trunks(draw, rng, near, foot), blur=1.4 * (1 - near))  # type: ignore[misc]
+        trunks, boughs = _row_of_trees(rng, near, foot)
         # Roots end in litter and moss, not in a clean line.
         edge = foot - 0.012 - 0.05 * near * noise.fractal(x * 22 + layer, y * 9, 4)
-        cover = cover * (1.0 - 0.97 * _smooth(-0.012, 0.006 + 0.02 * near, y - edge) * (y < foot + 0.06))
+        trunks = trunks * (1.0 - _smooth(-0.012, 0.006 + 0.02 * near, y - edge))
+        cover = np.maximum(trunks, boughs)
         bark = 0.75 + 0.5 * noise.fractal(x * (30 + 25 * near), y * 3, 4)
         colour = _ramp(np.array(near), [(0, "78827f"), (0.35, "465152"), (0.7, "1e2526"), (1, "0a0e0f")])
         canvas = _over(canvas, colour * bark[..., None], cover)
@@ -409,31 +456,43 @@ def _forest_floor(canvas: Canvas, noise: Noise) -> Canvas:
     return _over(canvas, pale, 0.85 * ribbon)
 
 
-def _trunks(draw: ImageDraw.ImageDraw, rng: np.random.Generator, near: float, foot: float) -> None:
-    """One row of trees across the picture; the middle, where the path runs, stays open."""
+def _row_of_trees(rng: np.random.Generator, near: float, foot: float) -> tuple[NDArray, NDArray]:
+    """Trunks and boughs of one row across the picture, as cover values; the middle, where the path runs, is open."""
+    outlines: list[list[tuple[float, float]]] = []
+    buds: list[tuple[float, float, float, float]] = []  # x, y, trunk width, half width here
     count = round(30 - 25 * near)
     for place in np.linspace(-0.04, 1.54, count) + rng.normal(0, 0.028, count):
-        open_half = 0.05 + 0.30 * near
-        if abs(place - 0.76) < open_half:
+        if abs(place - 0.76) < 0.05 + 0.30 * near:
             continue
         thick = (0.010 + 0.078 * near**1.7) * H * rng.uniform(0.6, 1.25)
-        x, base = place * H, (foot + rng.normal(0, 0.008)) * H
-        lean, points = rng.normal(0, 0.03), []
-        sway = rng.uniform(0, 6.28)
-        for step in range(41):
-            up = step / 40
-            middle = x + lean * up * H + thick * 0.22 * math.sin(3.1 * up + sway)
-            flare = 1.0 + 0.95 * math.exp(-up * 26)
-            half = thick * 0.5 * (1 - 0.42 * up) * flare * (1 + rng.normal(0, 0.035))
-            points.append((middle, base * (1 - up) - 40 * up, half))
-        left = [(px - half, py) for px, py, half in points]
-        right = [(px + half, py) for px, py, half in reversed(points)]
-        draw.polygon(left + right, fill=255)
-        for px, py, half in points[12::3]:
-            if rng.random() < 0.62:
-                side = rng.choice((-1, 1))
-                angle = math.pi / 2 - side * rng.uniform(0.7, 1.45)
-                _branch(draw, rng, (px, py), angle, thick * rng.uniform(1.4, 3.2), half * 0.42, droop=1.0)
+        spine = _spine(rng, place * H, (foot + rng.normal(0, 0.008)) * H, thick)
+        left = [(x - half, y) for x, y, half in spine]
+        right = [(x + half, y) for x, y, half in reversed(spine)]
+        outlines.append(left + right)
+        buds += [(x, y, thick, half) for x, y, half in spine[12::3] if rng.random() < 0.62]
+
+    def paint_trunks(draw: ImageDraw.ImageDraw) -> None:
+        for outline in outlines:
+            draw.polygon(outline, fill=255)
+
+    def paint_boughs(draw: ImageDraw.ImageDraw) -> None:
+        for x, y, thick, half in buds:
+            angle = math.pi / 2 - rng.choice((-1, 1)) * rng.uniform(0.7, 1.45)
+            _branch(draw, rng, (x, y), angle, thick * rng.uniform(1.4, 3.2), half * 0.42, droop=1.0)
+
+    blur = 1.4 * (1 - near)  # fog softens what is far
+    return _mask(paint_trunks, blur), _mask(paint_boughs, blur)
+
+
+def _spine(rng: np.random.Generator, x: float, foot: float, thick: float) -> list[tuple[float, float, float]]:
+    """A trunk from its foot to beyond the top of the picture: middle x, y and half its width, in px."""
+    lean, sway, spine = rng.normal(0, 0.03), rng.uniform(0, 6.28), []
+    for up in np.linspace(0.0, 1.0, 41):
+        middle = x + lean * up * H + thick * 0.22 * math.sin(3.1 * up + sway)
+        flare = 1.0 + 0.95 * math.exp(-up * 26)
+        half = thick * 0.5 * (1 - 0.42 * up) * flare * (1 + rng.normal(0, 0.035))
+        spine.append((middle, foot * (1 - up) - 40 * up, half))
+    return spine
 
 
 def winter_tree() -> Image.Image:
@@ -472,7 +531,8 @@ def winter_tree() -> Image.Image:
 
 
 SCENES: dict[str, Callable[[], Image.Image]] = {
-    "storm_sea": storm_sea,
+    "fireworks": fireworks,
+    "forest_fire": forest_fire,
     "evening_meadow": evening_meadow,
     "forest_path": forest_path,
     "winter_tree": winter_tree,

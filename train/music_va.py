@@ -36,6 +36,7 @@ from eimg_core.va.music_features import feature_table
 __all__ = ["agreement", "area_under_curve", "folds", "main", "train_guide"]
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.signedinteger]
 KEYS = ("evaluator", "guide")
 FOLDS = 5
 
@@ -124,7 +125,7 @@ def folds(groups: Sequence[str], count: int, seed: int) -> NDArray[np.int64]:
 
 
 def out_of_fold(
-    items: Sequence[Item], labels: Array, seed: int, fit_and_read: Callable[[Array, Array], Array]
+    items: Sequence[Item], labels: Array, seed: int, fit_and_read: Callable[[Rows, Rows], Array]
 ) -> dict[str, Any]:
     """Agreement when every piece is read by a model that never met it, pooled over the folds.
 
@@ -155,7 +156,7 @@ def fit_evaluator(clips: Clips, seed: int) -> tuple[Evaluator, dict[str, Any]]:
     items, pieces, labels = clips.of("train", "val")
     table = feature_table(pieces)
 
-    def fit_and_read(known: Array, unknown: Array) -> Array:
+    def fit_and_read(known: Rows, unknown: Rows) -> Array:
         return Evaluator.fit(table[known], labels[known]).judge_features(table[unknown])
 
     evaluator = Evaluator.fit(table, labels)
@@ -180,7 +181,7 @@ def fit_guide(clips: Clips, config: GuideConfig, training: GuideTraining, seed: 
     held_out = (variants[0, val], targets[val])
     guide, epoch = train_guide(variants[:, train], targets[train], config, training, seed, held_out)
 
-    def fit_and_read(known: Array, unknown: Array) -> Array:
+    def fit_and_read(known: Rows, unknown: Rows) -> Array:
         # The folds stop at the epoch that val chose, so that no fold chooses by the clips it is then asked to read.
         model, _ = train_guide(variants[:, known], targets[known], config, training, seed, last_epoch=epoch)
         with torch.no_grad():
@@ -296,6 +297,7 @@ def main(argv: list[str] | None = None) -> None:
         torch.set_num_threads(args.threads)
     corpus = read_eimg(args.data)
     clips = Clips(corpus, load_pieces(corpus, args.runs / "cache", _watch))
+    fitted_on: tuple[Split, ...]
     if args.key == "evaluator":
         folder, fitted_on, chosen_on = EVALUATOR_FOLDER, ("train", "val"), "folds of train and val"
         evaluator, metrics = fit_evaluator(clips, args.seed)

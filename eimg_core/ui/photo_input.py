@@ -1,0 +1,62 @@
+"""The place for the photo: drop, choose, paste or take one, or pick an example."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL.Image import Image
+
+from eimg_core.errors import InputError
+
+__all__ = ["OpenedPhoto", "Photo", "example_photos", "photo_input"]
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@dataclass(frozen=True)
+class OpenedPhoto:
+    """A picture that was opened safely, and the name of the file it came in."""
+
+    image: Image
+    name: str
+
+
+class Photo(gr.Image):
+    """``gr.Image`` that opens files with our own checks, so that a bad one gives a sentence and not a traceback."""
+
+    is_template = True  # the front end draws it as the gr.Image it is
+
+    def preprocess(self, payload: Any) -> OpenedPhoto | None:
+        if payload is None:
+            return None
+        if not payload.path:
+            raise gr.Error("Expected a picture file; please upload one.", print_exception=False)
+        from eimg_core.images import open_photo  # imports torch, which the page need not wait for
+
+        path = Path(payload.path)
+        try:
+            return OpenedPhoto(open_photo(path), payload.orig_name or path.name)
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+
+def photo_input() -> Photo:
+    """The drop zone, for files, the clipboard and the webcam."""
+    return Photo(
+        sources=["upload", "webcam", "clipboard"],
+        show_label=False,
+        label="Photo",
+        buttons=[],
+        elem_id="photo",
+        height=320,
+        placeholder="Drop a photo here\nor click to choose one",
+        webcam_options=gr.WebcamOptions(mirror=True),
+    )
+
+
+def example_photos(folder: Path) -> list[Path]:
+    """The shipped photos, in the order of their names; empty when there are none."""
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)

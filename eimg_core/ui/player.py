@@ -1,0 +1,55 @@
+"""The player: what the composer is doing, then the piano roll with its sound, its numbers and its files.
+
+Its value is a plain dict with a ``state``:
+
+- ``{}``: nothing yet;
+- ``working``: ``stage`` (a name) and ``done`` (0 to 1);
+- ``failed``: ``message``, one sentence;
+- ``done``: a take, see ``eimg_core.ui.take.take_value``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.ui.take import STAGES
+
+__all__ = ["Player", "failed", "working"]
+
+_HERE = Path(__file__).parent
+
+
+class Player(gr.HTML):
+    """The player as a Gradio component. It only shows; its ``stop`` event means that the visitor gave up waiting."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            {},
+            html_template=(_HERE / "player.html").read_text(encoding="utf-8"),
+            js_on_load=(_HERE / "player.js").read_text(encoding="utf-8"),
+            apply_default_css=False,
+            stages=list(STAGES),
+            **kwargs,
+        )
+
+    def api_info(self) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "description": "state, notes, target and piece as points on the 1-9 scale, metrics, and files: mid, wav, …",
+        }
+
+    def example_value(self) -> Any:
+        return {"state": "done", "notes": [[0.0, 0.5, 60, 80]], "duration_s": 0.5, "tempo_bpm": 120, "meter": [4, 4]}
+
+
+def working(stage: str, done: float) -> dict[str, Any]:
+    """The player while a piece is made."""
+    return {"state": "working", "stage": stage, "done": round(done, 3)}
+
+
+def failed(message: str) -> dict[str, Any]:
+    """The player when no piece could be made."""
+    return {"state": "failed", "message": message}

@@ -1,0 +1,75 @@
+"""What the page needs from the studio behind it; tests put a fake one in its place.
+
+``eimg_core.studio.Studio`` is the real one. The page never sees a model, a tensor or a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from PIL.Image import Image
+
+from eimg_core.composer import ComposeOptions, Composition, Progress
+from eimg_core.emotion import VA
+from eimg_core.midi.notes import Piece
+
+__all__ = ["PairingInfo", "PhotoReading", "Studio", "Waveform"]
+
+
+class PairingInfo(Protocol):
+    """One way from photo to piece: ``key`` such as ``vqvae+fnt``, ``title`` for people."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def default(self) -> bool: ...
+
+
+class PhotoReading(Protocol):
+    """The emotion read from a photo, and one standard deviation of each number, all on the 1-9 scale."""
+
+    @property
+    def va(self) -> VA: ...
+    @property
+    def sd_valence(self) -> float: ...
+    @property
+    def sd_arousal(self) -> float: ...
+
+
+class Waveform(Protocol):
+    """Rendered sound, and the names of the synthesizer and the soundfont that played it."""
+
+    @property
+    def engine(self) -> str: ...
+    @property
+    def soundfont(self) -> str: ...
+
+
+class Studio(Protocol):
+    """Reads photos, composes, plays and saves."""
+
+    def pairings(self) -> Sequence[PairingInfo]: ...
+
+    def warm_up(self) -> None: ...
+
+    def read_photo(self, photo: Image) -> PhotoReading: ...
+
+    def compose(
+        self, photo: Image | None, pairing: str, options: ComposeOptions, progress: Progress | None = None
+    ) -> Composition: ...
+
+    def render(self, piece: Piece) -> Waveform: ...
+
+    def save(
+        self,
+        composition: Composition,
+        waveform: Waveform | None,
+        folder: Path,
+        stem: str,
+        photo: Image | None = None,
+        figure: bool = True,
+    ) -> dict[str, Path]: ...

@@ -1,0 +1,93 @@
+"""One take: compose, play, save; and what the page shows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.composer import ComposeOptions, Composition, Progress
+from eimg_core.emotion import distance
+from eimg_core.errors import RenderError
+from eimg_core.ui.emotion_plane import point
+from eimg_core.ui.files import file_stem
+from eimg_core.ui.photo_input import OpenedPhoto
+from eimg_core.ui.protocol import Studio, Waveform
+
+__all__ = ["COMPOSING", "PLAYING", "READING", "STAGES", "Take", "make_take", "take_value"]
+
+READING, COMPOSING, PLAYING = STAGES = ("reading the photo", "composing", "playing the piano")
+_COMPOSED = 0.75  # share of the whole work; the rest is playing and saving
+
+
+@dataclass(frozen=True)
+class Take:
+    """A composition with its sound, if it could be played, and its files (``mid``, ``wav``, ``png``, ``json``)."""
+
+    composition: Composition
+    waveform: Waveform | None
+    files: dict[str, Path]
+    remarks: tuple[str, ...]
+
+
+def make_take(
+    studio: Studio, photo: OpenedPhoto | None, pairing: str, options: ComposeOptions, folder: Path, progress: Progress
+) -> Take:
+    """Compose for the photo or the target, play the piece, and save everything in ``folder``.
+
+    A piece that cannot be played is still saved, without sound and with a remark that says why.
+
+    Args:
+        progress: told one of ``STAGES``, or a stage the composer names, and the share of the whole work.
+    Raises:
+        EimgError: the composer cannot use what it was given.
+    """
+    image = photo.image if photo else None
+    progress(READING if photo else COMPOSING, 0.0)
+    composition = studio.compose(image, pairing, options, lambda stage, done: progress(stage, _COMPOSED * done))
+    progress(PLAYING, _COMPOSED)
+    waveform, remarks = None, composition.notes
+    try:
+        waveform = studio.render(composition.piece)
+    except RenderError as error:
+        remarks = (*remarks, str(error))
+    progress(PLAYING, 0.95)
+    stem = file_stem(photo.name if photo else None, composition.target_va.region, pairing, options.seed)
+    files = studio.save(composition, waveform, folder, stem, photo=image)
+    return Take(composition, waveform, files, remarks)
+
+
+def take_value(take: Take, pairing_title: str) -> dict[str, Any]:
+    """A take as plain values for the player; notes are [start, end, pitch, velocity] in seconds and MIDI numbers."""
+    composition, piece = take.composition, take.composition.piece
+    landed = composition.piece_va
+    return {
+        "state": "done",
+        "notes": [[round(n.start_s, 3), round(n.end_s, 3), n.pitch, n.velocity] for n in piece.notes],
+        "pedals": [[round(p.start_s, 3), round(p.end_s, 3)] for p in piece.pedals],
+        "duration_s": round(piece.duration_s, 3),
+        "tempo_bpm": round(piece.tempo_bpm, 2),
+        "meter": list(piece.meter),
+        "seed": composition.options.seed,
+        "pairing": composition.pairing,
+        "pairing_title": pairing_title,
+        "photo": point(composition.photo_va),
+        "target": point(composition.target_va),
+        "piece": point(landed),
+        "distance": round(distance(landed, composition.target_va), 2) if landed else None,
+        "metrics": {name: _finite(value) for name, value in composition.metrics.items()},
+        "engine": take.waveform.engine if take.waveform else None,
+        "soundfont": take.waveform.soundfont if take.waveform else None,
+        "remarks": list(take.remarks),
+        "files": {
+            kind: gr.FileData(path=str(path), orig_name=path.name, meta={"_type": "gradio.FileData"}).model_dump()
+            for kind, path in take.files.items()
+        },
+    }
+
+
+def _finite(value: float) -> float | None:
+    """The metric of an empty piece is NaN, which JSON cannot say."""
+    return round(value, 4) if value == value else None

@@ -1,0 +1,459 @@
+"""The page as a visitor meets it, in a real browser, with a studio that needs no weights; and its small helpers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import pytest
+
+from eimg_core.composer import ComposeOptions
+from eimg_core.emotion import VA
+from eimg_core.errors import InputError, RenderError
+from eimg_core.midi.notes import read_midi
+from tests.fake_studio import FakeStudio, scene
+from tests.shots import CHROMIUM, FLAGS, give_photo, open_page, serving
+
+browser_test = pytest.mark.browser
+HERE = Path(__file__).resolve().parents[1]
+
+
+# ---- without a browser -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("photo", "stem"),
+    [
+        ("beach.jpg", "beach-calm-vqvae+fnt-seed7"),
+        ("My Café (1).JPEG", "my-cafe-1-calm-vqvae+fnt-seed7"),
+        ("../../etc/passwd", "passwd-calm-vqvae+fnt-seed7"),
+        ("C:\\photos\\a b.png", "a-b-calm-vqvae+fnt-seed7"),
+        ("海滩.jpg", "photo-calm-vqvae+fnt-seed7"),
+        ("<img src=x>\n.png", "img-src-x-calm-vqvae+fnt-seed7"),
+        (None, "emotion-calm-vqvae+fnt-seed7"),
+    ],
+)
+def test_downloads_have_a_safe_name_that_says_what_they_are(photo: str | None, stem: str) -> None:
+    from eimg_core.ui.files import file_stem
+
+    assert file_stem(photo, "calm", "vqvae+fnt", 7) == stem
+
+
+def test_a_very_long_photo_name_still_fits_a_file_system() -> None:
+    from eimg_core.ui.files import file_stem
+
+    assert len(file_stem("a" * 4000 + ".jpg", "calm", "vqvae+fnt", 2**31 - 1)) < 100
+
+
+def test_only_folders_older_than_an_hour_are_swept(tmp_path: Path) -> None:
+    from eimg_core.ui.files import KEEP_S, new_folder
+
+    old, young = new_folder(tmp_path), new_folder(tmp_path)
+    (old / "piece.mid").write_bytes(b"MThd")
+    past = time.time() - KEEP_S - 60
+    os.utime(old, (past, past))
+    latest = new_folder(tmp_path)
+    assert not old.exists()
+    assert young.exists()
+    assert latest.exists()
+
+
+def test_stages_arrive_in_order_and_then_the_result() -> None:
+    from eimg_core.ui.work import stages_of
+
+    def work(tell: Any) -> str:
+        tell("one", 0.0)
+        tell("two", 0.5)
+        return "made"
+
+    def wait_for_it() -> Any:
+        result = yield from stages_of(work, lambda stage, done: (stage, done))
+        yield result
+
+    assert list(wait_for_it()) == [("one", 0.0), ("two", 0.5), "made"]
+
+
+def test_a_fault_in_the_work_reaches_the_one_who_waits() -> None:
+    from eimg_core.ui.work import stages_of
+
+    def work(tell: Any) -> None:
+        tell("one", 0.0)
+        raise InputError("no such photo")
+
+    with pytest.raises(InputError, match="no such photo"):
+        list(stages_of(work, lambda stage, done: stage))
+
+
+def test_the_work_ends_soon_after_the_visitor_left() -> None:
+    from eimg_core.ui.work import stages_of
+
+    ended = threading.Event()
+
+    def work(tell: Any) -> None:
+        try:
+            for step in range(10_000):
+                tell("composing", step / 10_000)
+                time.sleep(0.001)
+        finally:
+            ended.set()
+
+    steps = stages_of(work, lambda stage, done: stage)
+    next(steps)
+    steps.close()
+    assert ended.wait(2.0)
+
+
+def test_a_piece_that_cannot_be_played_is_still_given_with_the_reason(tmp_path: Path) -> None:
+    from eimg_core.ui.take import make_take, take_value
+
+    class Mute(FakeStudio):
+        def render(self, piece: Any) -> Any:
+            raise RenderError("The piano sound is missing; install it again.")
+
+    options = ComposeOptions(seed=3, seconds=8.0, target=VA(7.0, 6.0))
+    take = make_take(Mute(), None, "vqvae+fnt", options, tmp_path, lambda stage, done: None)
+    value = take_value(take, "VQ-VAE + FNT")
+    assert "wav" not in value["files"]
+    assert value["remarks"] == ["The piano sound is missing; install it again."]
+    assert read_midi(take.files["mid"]).notes
+
+
+def test_unexpected_faults_are_logged_and_told_in_general_words(caplog: pytest.LogCaptureFixture) -> None:
+    from eimg_core.ui.faults import GENERAL, sentence
+
+    with caplog.at_level(logging.ERROR):
+        assert sentence(RuntimeError("/srv/secret/weights.bin")) == GENERAL
+    assert "/srv/secret/weights.bin" in caplog.text
+    assert sentence(InputError("The seed must be a number.")) == "The seed must be a number."
+
+
+# ---- the page ----------------------------------------------------------------------------------------------------
+
+
+class Visit:
+    """A page, and what it asked of the network and complained about."""
+
+    def __init__(self, browser: Any, url: str, **look: Any) -> None:
+        self.url = url
+        self.problems: list[str] = []
+        size, theme = look.get("size", (1280, 900)), look.get("theme", "light")
+        self.page = open_page(_Watched(browser, self), url, size, theme)
+
+    def compose(self) -> None:
+        self.page.click("#compose")
+        self.page.wait_for_selector(".player[data-state=working]")
+        self.page.wait_for_selector(".player[data-state=done]")
+
+    def download(self, label: str) -> tuple[str, bytes]:
+        with self.page.expect_download() as waiting:
+            self.page.click(f".player-files a:text-is('{label}')")
+        return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+
+class _Watched:
+    """A browser whose new pages report console errors, exceptions and requests to other hosts."""
+
+    def __init__(self, browser: Any, visit: Visit) -> None:
+        self.browser, self.visit = browser, visit
+
+    def new_context(self, **options: Any) -> Any:
+        context = self.browser.new_context(**options)
+        host, problems = urlparse(self.visit.url).netloc, self.visit.problems
+
+        def look(request: Any) -> None:
+            target = urlparse(request.url)
+            if target.scheme not in ("data", "blob") and target.netloc != host:
+                problems.append(f"asked another host: {request.url}")
+
+        def listen(page: Any) -> None:
+            page.on("console", lambda line: line.type == "error" and problems.append(f"console: {line.text}"))
+            page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
+
+        context.on("request", look)
+        context.on("page", listen)
+        return context
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("visit")
+
+
+@pytest.fixture(scope="module")
+def studio() -> FakeStudio:
+    return FakeStudio()
+
+
+@pytest.fixture(scope="module")
+def url(studio: FakeStudio, folder: Path) -> Iterator[str]:
+    with serving(studio, folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}")
+    with driver.sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Any, url: str, studio: FakeStudio, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    studio.before_composing = None
+    visit = Visit(browser, url, **getattr(request, "param", {}))
+    yield visit
+    visit.page.context.close()
+    assert visit.problems == []
+
+
+@pytest.fixture(scope="module")
+def beach(folder: Path) -> Path:
+    scene("beach").save(folder / "Beach day.jpg")
+    return folder / "Beach day.jpg"
+
+
+@browser_test
+def test_from_a_photo_to_music_one_can_hear_and_keep(visit: Visit, studio: FakeStudio, beach: Path) -> None:
+    page = visit.page
+    asked = len(studio.asked)
+    give_photo(page, beach)
+    va = studio.read_photo(scene("beach")).va
+    assert page.get_attribute(".plane-map", "data-photo") == f"{va.valence:.1f},{va.arousal:.1f}"
+    assert va.region in page.inner_text("[data-row=photo]")
+    assert len(studio.asked) == asked, "the photo's point is shown before any music is made"
+
+    visit.compose()
+    assert studio.asked[-1].target is None, "untouched, the target is the photo's own point"
+    assert page.inner_text("[data-row=piece] td:nth-child(2)") != "", "the plane shows where the piece lies"
+    assert "from the target" in page.inner_text(".player-landing")
+    assert "test engine" in page.inner_text(".player-played")
+    notes = int(page.get_attribute(".player canvas", "data-notes") or 0)
+
+    page.click(".player-play")
+    page.wait_for_function("document.querySelector('.player audio').currentTime > 0.4")
+    page.keyboard.press("Space")  # the play button has the focus: the key must not toggle twice
+    page.wait_for_function("document.querySelector('.player audio').paused")
+
+    name, midi = visit.download("MIDI")
+    assert name == f"beach-day-{va.region}-vqvae+fnt-seed0.mid"
+    assert notes * 0.8 < len(read_midi(midi).notes) <= notes, "a file has no two notes on one key at once"
+    name, wav = visit.download("WAV")
+    assert name.endswith(".wav")
+    assert wav[:4] == b"RIFF"
+    assert len(wav) > 100_000
+
+
+@browser_test
+def test_the_roll_seeks_and_the_keyboard_plays(visit: Visit) -> None:
+    page = visit.page
+    page.click(".plane-map", position={"x": 200, "y": 120})
+    visit.compose()
+    audio = "document.querySelector('.player audio')"
+    page.wait_for_function(f"{audio}.duration > 1")
+    box = page.locator(".player canvas").bounding_box()
+    page.click(".player canvas", position={"x": box["width"] * 0.6, "y": box["height"] / 2})
+    page.wait_for_function(f"{audio}.currentTime > {audio}.duration * 0.4")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Space")
+    page.wait_for_function(f"!{audio}.paused")
+    page.keyboard.press("Space")
+    page.wait_for_function(f"{audio}.paused")
+    page.focus(".player-seek")
+    page.keyboard.press("Home")
+    page.wait_for_function(f"{audio}.currentTime < 0.1")
+    page.click(".player-loop")
+    assert page.evaluate(f"{audio}.loop") is True
+
+
+@browser_test
+def test_the_target_follows_the_mouse_the_arrow_keys_and_the_way_back(
+    visit: Visit, studio: FakeStudio, beach: Path
+) -> None:
+    page = visit.page
+    give_photo(page, beach)
+    box = page.locator(".plane-frame").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.25)
+    visit.compose()
+    target = studio.asked[-1].target
+    assert target is not None
+    assert (target.valence, target.arousal) == pytest.approx((3.0, 7.0), abs=0.15)
+    assert page.get_attribute(".plane-map", "data-photo") != page.get_attribute(".plane-map", "data-target")
+
+    page.focus(".plane-sliders input[name=arousal]")
+    for _ in range(10):
+        page.keyboard.press("ArrowDown")
+    visit.compose()
+    lower = studio.asked[-1].target
+    assert (lower.valence, lower.arousal) == pytest.approx((target.valence, target.arousal - 1.0))
+
+    page.click(".plane-back")
+    visit.compose()
+    assert studio.asked[-1].target is None
+
+
+@browser_test
+def test_without_a_photo_a_point_is_enough_and_nothing_is_not(visit: Visit, studio: FakeStudio) -> None:
+    page = visit.page
+    page.click("#compose")
+    page.wait_for_selector(".player[data-state=failed]")
+    assert "Add a photo" in page.inner_text(".player-failed")
+    page.focus(".plane-sliders input[name=valence]")
+    page.keyboard.press("End")
+    visit.compose()
+    assert studio.asked[-1].target == VA(9.0, 5.0)
+
+
+@browser_test
+def test_the_seed_makes_the_piece_and_another_take_is_another(visit: Visit, studio: FakeStudio) -> None:
+    page = visit.page
+    page.click(".plane-map", position={"x": 200, "y": 120})
+    page.fill("#seed input", "41")
+    page.keyboard.press("Tab")
+    visit.compose()
+    name, first = visit.download("MIDI")
+    assert name.endswith("seed41.mid")
+    visit.compose()
+    assert visit.download("MIDI")[1] == first
+    page.click("#another")
+    page.wait_for_function("document.querySelector('.player-facts').textContent.includes('seed 42')")
+    assert page.input_value("#seed input") == "42"
+    assert visit.download("MIDI")[1] != first
+    page.click("#dice")
+    page.wait_for_function("document.querySelector('#seed input').value !== '42'")
+
+
+@browser_test
+def test_a_file_that_is_no_photo_is_refused_in_a_sentence_and_the_page_goes_on(
+    visit: Visit, folder: Path, beach: Path
+) -> None:
+    page = visit.page
+    letter = folder / "letter.png"
+    letter.write_text("Dear reader, this is not a picture.")
+    page.set_input_files("#photo input[type=file]", str(letter))
+    page.wait_for_selector("[data-testid=toast-body]")
+    message = page.inner_text("[data-testid=toast-body]")
+    assert "letter.png" in message
+    assert "Traceback" not in message
+    assert str(folder) not in message
+    page.wait_for_selector("#photo img", state="detached")
+    give_photo(page, beach)
+    visit.compose()
+
+
+@browser_test
+def test_an_unexpected_fault_shows_no_internals_and_can_be_tried_again(visit: Visit, studio: FakeStudio) -> None:
+    def fail() -> None:
+        raise RuntimeError("/srv/secret/weights.bin")
+
+    page = visit.page
+    studio.before_composing = fail
+    page.click(".plane-map", position={"x": 200, "y": 120})
+    page.click("#compose")
+    page.wait_for_selector(".player[data-state=failed]")
+    assert "went wrong on our side" in page.inner_text(".player-failed")
+    assert "secret" not in page.content()
+    studio.before_composing = None
+    visit.compose()
+
+
+@browser_test
+def test_stop_gives_the_page_back_at_once(visit: Visit, studio: FakeStudio) -> None:
+    page = visit.page
+    gate = threading.Event()
+    studio.before_composing = lambda: gate.wait(30) and None
+    page.click(".plane-map", position={"x": 200, "y": 120})
+    page.click("#compose")
+    page.wait_for_selector(".player-stages li.now:nth-child(2)")
+    page.click(".player-stop")
+    page.wait_for_selector(".player[data-state=empty]")
+    studio.before_composing = None
+    gate.set()
+    visit.compose()
+
+
+@browser_test
+@pytest.mark.parametrize("visit", [{"size": (390, 844), "theme": "dark"}, {"size": (360, 740)}], indirect=True)
+def test_a_phone_needs_no_sideways_scrolling_and_every_word_can_be_read(visit: Visit, beach: Path) -> None:
+    page = visit.page
+    give_photo(page, beach)
+    visit.compose()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    faint = page.evaluate(CONTRAST)
+    assert faint == []
+
+
+# Texts of our own whose contrast with the ground behind them is under 4.5:1.
+CONTRAST = """() => {
+  const parse = (css) => (css.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
+    if (c.length === 3 || c[3] > 0.99) return c; } return [255, 255, 255]; };
+  return [...document.querySelectorAll("h1,h2,h3,p,dt,dd,small,td,th,label span,li,a,button")]
+    .filter((e) => e.offsetParent && !e.disabled && e.textContent.trim() && !e.closest("footer.svelte-zxu34v"))
+    .map((e) => { const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))];
+      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.textContent.trim().slice(0, 30)]; })
+    .filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+@browser_test
+@pytest.mark.parametrize("visit", [{"theme": "dark"}], indirect=True)
+def test_the_dark_theme_is_dark_and_words_for_regions_are_the_librarys(visit: Visit) -> None:
+    page = visit.page
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert max(paper[:3]) < 60
+    grid = [[1 + 0.37 * i, 1 + 0.41 * j] for i in range(22) for j in range(20)]
+    named = page.evaluate(
+        "(grid) => { const plane = document.querySelector('#plane .plane').parentElement;"
+        "return grid.map(([v, a]) => plane.regionOf(v, a)); }",
+        grid,
+    )
+    assert named == [VA(valence, arousal).region for valence, arousal in grid]
+
+
+# ---- the API and the server --------------------------------------------------------------------------------------
+
+
+def test_the_named_endpoints_read_and_compose(url: str, studio: FakeStudio, beach: Path) -> None:
+    client_library = pytest.importorskip("gradio_client")
+    studio.before_composing = None
+    client = client_library.Client(url, verbose=False, download_files=False)
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {"/read_photo", "/compose"}
+
+    reading = client.predict(photo=client_library.handle_file(str(beach)), api_name="/read_photo")
+    assert 1 <= reading["photo"]["valence"] <= 9
+    wanted = {"emotion": {"target": {"valence": 7.5, "arousal": 6.0}}, "pairing": "vqvae+fnt", "seed": 5, "seconds": 9}
+    piece = client.predict(photo=None, **wanted, api_name="/compose")
+    again = client.predict(photo=None, **wanted, api_name="/compose")
+    assert piece["notes"] == again["notes"]
+    assert set(piece["files"]) == {"mid", "wav", "json", "png"}
+    assert studio.asked[-1] == ComposeOptions(seed=5, seconds=9.0, target=VA(7.5, 6.0))
+    with pytest.raises(Exception, match="from 1 to 9"):
+        client.predict(photo=None, **{**wanted, "emotion": {"target": {"valence": "high"}}}, api_name="/compose")
+    with pytest.raises(Exception, match="from 1 to 9"):
+        client.predict(
+            photo=None, **{**wanted, "emotion": {"target": {"valence": 99, "arousal": 5}}}, api_name="/compose"
+        )
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../app.py", "app.py", "assets/../app.py", str(Path("app.py").resolve())]
+)
+def test_the_server_gives_away_no_other_file(url: str, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(f"{url}gradio_api/file={path}", timeout=30)
+    assert refusal.value.code == 403

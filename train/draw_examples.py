@@ -1,10 +1,10 @@
-"""Draw the example pictures of the app that no free photo covers: two feasts for the eye and three dark places.
+"""Draw the example pictures of the app that no free photo covers: feasts for the eye and dark places.
 
     python -m train.draw_examples --out assets/examples
 
 Everything is computed from noise, light and a seed, at twice the final size, so the pictures belong to the
-project. Conventions: a canvas is (H, W, 3) float64, linear 0..1 in display colour; y points down; depth z grows away
-from the eye.
+project. Conventions: a canvas is (H, W, 3) float64, 0..1 in display colour; lengths are in picture heights unless
+they say px, and y points down.
 
 References: value noise and its fractal sum after Perlin (1985); trees by recursive branching.
 """
@@ -277,10 +277,10 @@ def forest_fire() -> Image.Image:
         edge_light = _smooth(0.55, 0.75, bark) * np.exp(-(((y - foot + 0.06) / 0.20) ** 2)) * (1.0 - 0.5 * near)
         wood = _ramp(edge_light, [(0.0, "0a0607"), (0.6, "5a1e0b"), (1.0, "d5691f")])
         canvas = _over(canvas, wood, np.maximum(trunks, boughs))
-    canvas = _flames(canvas, 90, 0.985, height=0.13, scale=3.2)
     soil = noise.fractal((x - 0.75) / (np.maximum(y - 0.8, 0) + 0.1) * 2, 1.5 / (np.maximum(y - 0.8, 0) + 0.1), 6)
     embers = _ramp(_smooth(0.50, 0.80, soil), [(0.0, "060405"), (0.5, "401207"), (1.0, "d0601a")])
-    canvas = _over(canvas, embers, _smooth(0.90, 0.97, y))
+    canvas = _over(canvas, embers, _smooth(0.88, 0.93, y))
+    canvas = _flames(canvas, 90, 0.955, height=0.12, scale=3.2)
     canvas = _sparks(canvas, rng)
     return _finish(_grade(canvas, 4, vignette=0.5))
 
@@ -289,7 +289,8 @@ def _flames(canvas: Canvas, seed: int, foot: float, height: float, scale: float)
     """A band of fire that stands on ``foot``: hot and closed below, torn into tongues above."""
     x, y = _pixels()
     noise = Noise(seed)
-    up = (foot - y) / height  # 0 at the foot, 1 at the height
+    uneven = 0.20 * height * (noise.fractal(x * 3.1 + 50, y * 0, 4) - 0.5)
+    up = (foot + uneven - y) / height  # 0 at the foot, 1 at the height
     sway = 0.13 * (noise.fractal(x * scale * 0.6, y * scale * 0.9 + 3, 3) - 0.5) * np.clip(up, 0, 2)
     tongues = noise.fractal((x + sway) * scale * 2.1, y * scale * 0.75 + 9, 5, gain=0.52)
     reach = 0.35 + 1.3 * noise.fractal(x * scale * 0.55, y * 0 + 5, 3)  # here it burns high, there low

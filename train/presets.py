@@ -47,7 +47,7 @@ PAPER = Preset(
             32,
         ),
         ("cross_modal", "*"): StageConfig(
-            LoopConfig(epochs=30, learning_rate=5e-4, average=0.99, weight_decay=1e-3, evaluate_every=1), 16
+            LoopConfig(epochs=12, learning_rate=5e-4, average=0.99, weight_decay=1e-2), 16
         ),
     },
 )

@@ -4,7 +4,7 @@
 
 Training moves photos and clips of near emotion together (Eq. 6-12) and keeps the way back exact (Eq. 3). At inference
 a photo's z_x takes the place of z_y. Embeddings are scaled to length 1 before the way back, since the contrast only
-shapes their direction.
+shapes their direction, and photos are moved over the gap that the contrast leaves between the two modalities.
 
 Both feature spaces are standardised with the training set's mean and standard deviation, which are kept as buffers,
 so callers hand over and receive raw v_x and v_y.
@@ -94,11 +94,13 @@ class CrossModal(Trainable):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_std", torch.ones(width))
         self.register_buffer("emotion_map", torch.zeros(_GRID, _GRID, E))
+        self.register_buffer("gap", torch.zeros(E))
         self.image_mean: Tensor
         self.image_std: Tensor
         self.music_mean: Tensor
         self.music_std: Tensor
         self.emotion_map: Tensor
+        self.gap: Tensor
 
     # --- Eq. 2 --------------------------------------------------------------------------------------------------
 
@@ -109,6 +111,10 @@ class CrossModal(Trainable):
     def embed_music(self, v_y: Tensor) -> Tensor:
         """z_y: (..., music_dim) → (..., E)."""
         return _rowwise(self.music_projector, (v_y - self.music_mean) / self.music_std)
+
+    def place_images(self, v_x: Tensor) -> Tensor:
+        """Where a photo stands among the music: z_x at length 1, moved over the modality gap: (..., E)."""
+        return F.normalize(self.embed_images(v_x), dim=-1) + self.gap
 
     def to_music(self, z: Tensor) -> Tensor:
         """ṽ_y: (..., E) → (..., music_dim), in raw units. Only the direction of z counts."""
@@ -175,6 +181,21 @@ class CrossModal(Trainable):
         directions = F.normalize(self.embed_music(v_y), dim=-1)
         mean = (weights / weights.sum(dim=1, keepdim=True)) @ directions
         self.emotion_map.copy_(mean.view(_GRID, _GRID, -1))
+
+    @torch.no_grad()
+    def close_gap(self, v_x: Tensor, va: Tensor) -> None:
+        """Measure how far photos lie beside the music of their emotions, as one shift for all.
+
+        A contrast only asks that the right music be nearer than the wrong; it leaves the two modalities in cones of
+        their own (Liang et al. 2022, "Mind the gap"), and the way back has only seen the music's. The shift is the
+        mean place of music with the training photos' emotions minus the mean of their embeddings.
+
+        Args:
+            v_x: training features, (N, image_dim).
+            va: their labels, (N, 2).
+        """
+        wanted = torch.stack([self.place_of(VA(*point)) for point in va.tolist()]).mean(dim=0)
+        self.gap.copy_(wanted - F.normalize(self.embed_images(v_x), dim=-1).mean(dim=0))
 
     def place_of(self, va: VA) -> Tensor:
         """The mean embedding of music with this emotion, interpolated on the map: (E,)."""

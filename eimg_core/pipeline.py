@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+import zlib
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from PIL.Image import Image
 from torch import Tensor
 
@@ -83,8 +83,8 @@ class Pipeline(Composer):
 
     @torch.inference_mode()
     def project(self, v_x: Tensor) -> Tensor:
-        """z_x, of length 1: (1, E)."""
-        return F.normalize(self.cross_modal.embed_images(v_x), dim=-1)
+        """z_x, placed among the music: (1, E)."""
+        return self.cross_modal.place_images(v_x)
 
     @torch.inference_mode()
     def moved(self, z: Tensor | None, origin: VA | None, target: VA) -> Tensor:
@@ -103,9 +103,13 @@ class Pipeline(Composer):
         """ṽ_y: (1, E) → (1, music_dim)."""
         return self.cross_modal.to_music(z)
 
-    def generate(self, v_y: Tensor, options: ComposeOptions, target: VA) -> Piece:
-        """Notes of ṽ_y, brought to rest at the wished length."""
-        generator = torch.Generator().manual_seed(options.seed)
+    def generate(self, v_y: Tensor, options: ComposeOptions, target: VA, photo: Image | None = None) -> Piece:
+        """Notes of ṽ_y, brought to rest at the wished length.
+
+        The photo's pixels join the seed, so that two photos of one seed do not share their chances as well.
+        """
+        pixels = 0 if photo is None else zlib.crc32(photo.tobytes())
+        generator = torch.Generator().manual_seed(options.seed + (pixels << 31))
         with torch.inference_mode():
             piece = self.music_ae.generate(v_y, seconds=options.seconds, generator=generator, va=[target])[0]
         return ring_out(piece, options.seconds)
@@ -136,7 +140,7 @@ class Pipeline(Composer):
         v_y = self.to_music_latent(z)
         embedded = time.perf_counter()
         tell("composing", 0.3)
-        piece = self.generate(v_y, options, target)
+        piece = self.generate(v_y, options, target, photo)
         tell("composing", 1.0)
         timings = {"embed": embedded - started, "generate": time.perf_counter() - embedded}
         return Composition(piece, self.key, options, photo_va, target, timings_s=timings, notes=tuple(notes))

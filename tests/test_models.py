@@ -266,3 +266,15 @@ def test_the_emotion_map_finds_the_clips_of_an_emotion():
         assert torch.allclose(model.place_of(VA(*point.tolist())), direction, atol=1e-4)
     between = model.place_of(VA(8.0, 9.0))
     assert torch.allclose(between, z[1], atol=0.02)  # no clip is near: the nearest one counts
+
+
+def test_the_gap_brings_photos_to_the_music_of_their_emotions():
+    torch.manual_seed(0)
+    model = CrossModal(CrossModalConfig.tiny()).eval()
+    v_x, v_y, va = torch.randn(20, 12), torch.randn(40, 10), torch.rand(40, 2) * 8 + 1
+    model.draw_emotion_map(v_y, va)
+    apart = model.place_images(v_x).mean(0)
+    model.close_gap(v_x, va[:20])
+    wanted = torch.stack([model.place_of(VA(*point)) for point in va[:20].tolist()]).mean(0)
+    assert not torch.allclose(apart, wanted, atol=0.05)
+    assert torch.allclose(model.place_images(v_x).mean(0), wanted, atol=1e-5)

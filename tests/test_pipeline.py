@@ -55,7 +55,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_piece(pipel
 def test_the_photo_decides_the_latent(pipeline):
     z = [pipeline.project(pipeline.embed(photo(seed))) for seed in (0, 1)]
     assert z[0].shape == (1, pipeline.cross_modal.config.embedding_dim)
-    assert float(z[0].norm()) == pytest.approx(1.0, abs=1e-5)
     assert not torch.allclose(z[0], z[1])
     assert pipeline.to_music_latent(z[0]).shape == (1, pipeline.music_ae.latent_dim)
 

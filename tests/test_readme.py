@@ -88,7 +88,7 @@ def test_seeds_become_mean_and_deviation():
 
 
 def test_controls_cannot_be_left_out_and_judges_cannot_be_mixed():
-    with pytest.raises(ValueError, match="are missing: .*oracle"):
+    with pytest.raises(ValueError, match=r"are missing: .*oracle"):
         render([record("vqvae+fnt"), *(c for c in CONTROLS if c["row"] != "oracle")])
     with pytest.raises(ValueError, match="2 different evaluators"):
         render([record("vqvae+fnt", judge="other"), *CONTROLS])

@@ -105,12 +105,12 @@ def held_out(model: CrossModal, images: Features, music: Features, head: VAHead)
         answers with a constant, good for photos and bad for clips); ``photo_r_valence``, ``photo_r_arousal``;
         ``retrieved_distance``: from a photo to the 8 clips nearest to it in the shared space; ``rebuilt``: R² of ṽ_y.
     """
-    z_x, z_y = (F.normalize(z, dim=-1) for z in (model.embed_images(images.latents), model.embed_music(music.latents)))
+    z_x, z_y = model.place_images(images.latents), F.normalize(model.embed_music(music.latents), dim=-1)
     of_photos, of_clips = head(model.to_music(z_x)), head(model.to_music(z_y))
     photo_distance = float((of_photos - images.va).norm(dim=1).mean())
     clip_distance = float((of_clips - music.va).norm(dim=1).mean())
     between = torch.from_numpy(pairwise_distance(images.va.numpy(), music.va.numpy()))
-    near = (z_x @ z_y.T).topk(min(8, len(z_y)), dim=1).indices
+    near = (F.normalize(z_x, dim=-1) @ z_y.T).topk(min(8, len(z_y)), dim=1).indices
     target = (music.latents - model.music_mean) / model.music_std
     error = (model.to_music(z_y) - music.latents) / model.music_std
     return {
@@ -122,6 +122,12 @@ def held_out(model: CrossModal, images: Features, music: Features, head: VAHead)
         "retrieved_distance": float(between.gather(1, near).mean()),
         "rebuilt": 1.0 - float(error.pow(2).mean() / target.pow(2).mean()),
     }
+
+
+def survey(model: CrossModal, images: Features, music: Features) -> None:
+    """Draw the emotion map and close the modality gap from training features, as inference needs them."""
+    model.draw_emotion_map(music.latents, music.va)
+    model.close_gap(images.latents, images.va)
 
 
 def _labels(corpus: Corpus, split: Any) -> Any:
@@ -159,15 +165,19 @@ def main(argv: list[str] | None = None) -> None:
     head = VAHead.fit(music["train"])
     model.standardise(images["train"].latents, music["train"].latents)
     n = min(args.n, len(images["train"].va) // 2, len(music["train"].va) // 2)
+
+    def evaluate(trained: Any) -> dict[str, float]:
+        survey(trained, images["train"], music["train"])
+        return held_out(trained, images["val"], music["val"], head)
+
     numbers = fit(
         model,
         EmotionBatches(images["train"], music["train"], stage.batch_size, n, max(args.pool, n), args.seed),
         stage.loop,
         folder=args.runs / "cross_modal" / pairing,
-        evaluate=lambda m: held_out(m, images["val"], music["val"], head),  # type: ignore[arg-type]
+        evaluate=evaluate,
         label=pairing,
     )
-    model.draw_emotion_map(*music["train"])
     save_model(
         args.out / "cross_modal" / pairing,
         model,

@@ -29,6 +29,7 @@ WIDTH, HEIGHT = 900, 600  # px of the finished pictures
 _FINE = 2  # drawn larger by this factor, then averaged
 W, H = WIDTH * _FINE, HEIGHT * _FINE
 JPEG_QUALITY = 85
+MAX_BYTES = 150_000
 
 
 # --- tools
@@ -268,15 +269,13 @@ def forest_fire() -> Image.Image:
     smoke = noise.fractal(x * 2.0 + 1.4 * warp, y * 2.4 + 1.2 * warp, 7, gain=0.55)
     lit = np.exp(-(((y - 0.70) / 0.36) ** 2)) * (0.6 + 0.4 * np.exp(-(((x - 0.80) / 0.5) ** 2)))
     canvas = _ramp(lit * (0.25 + 1.2 * smoke), [(0.0, "080607"), (0.3, "2b1512"), (0.6, "7d2f12"), (1.0, "e0772a")])
-    for layer in range(4):
+    for layer in range(4):  # walls of fire, one behind the other
         near = layer / 3
-        foot = 0.70 + 0.17 * near
-        canvas = _flames(canvas, 70 + layer, foot, height=0.30 - 0.02 * layer, scale=7.0 - 4.0 * near)
-        trunks, boughs = _row_of_trees(rng, 0.15 + 0.75 * near, foot + 0.05)
-        bark = noise.fractal(x * (40 - 10 * near), y * 5, 4)
-        edge_light = _smooth(0.55, 0.75, bark) * np.exp(-(((y - foot + 0.06) / 0.20) ** 2)) * (1.0 - 0.5 * near)
-        wood = _ramp(edge_light, [(0.0, "0a0607"), (0.6, "5a1e0b"), (1.0, "d5691f")])
-        canvas = _over(canvas, wood, np.maximum(trunks, boughs))
+        canvas = _flames(canvas, 70 + layer, 0.70 + 0.17 * near, height=0.30 - 0.02 * layer, scale=7.0 - 4.0 * near)
+    trunks, boughs = _row_of_trees(rng, near=0.9, foot=0.92)
+    edge_light = _smooth(0.55, 0.75, noise.fractal(x * 30, y * 5, 4)) * np.exp(-(((y - 0.81) / 0.20) ** 2))
+    wood = _ramp(0.5 * edge_light, [(0.0, "0a0607"), (0.6, "5a1e0b"), (1.0, "d5691f")])
+    canvas = _over(canvas, wood, np.maximum(trunks, boughs))
     soil = noise.fractal((x - 0.75) / (np.maximum(y - 0.8, 0) + 0.1) * 2, 1.5 / (np.maximum(y - 0.8, 0) + 0.1), 6)
     embers = _ramp(_smooth(0.50, 0.80, soil), [(0.0, "060405"), (0.5, "401207"), (1.0, "d0601a")])
     canvas = _over(canvas, embers, _smooth(0.88, 0.93, y))
@@ -540,6 +539,15 @@ SCENES: dict[str, Callable[[], Image.Image]] = {
 }
 
 
+def _save(picture: Image.Image, path: Path) -> int:
+    """Write a JPEG that is smaller than ``MAX_BYTES``, at the best quality that allows it; returns its size."""
+    for quality in range(JPEG_QUALITY, 50, -3):
+        picture.save(path, quality=quality, optimize=True)
+        if path.stat().st_size < MAX_BYTES:
+            break
+    return path.stat().st_size
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("assets/examples"), help="folder for the JPEG files")
@@ -549,8 +557,8 @@ def main() -> None:
     for name, scene in SCENES.items():
         if arguments.only in (None, name):
             path = arguments.out / f"{name}.jpg"
-            scene().save(path, quality=JPEG_QUALITY, optimize=True)
-            print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+            size = _save(scene(), path)
+            print(f"{path.name}: {size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -53,10 +53,10 @@ class GuideTraining:
         variations: transposed and stretched copies of each clip; every epoch sees one of them.
     """
 
-    epochs: int = 25
+    epochs: int = 20
     batch_size: int = 64
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.3
+    learning_rate: float = 1e-3
+    weight_decay: float = 3.0
     variations: int = 6
 
 

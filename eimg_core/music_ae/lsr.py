@@ -146,6 +146,4 @@ class LSRVAE(MusicAutoencoder):
         keys = draw_keys(weights, generator)
         condition = torch.cat([z, F.one_hot(keys, KEYS).to(z.dtype)], dim=-1)
         sampling = Sampling(self.config.temperature, self.config.top_p)
-        return played_in(
-            self.decoder.play(condition, seconds=seconds, sampling=sampling, generator=generator), keys
-        )
+        return played_in(self.decoder.play(condition, seconds=seconds, sampling=sampling, generator=generator), keys)

@@ -160,9 +160,9 @@ class GuideConfig:
         dropout: share of hidden units dropped while training.
     """
 
-    hidden: tuple[int, int] = (128, 32)
+    hidden: tuple[int, int] = (256, 64)
     members: int = 5
-    dropout: float = 0.4
+    dropout: float = 0.3
 
     @classmethod
     def tiny(cls) -> GuideConfig:

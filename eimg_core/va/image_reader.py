@@ -41,7 +41,7 @@ _BATCH = 16  # photos per forward pass
 # Candidates for the two numbers of a kernel; those of the best held-out error are taken.
 _STEEPNESS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
 _NOISE = (0.05, 0.1, 0.2, 0.4, 0.8)
-_FAINT = 0.01  # a feature that varies less than this share of the median is not blown up to full size
+_FAINT = 1e-3  # a feature that varies less than this share of the others is mostly rounding: leave it small
 _LEVEL = 1.0  # prior variance of the constant part of the kernel, in the units of its RBF part
 
 
@@ -122,7 +122,7 @@ class KernelHead:
         if len(set(groups)) < 2:
             raise ValueError("expected at least two groups, to hold one out")
         centre, spread = features.mean(axis=0), features.std(axis=0)
-        spread = np.maximum(spread, _FAINT * np.median(spread) + 1e-9)
+        spread = np.maximum(spread, _FAINT * np.sqrt(np.mean(spread**2)) + 1e-9)
         support = ((features - centre) / spread).astype(np.float16).astype(np.float64)
         distances = _distances(support, support)
         targets = ratings - MIDDLE

@@ -1,18 +1,21 @@
 """Pictures of the page for people to look at: ``python -m tests.shots --out DIR``.
 
 Desktop (1280 px), tablet (820 px) and phone (390 px), light and dark; the empty page, a photo read, work in
-progress, a piece that plays, and errors.
+progress, a piece that plays, and errors. ``--readme`` instead makes the README's pictures, with the trained studio.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from tests.fake_studio import FakeStudio, scene
 
@@ -101,14 +104,44 @@ def shoot_errors(page: Any, folder: Path, stem: str) -> None:
     page.screenshot(path=f"{stem}-5-errors.png", full_page=True)
 
 
+def shoot_readme(folder: Path) -> None:
+    """A shipped example and its piece, on a desktop in the light and on a phone in the dark, with trained models."""
+    from playwright.sync_api import sync_playwright
+
+    import app
+    from eimg_core.studio import Studio
+
+    studio = Studio()
+    studio.warm_up()
+    _, url, _ = app.launch(app.build_ui(studio), prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        for name, device, theme in (("studio", "desktop", "light"), ("studio-phone", "phone", "dark")):
+            page = open_page(browser, url, SIZES[device], theme, scale=1.25)
+            give_photo(page, app.EXAMPLES / "evening_meadow.jpg")
+            page.click("#compose")
+            page.wait_for_selector(".player[data-state=done]")
+            page.click(".player-play")
+            page.wait_for_function("document.querySelector('.player audio').currentTime > 4")
+            page.wait_for_timeout(700)
+            picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+            picture.convert("RGB").quantize(256).save(folder / f"{name}.png", optimize=True)  # a third of the bytes
+            page.context.close()
+        browser.close()
+
+
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", default="", help="only devices and themes whose name contains this: phone-dark")
+    parser.add_argument("--readme", action="store_true", help="the README's pictures, with the trained studio")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.readme:
+        shoot_readme(arguments.out)
+        return
     studio = FakeStudio()
     with tempfile.TemporaryDirectory() as name, serving(studio, Path(name)) as url, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)

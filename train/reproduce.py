@@ -35,7 +35,7 @@ class Stage:
         if not path.exists():
             return False
         card = json.loads(path.read_text(encoding="utf-8"))
-        return bool(card.get("preset") == args.preset and card.get("seed") == args.seed)
+        return bool(card.get("preset") == args.preset and card.get("seed", args.seed) == args.seed)
 
 
 def stages() -> list[Stage]:

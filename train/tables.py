@@ -104,19 +104,14 @@ def render(records: Sequence[Record]) -> str:
 
 def components(assets: Path) -> str:
     """What each shipped component measures on held-out data, from its card."""
-    rows = [line for kind, line_of in _CARD_LINES.items() for line in _lines(assets / "checkpoints", kind, line_of)]
-    return "\n".join(["| component | held-out measure | value |", "|---|---|---|", *rows])
-
-
-def _lines(checkpoints: Path, kind: str, line_of: Callable[[dict[str, Any]], list[tuple[str, str]]]) -> list[str]:
-    lines = []
-    for path in sorted(
-        (checkpoints / kind).glob("card.json") if "/" in kind else (checkpoints / kind).glob("*/card.json")
-    ):
+    lines = ["| component | held-out measure | value |", "|---|---|---|"]
+    for path in sorted((assets / "checkpoints").glob("*/*/card.json")):
+        name = f"{path.parent.parent.name}/{path.parent.name}"
+        kind = name if name in _CARD_LINES else path.parent.parent.name
         card = json.loads(path.read_text(encoding="utf-8"))
-        for measure, value in line_of(card):
-            lines.append(f"| `{path.parent.relative_to(checkpoints)}` | {measure} | {value} |")
-    return lines
+        rows = _CARD_LINES[kind](card) if kind in _CARD_LINES else []
+        lines += [f"| `{name}` | {measure} | {value} |" for measure, value in rows]
+    return "\n".join(lines)
 
 
 def _image_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
@@ -133,6 +128,17 @@ def _music_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
             f"{test['loss']:.2f} / {test['loss_shuffled_z']:.2f}",
         ),
     ]
+
+
+def _reader(card: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for group, words in (("by_theme", "themes"), ("out_of_fold_by_piece", "pieces"), ("test", "test")):
+        if group in card["metrics"]:
+            found = card["metrics"][group]
+            where = "on the test split" if group == "test" else f"out of fold by {words}"
+            value = f"{found['valence']['r']:.2f} / {found['arousal']['r']:.2f}"
+            rows.append((f"r of valence / arousal, {where}, n = {found['n']}", value))
+    return rows
 
 
 def latency(assets: Path) -> str:
@@ -154,7 +160,11 @@ def results(assets: Path) -> str:
 
 
 _STAGES = ("open", "read_photo", "embed", "generate", "measure", "render")
-_CARD_LINES = {"image_ae": _image_ae, "music_ae": _music_ae}
+_CARD_LINES: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
+    "image_ae": _image_ae,
+    "music_ae": _music_ae,
+    "va_predictor": _reader,
+}
 BLOCKS: dict[str, Callable[[Path], str]] = {"results": results, "components": components, "latency": latency}
 
 

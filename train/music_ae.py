@@ -71,10 +71,11 @@ def held_out(model: MusicAutoencoder, samples: Sequence[MusicSample], seed: int 
     order = np.argsort([len(sample) for sample in samples], kind="stable")
     sums = dict.fromkeys(["loss", "loss_shuffled_z", *(f"accuracy_{field}" for field in FIELDS)], 0.0)
     notes = 0
-    latents = torch.cat([model.encode(model.collate([samples[i] for i in rows])) for rows in np.array_split(order, 8)])
+    parts = np.array_split(order, min(8, len(order)))  # of similar length each, to spare padding
+    latents = torch.cat([model.encode(model.collate([samples[i] for i in rows])) for rows in parts])
     shuffled = latents[torch.randperm(len(latents), generator=torch.Generator().manual_seed(seed))]
     first = 0
-    for rows in np.array_split(order, 8):
+    for rows in parts:
         batch = model.collate([samples[i] for i in rows])
         here = slice(first, first + len(rows))
         first += len(rows)

@@ -24,11 +24,15 @@ __all__ = ["Stage", "main", "stages"]
 
 @dataclass(frozen=True)
 class Stage:
-    """One command and the component that it writes; ``needs`` are components it reads."""
+    """One command and the component that it writes; ``needs`` are components it reads.
+
+    A stage that is not ``seeded`` is solved in closed form: nothing in it is random.
+    """
 
     component: str
     command: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    seeded: bool = True
 
     def up_to_date(self, args: Namespace) -> bool:
         path = args.out / self.component / "card.json"
@@ -41,7 +45,7 @@ class Stage:
 def stages() -> list[Stage]:
     """Every stage, each after what it needs."""
     readers = [
-        Stage("va_predictor/image", ("image_va",)),
+        Stage("va_predictor/image", ("image_va",), seeded=False),
         Stage("va_predictor/evaluator", ("music_va", "evaluator")),
         Stage("va_predictor/guide", ("music_va", "guide")),
     ]
@@ -68,7 +72,8 @@ def main(argv: list[str] | None = None) -> None:
             shutil.rmtree(args.runs / stage.component, ignore_errors=True)
         started = time.monotonic()
         module, *rest = stage.command
-        options = ["--data", str(args.data), "--out", str(args.out), "--preset", args.preset, "--seed", str(args.seed)]
+        options = ["--data", str(args.data), "--out", str(args.out), "--preset", args.preset]
+        options += ["--seed", str(args.seed)] if stage.seeded else []
         importlib.import_module(f"train.{module}").main([*rest, *options, "--runs", str(args.runs)])
         fresh.add(stage.component)
         print(f"{stage.component}: trained in {time.monotonic() - started:.0f} s")

@@ -129,7 +129,7 @@ class Pipeline(Composer):
         tell = progress or (lambda stage, share: None)
         notes: list[str] = []
         started = time.perf_counter()
-        tell("embedding", 0.1)
+        tell("composing", 0.1)
         z = self.project(self.embed(photo)) if photo is not None else None
         wishes = z is None or (photo_va is not None and distance(target, photo_va) > _SAME_PLACE)
         if wishes:

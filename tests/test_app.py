@@ -457,3 +457,32 @@ def test_the_server_gives_away_no_other_file(url: str, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(f"{url}gradio_api/file={path}", timeout=30)
     assert refusal.value.code == 403
+
+
+@browser_test
+def test_the_trained_studio_behind_the_page_makes_the_command_lines_piece(browser: Any, tmp_path: Path) -> None:
+    """With the shipped weights: example photo → music that sounds → the very MIDI that ``compose`` writes."""
+    import app
+    from eimg_core.__main__ import main
+    from eimg_core.studio import Studio
+
+    photo = app.EXAMPLES / "flower.jpg"
+    assert main(["compose", str(photo), "--seconds", "8", "--no-figure", "--no-audio", "--out", str(tmp_path)]) == 0
+    demo = app.build_ui(Studio())
+    _, url, _ = app.launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    try:
+        visit = Visit(browser, url)
+        give_photo(visit.page, photo)
+        visit.page.fill("#seconds input[type=number]", "8")
+        visit.page.keyboard.press("Tab")
+        visit.compose()
+        visit.page.click(".player-play")
+        visit.page.wait_for_function("document.querySelector('.player audio').currentTime > 0.4")
+        _, midi = visit.download("MIDI")
+        assert midi == (tmp_path / "flower.mid").read_bytes()
+        _, wav = visit.download("WAV")
+        assert len(wav) > 44_100 * 4 * 8
+        assert visit.problems == []
+        visit.page.context.close()
+    finally:
+        demo.close(verbose=False)

@@ -148,9 +148,15 @@ class Visit:
         self.page = open_page(_Watched(browser, self), url, size, theme)
 
     def compose(self) -> None:
+        # Every piece has a sound file of its own; waiting for the state alone could see the piece before, or miss a
+        # working state that is over within a frame.
+        sound = "document.querySelector('.player audio')"
+        before = self.page.evaluate(f"{sound} ? {sound}.src : ''")
         self.page.click("#compose")
-        self.page.wait_for_selector(".player[data-state=working]")
-        self.page.wait_for_selector(".player[data-state=done]")
+        self.page.wait_for_function(
+            f"(before) => document.querySelector('.player[data-state=done]') && {sound} && {sound}.src !== before",
+            arg=before,
+        )
 
     def download(self, label: str) -> tuple[str, bytes]:
         with self.page.expect_download() as waiting:

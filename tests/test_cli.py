@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 import wave
 from pathlib import Path
 
@@ -187,6 +190,14 @@ def test_pairings_are_listed(capsys):
     assert rows[0]["default"] is True
     assert main(["pairings"]) == 0
     assert "(default)" in capsys.readouterr().out
+
+
+def test_standard_output_is_for_results_alone():
+    """Some libraries print when they are imported, above all where the variable CI is set."""
+    environment = {**os.environ, "CI": "true"}
+    command = [sys.executable, "-m", "eimg_core", "pairings", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert json.loads(done.stdout)
 
 
 def test_render_and_evaluate_a_midi_file(tmp_path, capsys):

@@ -6,16 +6,20 @@ spans 21-108), velocities 1-127. Every file we write has 480 ticks per quarter n
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mido
-import pretty_midi
 
 from eimg_core.errors import InputError
+
+with contextlib.redirect_stdout(sys.stderr):  # where CI is set, pyfluidsynth announces itself on standard output
+    import pretty_midi
 
 __all__ = [
     "HIGHEST_PITCH",

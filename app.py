@@ -185,6 +185,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT"), help="first free from 7860")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for chatty in ("httpx", "matplotlib"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
     from eimg_core.studio import Studio as TrainedStudio  # brings the models' libraries along
 

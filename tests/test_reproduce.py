@@ -60,8 +60,9 @@ def test_the_evaluation_has_every_row_and_its_controls(trained):
     folder, _ = trained
     records = [json.loads(path.read_text()) for path in (folder / "runs/results").glob("*.json")]
     assert {record["row"] for record in records} == {*PAIRINGS, "constant", "random", "oracle", "real", "mean point"}
+    assert {record["row"] for record in records if record["table"] == "requests"} == set(PAIRINGS)
     for record in records:
-        assert record["n"] == 6
+        assert record["n"] == (100 if record["table"] == "requests" else 6)
         assert record["summary"]["emotion_matching"] > 0
 
 

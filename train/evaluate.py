@@ -41,6 +41,7 @@ __all__ = ["RESULTS", "library_of", "main", "measure"]
 
 RESULTS = ASSETS.parent / "results"
 REAL, MEAN_POINT = "real", "mean point"
+GRID = (1.5, 8.5, 10)  # first and last point of each axis, and how many
 
 
 def measure(piece: Piece) -> dict[str, float]:
@@ -100,6 +101,19 @@ def _record(
     }
 
 
+def _requests(composer: Composer, evaluator: Evaluator, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Ask for every point of a grid over the plane, without a photo, and see where the pieces are heard."""
+    axis = np.linspace(*GRID)
+    asked = np.array([(valence, arousal) for valence in axis for arousal in axis])
+    options = [ComposeOptions(seed, args.seconds, VA(*point)) for point in asked.tolist()]
+    label = f"{composer.key} requests, seed {seed}"
+    made = [composer.compose(None, None, one).piece for one in tqdm(options, desc=label, unit="piece")]
+    heard = evaluator.judge_many(made)
+    keys = [f"{valence:.2f} {arousal:.2f}" for valence, arousal in asked]
+    record = _record(composer.key, seed, args.split, keys, made, emotion_match(asked, heard), heard)
+    return {**record, "table": "requests", "split": "grid"}
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and music/")
@@ -140,6 +154,9 @@ def main(argv: list[str] | None = None) -> None:
                 row, seed, args.split, [i.key for i in held_out], made, emotion_match(labels, heard), heard
             )
             _write(args, record)
+        if row not in CONTROLS:
+            for seed in args.seeds:
+                _write(args, _requests(composer, evaluator, seed, args))
     if REAL in wanted:
         heard = evaluator.judge_many(library.pieces)
         keys = [item.key for item in clips.split(args.split)]
@@ -175,7 +192,7 @@ def _write(args: argparse.Namespace, record: dict[str, Any]) -> None:
         "components": {folder: read_card(args.root / folder)["sha256"][:12] for folder in folders},
         **record,
     }
-    name = f"pairings-{args.split}-{row.replace(' ', '_')}-seed{record['seed']}.json"
+    name = f"{full['table']}-{full['split']}-{row.replace(' ', '_')}-seed{record['seed']}.json"
     text = json.dumps(full, indent=1, ensure_ascii=False)
     (args.out / name).write_text(_one_line_items(text) + "\n", encoding="utf-8")
 

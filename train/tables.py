@@ -159,13 +159,34 @@ def results(assets: Path) -> str:
     return render(load_records(assets / "results"))
 
 
+def requests(assets: Path) -> str:
+    """How well an emotion that is asked for without a photo is heard, one line per pairing."""
+    by_row: dict[str, list[Record]] = {}
+    for path in sorted((assets / "results").glob("requests-grid-*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        by_row.setdefault(record["row"], []).append(record)
+    lines = ["| asked for without a photo | distance ↓ | r(V) ↑ | r(A) ↑ |", "|---|---|---|---|"]
+    for row, records in by_row.items():
+        names = ("emotion_matching", "r_valence", "r_arousal")
+        cells = [_cell([record["summary"][name] for record in records], 2) for name in names]
+        lines.append(f"| **{row}** | " + " | ".join(cells) + " |")
+    first = next(iter(by_row.values()))
+    lines += ["", f"n = {first[0]['n']} points over the whole plane, {len(first)} seeds, {first[0]['date']}."]
+    return "\n".join(lines)
+
+
 _STAGES = ("open", "read_photo", "embed", "generate", "measure", "render")
 _CARD_LINES: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
     "image_ae": _image_ae,
     "music_ae": _music_ae,
     "va_predictor": _reader,
 }
-BLOCKS: dict[str, Callable[[Path], str]] = {"results": results, "components": components, "latency": latency}
+BLOCKS: dict[str, Callable[[Path], str]] = {
+    "results": results,
+    "requests": requests,
+    "components": components,
+    "latency": latency,
+}
 
 
 def fill(readme: str, name: str, block: str) -> str:

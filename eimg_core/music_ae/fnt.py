@@ -13,24 +13,20 @@ References: Tan and Herremans 2020, "Music FaderNets"; the paper's Section V-A.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from eimg_core.autoencoder import MusicAutoencoder
-from eimg_core.emotion import MIDDLE, VA
+from eimg_core.emotion import MIDDLE
 from eimg_core.layers import linear_ramp
 from eimg_core.losses import attribute_regularisation, gaussian_kl, mixture_log_posterior
-from eimg_core.midi import codec
 from eimg_core.midi.attributes import MOST_NOTES
 from eimg_core.midi.batch import MusicBatch
-from eimg_core.midi.notes import Piece
-from eimg_core.music_ae.decoder import NoteDecoder, NoteEmbedding, Sampling, token_cross_entropy
+from eimg_core.music_ae.decoder import token_cross_entropy
 from eimg_core.music_ae.encoder import Posterior, StepEncoder
-from eimg_core.music_ae.keys import KEYS, draw_keys, played_in
+from eimg_core.music_ae.recurrent import RecurrentAutoencoder, RecurrentConfig
 from eimg_core.trainable import LossTerms, Objective
 
 __all__ = ["FaderNet", "FaderNetConfig", "arousal_class"]
@@ -40,24 +36,14 @@ _CLASSES = 2  # low and high arousal
 
 
 @dataclass(frozen=True)
-class FaderNetConfig:
-    """Weights and latent sizes are those of the released code; widths are sized for the CPU (512 → 256)."""
+class FaderNetConfig(RecurrentConfig):
+    """Latent sizes and the prior are those of the released code."""
 
-    field_widths: tuple[int, int, int, int] = (32, 64, 32, 16)
-    phase_width: int = 16
     encoder_hidden: int = 192
-    decoder_hidden: int = 256
     factor_hidden: int = 96
     factor_dim: int = 128
     prior_logvar: float = -4.0
-    dropout: float = 0.2
-    input_dropout: float = 0.25
-    weight_tokens: float = 5.0
-    weight_kl: float = 0.2
     kl_start: int = 0  # steps
-    kl_full: int = 600
-    temperature: float = 0.85  # this and top_p: nearest to real clips on the validation split
-    top_p: float = 0.95
 
     @classmethod
     def tiny(cls) -> FaderNetConfig:
@@ -71,9 +57,6 @@ class FaderNetConfig:
             dropout=0.0,
             input_dropout=0.0,
         )
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "field_widths", tuple(self.field_widths))
 
 
 def arousal_class(va: Tensor) -> Tensor:
@@ -97,7 +80,7 @@ class SeriesDecoder(nn.Module):
         return self.head(outputs)
 
 
-class FaderNet(MusicAutoencoder):
+class FaderNet(RecurrentAutoencoder):
     """The GM-VAE with faders."""
 
     Config = FaderNetConfig
@@ -106,45 +89,25 @@ class FaderNet(MusicAutoencoder):
     reference = "Tan and Herremans 2020"
 
     def __init__(self, config: FaderNetConfig | None = None) -> None:
-        super().__init__()
         config = config or FaderNetConfig()
-        self.config = config
         dim = config.factor_dim
-        self.embedding = NoteEmbedding(config.field_widths, config.phase_width)
-        self.tempo_embedding = nn.Embedding(codec.TEMPO_CLASSES, config.phase_width)
-        width = self.embedding.width + config.phase_width
+        super().__init__(config, z_dim=2 * dim)
+        width = self.embedded_width
         self.rhythm_encoder = StepEncoder(width, config.encoder_hidden, dim, config.prior_logvar)
         self.note_encoder = StepEncoder(width, config.encoder_hidden, dim, config.prior_logvar)
         self.rhythm_decoder = SeriesDecoder(_RHYTHM_CLASSES, dim, config.factor_hidden)
         self.note_decoder = SeriesDecoder(MOST_NOTES + 1, dim, config.factor_hidden)
         self.rhythm_means = nn.Parameter(nn.init.xavier_uniform_(torch.empty(_CLASSES, dim)))
         self.note_means = nn.Parameter(nn.init.xavier_uniform_(torch.empty(_CLASSES, dim)))
-        self.decoder = NoteDecoder(
-            NoteEmbedding(config.field_widths, config.phase_width),
-            self.latent_dim,
-            config.decoder_hidden,
-            dropout=config.dropout,
-        )
-        self.dropout = nn.Dropout(config.dropout)
-
-    @property
-    def latent_dim(self) -> int:
-        return 2 * self.config.factor_dim + KEYS
-
-    # --- encoding -----------------------------------------------------------------------------------------------
 
     def posteriors(self, batch: MusicBatch) -> tuple[Posterior, Posterior]:
         """q(z_rhythm | piece) and q(z_note | piece)."""
-        tempo = self.tempo_embedding(batch.tempo_class)[:, None].expand(-1, batch.steps.shape[1], -1)
-        embedded = torch.cat([self.embedding(batch.steps, NoteEmbedding.phases(batch.steps)), tempo], dim=-1)
-        embedded = self.dropout(embedded)
+        embedded = self.embedded(batch)
         return self.rhythm_encoder(embedded, batch.lengths), self.note_encoder(embedded, batch.lengths)
 
     def encode(self, batch: MusicBatch) -> Tensor:
         rhythm, note = self.posteriors(batch)
-        return torch.cat([rhythm.mu, note.mu, batch.key.to(rhythm.mu.dtype)], dim=-1)
-
-    # --- training -----------------------------------------------------------------------------------------------
+        return self.with_key(torch.cat([rhythm.mu, note.mu], dim=-1), batch)
 
     def objectives(self) -> tuple[Objective, ...]:
         return (Objective("autoencode", ("model",), self.loss),)
@@ -153,7 +116,7 @@ class FaderNet(MusicAutoencoder):
         """Music FaderNets, Eq. 1-5, with the weights of the paper's code: tokens 5, KL 0.2 (mean over dimensions)."""
         rhythm, note = self.posteriors(batch)
         z_rhythm, z_note = (rhythm.draw(), note.draw()) if self.training else (rhythm.mu, note.mu)
-        condition = torch.cat([z_rhythm, z_note, batch.key.to(z_note.dtype)], dim=-1)
+        condition = self.with_key(torch.cat([z_rhythm, z_note], dim=-1), batch)
         logits = self.decoder(batch.steps, batch.tempo_class, condition, input_dropout=self.config.input_dropout)
         label = arousal_class(batch.va)
         terms = {
@@ -183,18 +146,6 @@ class FaderNet(MusicAutoencoder):
     def _class_loss(self, z: Tensor, means: Tensor, label: Tensor) -> Tensor:
         """−log q(class | z): the mixture must tell the classes apart."""
         return F.nll_loss(mixture_log_posterior(z, means, self.config.prior_logvar), label)
-
-    # --- playing ------------------------------------------------------------------------------------------------
-
-    def generate(
-        self, latents: Tensor, *, seconds: float, generator: torch.Generator, va: Sequence[VA] | None = None
-    ) -> list[Piece]:
-        z, weights = latents.split([2 * self.config.factor_dim, KEYS], dim=-1)
-        keys = draw_keys(weights, generator)
-        condition = torch.cat([z, F.one_hot(keys, KEYS).to(z.dtype)], dim=-1)
-        sampling = Sampling(self.config.temperature, self.config.top_p)
-        scores = self.decoder.play(condition, seconds=seconds, sampling=sampling, generator=generator)
-        return played_in(scores, keys)
 
 
 def _series_loss(logits: Tensor, series: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
 
 import gradio as gr
 
-from eimg_core.composer import ComposeOptions
+from eimg_core.composer import LARGEST_SEED, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.ui import emotion_plane, player
 from eimg_core.ui.faults import sentence
@@ -37,7 +37,6 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE / "assets" / "examples"
 PIECES = Path(os.environ["GRADIO_TEMP_DIR"]) / "pieces"  # inside Gradio's folder, so it serves them without a copy
 SHORTEST_S, LONGEST_S, USUAL_S = 8, 60, 15
-LARGEST_SEED = 2**31 - 1
 
 HEADER = """<header class="masthead"><h1>EIMG Studio</h1>
 <p>A photo becomes a piece of piano music with the same emotion.</p></header>"""

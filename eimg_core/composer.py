@@ -16,10 +16,10 @@ from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import Piece
 
-__all__ = ["LONGEST_S", "SHORTEST_S", "ComposeOptions", "Composer", "Composition", "Progress"]
+__all__ = ["LARGEST_SEED", "LONGEST_S", "SHORTEST_S", "ComposeOptions", "Composer", "Composition", "Progress"]
 
 SHORTEST_S, LONGEST_S = 4.0, 120.0
-_LARGEST_SEED = 2**31 - 1
+LARGEST_SEED = 2**31 - 1
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of the work that is done, 0 to 1."""
@@ -42,8 +42,8 @@ class ComposeOptions:
     target: VA | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed <= _LARGEST_SEED:
-            raise InputError(f"The seed must be a whole number from 0 to {_LARGEST_SEED}, not {self.seed}.")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"The seed must be a whole number from 0 to {LARGEST_SEED}, not {self.seed}.")
         if not SHORTEST_S <= self.seconds <= LONGEST_S:
             raise InputError(f"The length must be {SHORTEST_S:g} to {LONGEST_S:g} seconds, not {self.seconds:g}.")
         if self.target is not None and self.target != self.target.clamped():

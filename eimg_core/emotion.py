@@ -19,6 +19,7 @@ __all__ = [
     "HIGH",
     "LOW",
     "MIDDLE",
+    "NEUTRAL_RADIUS",
     "QUADRANTS",
     "REGIONS",
     "VA",
@@ -42,7 +43,7 @@ REGIONS: tuple[tuple[str, float], ...] = (
     ("calm", 292.5),
     ("content", 337.5),
 )
-_NEUTRAL_RADIUS = 0.75  # closer to the middle than this, no direction is worth naming
+NEUTRAL_RADIUS = 0.75  # closer to the middle than this, no direction is worth naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class VA:
     def region(self) -> str:
         """A word for the point: one of eight directions, or "neutral" near the middle."""
         x, y = self.valence - MIDDLE, self.arousal - MIDDLE
-        if math.hypot(x, y) < _NEUTRAL_RADIUS:
+        if math.hypot(x, y) < NEUTRAL_RADIUS:
             return "neutral"
         angle = math.degrees(math.atan2(y, x)) % 360.0
         return min(REGIONS, key=lambda named: abs((angle - named[1] + 180.0) % 360.0 - 180.0))[0]

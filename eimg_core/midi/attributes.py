@@ -19,6 +19,8 @@ __all__ = [
     "FRAME_S",
     "HOLD",
     "KEY_NAMES",
+    "MAJOR_PROFILE",
+    "MINOR_PROFILE",
     "MOST_NOTES",
     "ONSET",
     "REST",
@@ -38,9 +40,9 @@ MOST_NOTES = 15  # a frame with more sounding notes counts as this many
 _PITCH_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 KEY_NAMES = tuple(f"{name} major" for name in _PITCH_NAMES) + tuple(f"{name} minor" for name in _PITCH_NAMES)
 
-_MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
-_MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
-_PROFILES = np.stack([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
+MAJOR_PROFILE = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
+MINOR_PROFILE = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
+_PROFILES = np.stack([np.roll(profile, tonic) for profile in (MAJOR_PROFILE, MINOR_PROFILE) for tonic in range(12)])
 
 
 def note_series(piece: Piece, frames: int) -> NDArray[np.int64]:

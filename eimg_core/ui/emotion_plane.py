@@ -14,13 +14,12 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.emotion import REGIONS, VA
+from eimg_core.emotion import NEUTRAL_RADIUS, REGIONS, VA
 from eimg_core.errors import InputError
 from eimg_core.ui.protocol import PhotoReading
 
-__all__ = ["NEUTRAL_RADIUS", "EmotionPlane", "photo_value", "point"]
+__all__ = ["EmotionPlane", "photo_value", "point"]
 
-NEUTRAL_RADIUS = 0.75  # inside it ``VA.region`` says "neutral"; a test holds the two together
 _HERE = Path(__file__).parent
 
 

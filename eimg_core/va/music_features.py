@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eimg_core.midi.attributes import MAJOR_PROFILE, MINOR_PROFILE
 from eimg_core.midi.notes import Note, Piece
 
 __all__ = ["FEATURE_NAMES", "PART_S", "feature_table", "features", "note_parts"]
@@ -33,8 +34,6 @@ _FRAME_S = 0.05  # of the onset train whose regularity is measured
 _WINDOW_S = 1.0  # of harmony, density and their changes
 _IOI_EDGES_S = tuple(0.745 * 2 ** (-step / 2) for step in range(6, -1, -1))  # 0.093 … 0.745, two to a halving
 _REGISTER_EDGES = (36, 48, 60, 72, 84)
-_MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
-_MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
 _SCALES = (np.array([0, 2, 4, 5, 7, 9, 11]), np.array([0, 2, 3, 5, 7, 8, 10, 11]))
 _TRIADS = {"major": (0, 4, 7), "minor": (0, 3, 7), "diminished": (0, 3, 6)}
 _INTERVAL_NAMES = ("minor_second", "major_second", "minor_third", "major_third", "fourth", "tritone")
@@ -281,7 +280,9 @@ def _texture(s: _Sound) -> dict[str, float]:
 def _key(s: _Sound) -> dict[str, float]:
     weights = s.chroma.sum(axis=0)
     tonics = np.arange(12)
-    fits = np.array([[_correlation(weights, np.roll(p, t)) for t in tonics] for p in (_MAJOR, _MINOR)])  # (2, 12)
+    fits = np.array(
+        [[_correlation(weights, np.roll(p, t)) for t in tonics] for p in (MAJOR_PROFILE, MINOR_PROFILE)]
+    )  # (2, 12)
     mode, tonic = divmod(int(np.argmax(fits)), 12)
     relative = np.roll(weights, -tonic) / max(weights.sum(), 1e-9)
     return {

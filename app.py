@@ -143,7 +143,8 @@ def create_page(studio: Studio, examples: Path, pieces: Path) -> None:
 
     dice.click(js=ROLL_DICE, outputs=seed, **in_page)
     compose_button.click(js=SHOW_WAITING, outputs=piece, **in_page)
-    composing = compose_button.click(compose, wanted, piece, api_name="compose", **heavy)
+    # By default a click is dropped while the run before it is being cancelled; after Stop it must count.
+    composing = compose_button.click(compose, wanted, piece, api_name="compose", trigger_mode="multiple", **heavy)
     another.click(js=SHOW_WAITING, outputs=piece, **in_page)
     next_take = another.click(js=NEXT_SEED, inputs=seed, outputs=seed, **in_page)
     composing_again = next_take.then(compose, wanted, piece, api_visibility="private", **heavy)

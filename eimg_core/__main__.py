@@ -3,6 +3,7 @@
     python -m eimg_core compose PHOTO [PHOTO ...] --out DIR      photos become music
     python -m eimg_core compose --valence 7 --arousal 3          an emotion becomes music
     python -m eimg_core compose --requests FILE.csv              many emotions in one run
+    python -m eimg_core compose PHOTO --pairing all              every pairing for one photo, compared
     python -m eimg_core pairings [--json]                        what is shipped
     python -m eimg_core render FILE.mid --out FILE.wav           play a MIDI file
     python -m eimg_core evaluate-midi FILE.mid [FILE.mid ...]    metrics and heard emotion, JSON lines
@@ -23,13 +24,21 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from eimg_core.composer import ComposeOptions
+from eimg_core.composer import ComposeOptions, Composition
 from eimg_core.emotion import VA
-from eimg_core.errors import EimgError, InputError
+from eimg_core.errors import CheckpointError, EimgError, InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from eimg_core.studio import Studio  # brings torch, which is imported only when there is something to compute
 
 __all__ = ["main"]
 
+_ALL = "all"
+_COMPARED_DB = -20.0  # pieces that are compared are equally loud
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
@@ -108,24 +117,28 @@ def _jobs(args: argparse.Namespace) -> list[Job | str]:
 
 
 def _compose(args: argparse.Namespace) -> int:
-    from eimg_core.images import open_photo  # torch is imported only when there is something to compute
+    from eimg_core.images import open_photo
     from eimg_core.pipeline import DEFAULT_PAIRING
     from eimg_core.studio import Studio
 
     studio = Studio()
-    pairing = args.pairing or DEFAULT_PAIRING
+    wished = args.pairing or DEFAULT_PAIRING
+    compares = wished == _ALL or "," in wished
     if not 1 <= args.takes <= 26:
         raise InputError(f"The number of takes must be from 1 to 26, not {args.takes}.")
     options = ComposeOptions(seed=args.seed, seconds=args.seconds)
     jobs = _jobs(args)
-    studio.pipeline(pairing)
+    problems = 0
+    if compares:
+        pairings, problems = _loadable(studio, wished)
+    else:
+        studio.pipeline(wished)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"Cannot write to {args.out.name}: {error.strerror}. Choose another folder with --out."
         ) from error
-    problems = 0
     for job in jobs:
         try:
             if isinstance(job, str):
@@ -134,25 +147,85 @@ def _compose(args: argparse.Namespace) -> int:
             for take in range(args.takes):
                 seeded = replace(options, seed=job.seed + take, target=job.target)
                 stem = job.stem if take == 0 else f"{job.stem}-{take + 1}"
-                print(_one(studio, photo, pairing, seeded, stem, args), flush=True)
+                if compares:
+                    problems += _compare(studio, photo, pairings, seeded, stem, args)
+                else:
+                    _one(studio, photo, wished, seeded, stem, args)
         except EimgError as error:
             _fail(str(error))
             problems += 1
     return 2 if problems else 0
 
 
-def _one(studio, photo, pairing: str, options: ComposeOptions, stem: str, args: argparse.Namespace) -> str:  # type: ignore[no-untyped-def]
-    composition = studio.compose(photo, pairing, options)
+def _loadable(studio: Studio, wished: str) -> tuple[list[str], int]:
+    """The pairings of a list, or all of them, as far as their weights can be loaded; and how many cannot.
+
+    Raises:
+        InputError: one of them is not shipped, or the list is empty.
+    """
+    keys = [info.key for info in studio.pairings()] if wished == _ALL else [key.strip() for key in wished.split(",")]
+    keys = list(dict.fromkeys(filter(None, keys)))
+    if not keys:
+        raise InputError(f"{wished!r} names no pairing; see the command pairings for what is shipped.")
+    faults = {}
+    for key in keys:
+        try:
+            studio.pipeline(key)
+        except CheckpointError as error:
+            faults[key] = error
+    for key, fault in faults.items():
+        _fail(f"{key}: {fault}")
+    return [key for key in keys if key not in faults], len(faults)
+
+
+def _compare(
+    studio: Studio,
+    photo: Image | None,
+    pairings: list[str],
+    options: ComposeOptions,
+    stem: str,
+    args: argparse.Namespace,
+) -> int:
+    """Compose with each pairing and save them side by side; how many failed."""
+    entries: list[tuple[Composition, dict[str, Path]]] = []
+    for pairing in pairings:
+        known = entries[0][0].photo_va if entries else None  # the photo is read once
+        try:
+            entries.append(_one(studio, photo, pairing, options, f"{stem}-{pairing}", args, _COMPARED_DB, known))
+        except EimgError as error:
+            _fail(f"{stem}-{pairing}: {error}")
+    if entries:
+        files = studio.save_comparison(entries, args.out, f"{stem}-comparison", photo, figure=not args.no_figure)
+        *others, last = (f".{suffix}" for suffix in files)
+        named = f"{args.out / stem}-comparison{', '.join(others)} and {last}"
+        count = f"{len(entries)} pairings" if len(entries) > 1 else "1 pairing"
+        print(f"{stem}: {count} compared in {named}", flush=True)
+    return len(pairings) - len(entries)
+
+
+def _one(
+    studio: Studio,
+    photo: Image | None,
+    pairing: str,
+    options: ComposeOptions,
+    stem: str,
+    args: argparse.Namespace,
+    level_db: float | None = None,
+    photo_va: VA | None = None,
+) -> tuple[Composition, dict[str, Path]]:
+    """Compose, play, save and say so."""
+    composition = studio.compose(photo, pairing, options, photo_va=photo_va)
     started = time.perf_counter()
-    waveform = None if args.no_audio else studio.render(composition.piece)
+    waveform = None if args.no_audio else studio.render(composition.piece, level_db)
     if waveform is not None:
         timings = {**composition.timings_s, "render": time.perf_counter() - started}
         composition = replace(composition, timings_s=timings)
-    studio.save(composition, waveform, args.out, stem, photo, figure=not args.no_figure)
+    files = studio.save(composition, waveform, args.out, stem, photo, figure=not args.no_figure)
     heard = composition.piece_va
     where = f"heard {heard.valence:.2f} {heard.arousal:.2f}" if heard else "not judged"
     target = composition.target_va
-    return f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {where}"
+    print(f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {where}", flush=True)
+    return composition, files
 
 
 def _pairings(args: argparse.Namespace) -> int:
@@ -167,13 +240,16 @@ def _pairings(args: argparse.Namespace) -> int:
                 "preset": i.preset,
                 "megabytes": i.megabytes,
                 "default": i.default,
+                "variants": list(i.variants),
             }
             for i in infos
         ]
         print(json.dumps(rows, indent=2))
     else:
         for info in infos:
-            print(f"{info.key:20} {info.title:30} {info.megabytes:6.1f} MB{'  (default)' if info.default else ''}")
+            variants = ", ".join(info.variants)
+            default = "  (default)" if info.default else ""
+            print(f"{info.key:20} {info.title:24} {variants:16} {info.megabytes:6.1f} MB{default}")
     return 0
 
 
@@ -232,7 +308,9 @@ def _parser() -> argparse.ArgumentParser:
 
     compose = commands.add_parser("compose", help="photos or emotions become music")
     compose.add_argument("photos", nargs="*", type=Path, metavar="PHOTO")
-    compose.add_argument("--pairing", help="see the command pairings")
+    compose.add_argument(
+        "--pairing", help=f"see the command pairings; {_ALL}, or several with commas between, are compared"
+    )
     compose.add_argument("--seed", type=int, default=0)
     compose.add_argument("--seconds", type=float, default=15.0)
     compose.add_argument("--takes", type=int, default=1, help="take k uses seed + k - 1")

@@ -18,24 +18,47 @@ from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.notes import Piece
 from eimg_core.trainable import Trainable
 
-__all__ = ["ImageAutoencoder", "MusicAutoencoder"]
+__all__ = ["Autoencoder", "ImageAutoencoder", "MusicAutoencoder"]
+
+_ACTIVE = 0.01  # variance
 
 
-class ImageAutoencoder(Trainable):
-    """Photo ↔ v_x. Images are (B, 3, S, S) in [-1, 1]."""
+class Autoencoder(Trainable):
+    """What the two contracts share."""
 
     title: ClassVar[str]
     reference: ClassVar[str]
 
     @property
     @abstractmethod
-    def image_size(self) -> int:
-        """S, pixels on each side."""
+    def latent_dim(self) -> int:
+        """D, the width of v_x or v_y."""
+
+    def usage(self, latents: Tensor) -> dict[str, float]:
+        """How much of the latent is used, by the latents of N ≥ 2 different items: (N, D) → name → number.
+
+        Returns:
+            ``active``: dimensions whose variance over the items is above 0.01 (Burda et al. 2016).
+            ``effective``: participation ratio (Σλ)² / Σλ² of the eigenvalues λ of the covariance: D for a round cloud,
+            1 for a line, at most N − 1; 0 where nothing varies.
+        """
+        centred = latents.double() - latents.double().mean(dim=0)
+        # Σλ and Σλ² are the trace and the squared norm of XᵀX, and the same of XXᵀ, which is smaller if D > N.
+        products = centred.T @ centred if centred.shape[1] <= len(centred) else centred @ centred.T
+        squares = float(products.pow(2).sum())
+        return {
+            "active": float((centred.var(dim=0) > _ACTIVE).sum()),
+            "effective": float(products.trace()) ** 2 / squares if squares else 0.0,
+        }
+
+
+class ImageAutoencoder(Autoencoder):
+    """Photo ↔ v_x. Images are (B, 3, S, S) in [-1, 1]."""
 
     @property
     @abstractmethod
-    def latent_dim(self) -> int:
-        """D, the width of v_x."""
+    def image_size(self) -> int:
+        """S, pixels on each side."""
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
@@ -46,18 +69,11 @@ class ImageAutoencoder(Trainable):
         """The picture of a v_x: (B, D) → (B, 3, S, S) in [-1, 1]."""
 
 
-class MusicAutoencoder(Trainable):
+class MusicAutoencoder(Autoencoder):
     """Piece ↔ v_y."""
 
-    title: ClassVar[str]
-    reference: ClassVar[str]
     uses_va: ClassVar[bool] = False
     """Whether ``generate`` follows a given emotion beyond what v_y says."""
-
-    @property
-    @abstractmethod
-    def latent_dim(self) -> int:
-        """D, the width of v_y."""
 
     def sample(self, piece: Piece, va: VA | None = None) -> MusicSample:
         """One training example of a piece, at most 15 s of it."""

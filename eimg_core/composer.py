@@ -66,6 +66,7 @@ class Composition:
         metrics: name → value, see ``eimg_core.metrics.quality``.
         timings_s: stage → seconds.
         notes: remarks for the person who asked.
+        variant: of the pairing's bridge, such as ``eimg2``; "" where there is none.
     """
 
     piece: Piece
@@ -77,6 +78,7 @@ class Composition:
     metrics: dict[str, float] = field(default_factory=dict)
     timings_s: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    variant: str = ""
 
 
 class Composer(ABC):

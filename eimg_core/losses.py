@@ -23,12 +23,14 @@ __all__ = [
     "attribute_regularisation",
     "contrastive",
     "cosine_scores",
+    "emotion_shares",
     "gaussian_kl",
     "inter_modal",
     "intra_modal",
     "latent_reconstruction",
     "mixture_log_posterior",
     "r1_penalty",
+    "soft_contrast",
     "vq_commitment",
 ]
 
@@ -122,6 +124,38 @@ def contrastive(
         intra_modal(image_positives, image_negatives, temperature),
         intra_modal(music_positives, music_negatives, temperature),
     )
+
+
+def emotion_shares(va: Tensor, others: Tensor, sigma: float, skip: Tensor | None = None) -> Tensor:
+    """How much of each item's attention each other item deserves: a Gaussian of their distance in the plane.
+
+    q_ij = exp(−d_ij² / 2σ²) / Σ_k exp(−d_ik² / 2σ²). Where nobody is near, the nearest get it all.
+
+    Args:
+        va: labels, (N, 2).
+        others: labels, (M, 2).
+        sigma: in units of the labels, > 0.
+        skip: pairs that do not count, (N, M) bool.
+    Returns:
+        (N, M), rows sum to 1.
+    """
+    logits = -torch.cdist(va, others).pow(2) / (2 * sigma**2)
+    if skip is not None:
+        logits = logits.masked_fill(skip, -torch.inf)
+    return logits.softmax(dim=-1)
+
+
+def soft_contrast(scores: Tensor, shares: Tensor) -> Tensor:
+    """Contrast with graded partners: the cross-entropy of softmax(scores) against the wanted shares, mean over rows.
+
+    With one partner per row it is InfoNCE; with shares by distance of labels it is a continuous SupCon.
+
+    Args:
+        scores: (N, M); −∞ leaves a pair out.
+        shares: (N, M), rows sum to 1, 0 where the score is −∞.
+    """
+    log_share = scores.log_softmax(dim=-1)
+    return -(shares * log_share.masked_fill(shares == 0, 0.0)).sum(dim=-1).mean()
 
 
 # --- variational autoencoders -----------------------------------------------------------------------------------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL.Image import Image
@@ -13,7 +16,7 @@ from torch import Tensor
 from eimg_core.autoencoder import ImageAutoencoder, MusicAutoencoder
 from eimg_core.checkpoints import ASSETS, load_model, read_card
 from eimg_core.composer import ComposeOptions, Composer, Composition, Progress
-from eimg_core.cross_modal import CrossModal
+from eimg_core.cross_modal import BRIDGES, Bridge
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
@@ -22,17 +25,41 @@ from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 
-__all__ = ["DEFAULT_PAIRING", "Pipeline", "available"]
+__all__ = ["DEFAULT_PAIRING", "Pipeline", "available", "split_key", "variants"]
+
+ModelLoader = Callable[[Path, Mapping[str, type[Any]]], tuple[Any, dict[str, Any]]]
 
 DEFAULT_PAIRING = "vqvae+fnt"
 _SAME_PLACE = 0.05  # a target this near to the photo's own emotion is not a wish to move
 
 
+def _bridges(root: Path) -> dict[str, dict[str, float]]:
+    """Pairing → variant → how far its pieces for held-out photos were heard from them (∞ if nobody listened)."""
+    found: dict[str, dict[str, float]] = {}
+    for path in sorted((root / "cross_modal").glob("*@*/card.json")):
+        pairing, _, variant = path.parent.name.partition("@")
+        heard = read_card(path.parent).get("metrics", {}).get("val_heard", {}).get("distance", math.inf)
+        found.setdefault(pairing, {})[variant] = heard
+    return found
+
+
 def available(root: Path = ASSETS) -> list[str]:
     """Keys of the pairings whose weights are shipped under ``root``, the default first. Reads no tensors."""
-    folders = sorted((root / "cross_modal").glob("*/card.json"))
-    keys = [folder.parent.name for folder in folders]
-    return sorted(keys, key=lambda key: (key != DEFAULT_PAIRING, key))
+    return sorted(_bridges(root), key=lambda key: (key != DEFAULT_PAIRING, key))
+
+
+def variants(pairing: str, root: Path = ASSETS) -> list[str]:
+    """The shipped variants of a pairing, the best first: the one whose pieces for the photos of the validation split
+    were heard, by the guide, nearest to them. A plain key such as ``vqvae+fnt`` means the best."""
+    heard = _bridges(root).get(pairing, {})
+    return sorted(heard, key=lambda variant: (heard[variant], variant))
+
+
+def split_key(key: str) -> tuple[str, str, str]:
+    """``vqvae+fnt@paper`` → its image autoencoder, music autoencoder and variant ("" where none is named)."""
+    pairing, _, variant = key.partition("@")
+    image, _, music = pairing.partition("+")
+    return image, music, variant
 
 
 class Pipeline(Composer):
@@ -41,38 +68,40 @@ class Pipeline(Composer):
     The steps ``embed``, ``project``, ``to_music_latent`` and ``generate`` are public, so that each can be looked at.
     """
 
-    def __init__(
-        self, key: str, image_ae: ImageAutoencoder, cross_modal: CrossModal, music_ae: MusicAutoencoder
-    ) -> None:
-        self.key = key
+    def __init__(self, key: str, image_ae: ImageAutoencoder, cross_modal: Bridge, music_ae: MusicAutoencoder) -> None:
+        self.key, self.variant = key, cross_modal.variant
         self.title = f"{image_ae.title} + {music_ae.title}"
         self.image_ae, self.cross_modal, self.music_ae = image_ae, cross_modal, music_ae
 
     @classmethod
-    def load(cls, pairing: str, root: Path = ASSETS) -> Pipeline:
-        """Load a pairing such as ``vqvae+fnt``.
+    def load(cls, key: str, root: Path = ASSETS, load: ModelLoader = load_model) -> Pipeline:
+        """Load a pairing such as ``vqvae+fnt``, in its best variant, or a named one such as ``vqvae+fnt@paper``.
 
+        Args:
+            key: the pairing.
+            root: folder of trained components.
+            load: gets a component from its folder; one that remembers lets pairings share their autoencoders.
         Raises:
-            InputError: no such pairing is shipped.
+            InputError: no such pairing or variant is shipped.
             CheckpointError: a component is damaged, or the bridge was trained on other autoencoders.
         """
-        known = available(root)
+        image_key, music_key, variant = split_key(key)
+        pairing, known = f"{image_key}+{music_key}", available(root)
         if pairing not in known:
-            raise InputError(
-                f"There is no pairing {pairing!r}; choose one of: {', '.join(known) or 'none is trained'}."
-            )
-        image_key, music_key = pairing.partition("@")[0].split("+")
-        image_ae, image_card = load_model(root / "image_ae" / image_key, IMAGE_AUTOENCODERS)
-        music_ae, music_card = load_model(root / "music_ae" / music_key, MUSIC_AUTOENCODERS)
-        bridge_card = read_card(root / "cross_modal" / pairing)
-        cross_modal, _ = load_model(root / "cross_modal" / pairing, {bridge_card["key"]: CrossModal})
+            raise InputError(f"There is no pairing {key!r}; choose one of: {', '.join(known) or 'none is trained'}.")
+        shipped = variants(pairing, root)
+        if variant and variant not in shipped:
+            raise InputError(f"{pairing} has no variant {variant!r}; choose one of: {', '.join(shipped)}.")
+        image_ae, image_card = load(root / "image_ae" / image_key, IMAGE_AUTOENCODERS)
+        music_ae, music_card = load(root / "music_ae" / music_key, MUSIC_AUTOENCODERS)
+        bridge, bridge_card = load(root / "cross_modal" / f"{pairing}@{variant or shipped[0]}", BRIDGES)
         for name, found in (("image", image_card), ("music", music_card)):
             if bridge_card["depends_on"].get(name) != found["sha256"]:
                 raise CheckpointError(
                     f"The bridge {pairing} was trained on another {name} autoencoder; run "
                     f"`python -m train.cross_modal {image_key} {music_key}` again."
                 )
-        return cls(pairing, image_ae, cross_modal, music_ae)
+        return cls(key, image_ae, bridge, music_ae)
 
     # --- the steps ----------------------------------------------------------------------------------------------
 
@@ -111,6 +140,7 @@ class Pipeline(Composer):
         pixels = 0 if photo is None else zlib.crc32(photo.tobytes())
         generator = torch.Generator().manual_seed(options.seed + (pixels << 31))
         with torch.inference_mode():
+            v_y = self.cross_modal.vary(v_y, generator)
             piece = self.music_ae.generate(v_y, seconds=options.seconds, generator=generator, va=[target])[0]
         return ring_out(piece, options.seconds)
 
@@ -143,4 +173,6 @@ class Pipeline(Composer):
         piece = self.generate(v_y, options, target, photo)
         tell("composing", 1.0)
         timings = {"embed": embedded - started, "generate": time.perf_counter() - embedded}
-        return Composition(piece, self.key, options, photo_va, target, timings_s=timings, notes=tuple(notes))
+        return Composition(
+            piece, self.key, options, photo_va, target, timings_s=timings, notes=tuple(notes), variant=self.variant
+        )

@@ -9,7 +9,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,17 +17,18 @@ from typing import Any, TypeVar
 from PIL.Image import Image
 
 from eimg_core import __version__
-from eimg_core.checkpoints import ASSETS, read_card
+from eimg_core.checkpoints import ASSETS, load_model, read_card
+from eimg_core.comparison import table_row, write_archive, write_table
 from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA
-from eimg_core.errors import CheckpointError
-from eimg_core.figures import save_figure
+from eimg_core.errors import CheckpointError, InputError
+from eimg_core.figures import save_comparison_figure, save_figure
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.metrics.quality import quality
 from eimg_core.midi.notes import Piece, write_midi
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available
-from eimg_core.sound.render import Waveform, render
+from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
+from eimg_core.sound.render import Waveform, match_loudness, render
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.image_reader import ImageReader, ImageReading
 
@@ -39,13 +40,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PairingInfo:
-    """A shipped pairing, as menus show it."""
+    """A shipped pairing, as menus show it; ``variants`` are those of its bridge, the one that ``key`` means first."""
 
     key: str
     title: str
     preset: str
     megabytes: float
     default: bool
+    variants: tuple[str, ...]
 
 
 class Studio:
@@ -73,16 +75,24 @@ class Studio:
         """Every shipped pairing, the default first."""
         infos = []
         for key in available(self.root):
-            image_key, music_key = key.partition("@")[0].split("+")
-            folders = [self.root / p for p in (f"cross_modal/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}")]
+            image_key, music_key, _ = split_key(key)
+            shipped = variants(key, self.root)
+            bridge = f"cross_modal/{key}@{shipped[0]}"
+            folders = [self.root / p for p in (bridge, f"image_ae/{image_key}", f"music_ae/{music_key}")]
             size = sum(file.stat().st_size for folder in folders for file in folder.glob("weights.safetensors"))
             title = f"{IMAGE_AUTOENCODERS[image_key].title} + {MUSIC_AUTOENCODERS[music_key].title}"
             preset = str(read_card(folders[0]).get("preset", ""))
-            infos.append(PairingInfo(key, title, preset, round(size / 1e6, 1), key == DEFAULT_PAIRING))
+            info = PairingInfo(key, title, preset, round(size / 1e6, 1), key == DEFAULT_PAIRING, tuple(shipped))
+            infos.append(info)
         return infos
 
     def pipeline(self, pairing: str) -> Pipeline:
-        return self._once(f"pairing {pairing}", lambda: Pipeline.load(pairing, self.root))
+        """The pairing, loaded; pairings with a common autoencoder share it."""
+
+        def shared(folder: Path, kinds: Mapping[str, type[Any]]) -> tuple[Any, dict[str, Any]]:
+            return self._once(str(folder), lambda: load_model(folder, kinds))
+
+        return self._once(f"pairing {pairing}", lambda: Pipeline.load(pairing, self.root, shared))
 
     def _evaluator(self) -> Evaluator | None:
         def load() -> Evaluator | None:
@@ -107,15 +117,24 @@ class Studio:
         return self._once("reader", lambda: ImageReader.load(self.root)).read(photo)
 
     def compose(
-        self, photo: Image | None, pairing: str, options: ComposeOptions, progress: Progress | None = None
+        self,
+        photo: Image | None,
+        pairing: str,
+        options: ComposeOptions,
+        progress: Progress | None = None,
+        photo_va: VA | None = None,
     ) -> Composition:
-        """Compose, then measure: quality metrics and the emotion that the evaluator hears."""
+        """Compose, then measure: quality metrics and the emotion that the evaluator hears.
+
+        ``photo_va`` is the emotion of the photo where it has been read before, so that it is not read again.
+        """
         started = time.perf_counter()
         pipeline = self.pipeline(pairing)
         loaded = time.perf_counter()
         if progress:
             progress("reading the photo", 0.05)
-        photo_va = self.read_photo(photo).va.clamped() if photo is not None else None
+        if photo is not None and photo_va is None:
+            photo_va = self.read_photo(photo).va.clamped()
         read = time.perf_counter()
         composition = pipeline.compose(photo, photo_va, options, progress)
         composed = time.perf_counter()
@@ -139,9 +158,11 @@ class Studio:
             timings_s=timings,
         )
 
-    def render(self, piece: Piece) -> Waveform:
-        """The piece as stereo sound."""
-        return render(piece)
+    def render(self, piece: Piece, level_db: float | None = None) -> Waveform:
+        """The piece as stereo sound: as loud as it can be, or, to be compared, at ``level_db`` dBFS (see
+        ``match_loudness``)."""
+        waveform = render(piece)
+        return waveform if level_db is None else match_loudness([waveform], level_db)[0]
 
     def save(
         self,
@@ -168,6 +189,34 @@ class Studio:
         files["json"].write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return files
 
+    def save_comparison(
+        self,
+        entries: Sequence[tuple[Composition, Mapping[str, Path]]],
+        folder: Path,
+        stem: str,
+        photo: Image | None = None,
+        figure: bool = True,
+    ) -> dict[str, Path]:
+        """Write several compositions side by side, each given with the files that ``save`` returned for it.
+
+        ``<stem>.png`` shows them in one picture, ``<stem>.csv`` has one row for each, and ``<stem>.zip`` holds these
+        two and all files of all entries. Returns suffix → path.
+
+        Raises:
+            InputError: there is nothing to compare.
+        """
+        if not entries:
+            raise InputError("There is nothing to compare yet; compose with at least one pairing first.")
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = {suffix: folder / f"{stem}.{suffix}" for suffix in (("png",) if figure else ()) + ("csv", "zip")}
+        compositions = [composition for composition, _ in entries]
+        if figure:
+            save_comparison_figure(compositions, paths["png"], photo)
+        write_table([table_row(n, each, describe(each, {})) for n, each in enumerate(compositions, 1)], paths["csv"])
+        pieces = [path for _, files in entries for path in files.values()]
+        write_archive([*pieces, *(path for suffix, path in paths.items() if suffix != "zip")], paths["zip"])
+        return paths
+
 
 def _point(va: VA | None) -> dict[str, float] | None:
     return None if va is None else {"valence": round(va.valence, 4), "arousal": round(va.arousal, 4)}
@@ -179,6 +228,7 @@ def describe(composition: Composition, files: dict[str, str]) -> dict[str, Any]:
         "format": JSON_FORMAT,
         "version": __version__,
         "pairing": composition.pairing,
+        "variant": composition.variant,
         "seed": composition.options.seed,
         "seconds": composition.options.seconds,
         "seconds_made": round(composition.piece.duration_s, 3),

@@ -9,7 +9,8 @@ import io
 import json
 import threading
 import wave
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,16 +56,37 @@ class FakeWaveform:
         return buffer.getvalue()
 
 
+PAIRINGS = (
+    FakePairing("vqvae+fnt", "VQ-VAE + FNT", default=True),
+    FakePairing("alae+fnt", "ALAE + FNT"),
+    FakePairing("alae+lsr", "ALAE + LSR"),
+    FakePairing("beta_vae+fnt", "β-VAE + FNT"),
+    FakePairing("beta_vae+lsr", "β-VAE + LSR"),
+    FakePairing("vqvae+lsr", "VQ-VAE + LSR"),
+)
+MISSES = {  # how far each one lands from its target; two land in nearly the same place
+    "vqvae+fnt": (0.6, 0.3),
+    "alae+fnt": (-1.1, 0.8),
+    "alae+lsr": (-1.0, 0.9),
+    "beta_vae+fnt": (0.4, -1.6),
+    "beta_vae+lsr": (1.9, 1.2),
+    "vqvae+lsr": (-2.2, -0.7),
+}
+
+
 @dataclass
 class FakeStudio:
-    """Remembers what it was asked; ``before_composing`` lets a test slow it down or make it fail."""
+    """Remembers what it was asked; ``before_composing`` lets a test slow it down or make it fail, ``before`` one
+    pairing alone."""
 
     before_composing: Callable[[], None] | None = None
+    before: dict[str, Callable[[], None]] = field(default_factory=dict)
     asked: list[ComposeOptions] = field(default_factory=list)
+    levels: list[float | None] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def pairings(self) -> list[FakePairing]:
-        return [FakePairing("vqvae+fnt", "VQ-VAE + FNT", default=True)]
+        return list(PAIRINGS)
 
     def warm_up(self) -> None:
         pass
@@ -75,19 +97,26 @@ class FakeStudio:
         return FakeReading(VA(1.5 + 7.0 * float(colours.mean()), 2.0 + 6.0 * vivid))
 
     def compose(
-        self, photo: Image.Image | None, pairing: str, options: ComposeOptions, progress: Progress | None = None
+        self,
+        photo: Image.Image | None,
+        pairing: str,
+        options: ComposeOptions,
+        progress: Progress | None = None,
+        photo_va: VA | None = None,
     ) -> Composition:
         tell = progress or (lambda stage, done: None)
         self.asked.append(options)
         tell("reading the photo", 0.1)
-        photo_va = self.read_photo(photo).va if photo is not None else None
+        photo_va = photo_va or (self.read_photo(photo).va if photo is not None else None)
         target = options.target or photo_va
         if target is None:
             raise InputError("There is nothing to compose for yet. Add a photo, or choose an emotion in the plane.")
         tell("composing", 0.4)
         if self.before_composing:
             self.before_composing()
-        piece = sketch(target, options.seed, options.seconds)
+        if pairing in self.before:
+            self.before[pairing]()
+        piece = sketch(target, options.seed + list(MISSES).index(pairing), options.seconds)
         tell("composing", 1.0)
         return Composition(
             piece,
@@ -95,13 +124,14 @@ class FakeStudio:
             options,
             photo_va,
             target,
-            VA(target.valence + 0.6, target.arousal + 0.3).clamped(),
+            VA(target.valence + MISSES[pairing][0], target.arousal + MISSES[pairing][1]).clamped(),
             {"polyphony_rate": 0.53, "pitch_entropy": 3.61, "groove_consistency": 0.98},
             {"compose": 0.01},
             (),
         )
 
-    def render(self, piece: Piece) -> FakeWaveform:
+    def render(self, piece: Piece, level_db: float | None = None) -> FakeWaveform:
+        self.levels.append(level_db)
         samples = np.zeros((int((piece.duration_s + 0.5) * RATE_HZ), 2), dtype=np.float32)
         for note in piece.notes:
             t = np.arange(int(note.duration_s * RATE_HZ)) / RATE_HZ
@@ -128,6 +158,21 @@ class FakeStudio:
         else:
             files["wav"].write_bytes(waveform.wav_bytes())
         return files
+
+    def save_comparison(
+        self,
+        entries: Sequence[tuple[Composition, Mapping[str, Path]]],
+        folder: Path,
+        stem: str,
+        photo: Image.Image | None = None,
+    ) -> dict[str, Path]:
+        paths = {suffix: folder / f"{stem}.{suffix}" for suffix in ("png", "csv", "zip")}
+        Image.new("RGB", (64, 32), "white").save(paths["png"])
+        paths["csv"].write_text("pairing\n" + "".join(f"{composition.pairing}\n" for composition, _ in entries))
+        with zipfile.ZipFile(paths["zip"], "w") as archive:
+            for path in (paths["png"], paths["csv"], *(path for _, files in entries for path in files.values())):
+                archive.write(path, path.name)
+        return paths
 
 
 def sketch(target: VA, seed: int, seconds: float) -> Piece:

@@ -1,7 +1,8 @@
 """Pictures of the page for people to look at: ``python -m tests.shots --out DIR``.
 
-Desktop (1280 px), tablet (820 px) and phone (390 px), light and dark; the empty page, a photo read, work in
-progress, a piece that plays, and errors. ``--readme`` instead makes the README's pictures, with the trained studio.
+Desktop (1280 px), wide (1720 px), tablet (820 px) and phone (390 px), light and dark; the empty page, a photo read,
+work in progress, a piece that plays, errors, and a comparison from its start to its end. ``--readme`` instead makes
+the README's pictures, with the trained studio.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from PIL import Image
 
+from eimg_core.errors import InputError
 from tests.fake_studio import FakeStudio, scene
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -29,7 +31,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SIZES = {"desktop": (1280, 900), "tablet": (820, 1100), "phone": (390, 844)}
+SIZES = {"desktop": (1280, 900), "wide": (1720, 1000), "tablet": (820, 1100), "phone": (390, 844)}
 PATIENCE_MS = 120_000  # a computer that is busy with something else is slow, not wrong
 
 
@@ -87,9 +89,41 @@ def shoot_journey(page: Any, studio: FakeStudio, photo: Path, stem: str) -> None
     gate.set()
     studio.before_composing = None
     page.wait_for_selector(".player[data-state=done]")
-    page.click(".player-play")
+    page.click(".player .deck-play")
     page.wait_for_function("document.querySelector('.player audio').currentTime > 3")
     shoot("4-piece")
+
+
+def open_comparison(page: Any) -> None:
+    """Turn to the page Compare."""
+    page.get_by_role("tab", name="Compare").click()
+    page.wait_for_selector("#compare-start")
+
+
+def shoot_comparison(page: Any, studio: FakeStudio, photo: Path, stem: str) -> None:
+    """From waiting cards to a finished comparison in which one composer failed."""
+
+    def shoot(state: str) -> None:
+        page.wait_for_timeout(700)
+        page.screenshot(path=f"{stem}-{state}.png", full_page=True)
+
+    def fail() -> None:
+        raise InputError("This composer knows no photo without colours. Try another photo, or another composer.")
+
+    give_photo(page, photo)
+    open_comparison(page)
+    shoot("6-compare")
+    gate = threading.Event()
+    studio.before = {"alae+lsr": lambda: gate.wait(60) and None, "beta_vae+lsr": fail}
+    page.click("#compare-start")
+    page.wait_for_selector(".entry:nth-child(3)[data-state=working]")
+    shoot("7-half")
+    gate.set()
+    page.wait_for_selector(".comparison[data-state=done]")
+    studio.before = {}
+    page.click(".entry:nth-child(2) .deck-play")
+    page.wait_for_function("document.querySelector('.entry:nth-child(2) audio').currentTime > 3")
+    shoot("8-compared")
 
 
 def shoot_errors(page: Any, folder: Path, stem: str) -> None:
@@ -121,7 +155,7 @@ def shoot_readme(folder: Path) -> None:
             give_photo(page, app.EXAMPLES / "evening_meadow.jpg")
             page.click("#compose")
             page.wait_for_selector(".player[data-state=done]")
-            page.click(".player-play")
+            page.click(".player .deck-play")
             page.wait_for_function("document.querySelector('.player audio').currentTime > 4")
             page.wait_for_timeout(700)
             picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
@@ -154,6 +188,7 @@ def main() -> None:
                 stem = str(arguments.out / f"{device}-{theme}")
                 for shoot in (
                     lambda page, stem=stem: shoot_journey(page, studio, photo, stem),
+                    lambda page, stem=stem: shoot_comparison(page, studio, photo, stem),
                     lambda page, stem=stem: shoot_errors(page, Path(name), stem),
                 ):
                     page = open_page(browser, url, size, theme, scale=1.5)

@@ -8,10 +8,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import pytest
 
@@ -20,7 +18,8 @@ from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError
 from eimg_core.midi.notes import read_midi
 from tests.fake_studio import FakeStudio, scene
-from tests.shots import CHROMIUM, FLAGS, give_photo, open_page, serving
+from tests.shots import give_photo
+from tests.visits import CONTRAST, Visit
 
 browser_test = pytest.mark.browser
 HERE = Path(__file__).resolve().parents[1]
@@ -115,7 +114,7 @@ def test_a_piece_that_cannot_be_played_is_still_given_with_the_reason(tmp_path: 
     from eimg_core.ui.take import make_take, take_value
 
     class Mute(FakeStudio):
-        def render(self, piece: Any) -> Any:
+        def render(self, *_: Any) -> Any:
             raise RenderError("The piano sound is missing; install it again.")
 
     options = ComposeOptions(seed=3, seconds=8.0, target=VA(7.0, 6.0))
@@ -138,98 +137,6 @@ def test_unexpected_faults_are_logged_and_told_in_general_words(caplog: pytest.L
 # ---- the page ----------------------------------------------------------------------------------------------------
 
 
-class Visit:
-    """A page, and what it asked of the network and complained about."""
-
-    def __init__(self, browser: Any, url: str, **look: Any) -> None:
-        self.url = url
-        self.problems: list[str] = []
-        size, theme = look.get("size", (1280, 900)), look.get("theme", "light")
-        self.page = open_page(_Watched(browser, self), url, size, theme)
-
-    def compose(self) -> None:
-        # Every piece has a sound file of its own; waiting for the state alone could see the piece before, or miss a
-        # working state that is over within a frame.
-        sound = "document.querySelector('.player audio')"
-        before = self.page.evaluate(f"{sound} ? {sound}.src : ''")
-        self.page.click("#compose")
-        self.page.wait_for_function(
-            f"(before) => document.querySelector('.player[data-state=done]') && {sound} && {sound}.src !== before",
-            arg=before,
-        )
-
-    def download(self, label: str) -> tuple[str, bytes]:
-        with self.page.expect_download() as waiting:
-            self.page.click(f".player-files a:text-is('{label}')")
-        return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
-
-
-class _Watched:
-    """A browser whose new pages report console errors, exceptions and requests to other hosts."""
-
-    def __init__(self, browser: Any, visit: Visit) -> None:
-        self.browser, self.visit = browser, visit
-
-    def new_context(self, **options: Any) -> Any:
-        context = self.browser.new_context(**options)
-        host, problems = urlparse(self.visit.url).netloc, self.visit.problems
-
-        def look(request: Any) -> None:
-            target = urlparse(request.url)
-            if target.scheme not in ("data", "blob") and target.netloc != host:
-                problems.append(f"asked another host: {request.url}")
-
-        def listen(page: Any) -> None:
-            page.on("console", lambda line: line.type == "error" and problems.append(f"console: {line.text}"))
-            page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
-
-        context.on("request", look)
-        context.on("page", listen)
-        return context
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("visit")
-
-
-@pytest.fixture(scope="module")
-def studio() -> FakeStudio:
-    return FakeStudio()
-
-
-@pytest.fixture(scope="module")
-def url(studio: FakeStudio, folder: Path) -> Iterator[str]:
-    with serving(studio, folder) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with driver.sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser: Any, url: str, studio: FakeStudio, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    studio.before_composing = None
-    visit = Visit(browser, url, **getattr(request, "param", {}))
-    yield visit
-    visit.page.context.close()
-    assert visit.problems == []
-
-
-@pytest.fixture(scope="module")
-def beach(folder: Path) -> Path:
-    scene("beach").save(folder / "Beach day.jpg")
-    return folder / "Beach day.jpg"
-
-
 @browser_test
 def test_from_a_photo_to_music_one_can_hear_and_keep(visit: Visit, studio: FakeStudio, beach: Path) -> None:
     page = visit.page
@@ -247,7 +154,7 @@ def test_from_a_photo_to_music_one_can_hear_and_keep(visit: Visit, studio: FakeS
     assert "test engine" in page.inner_text(".player-played")
     notes = int(page.get_attribute(".player canvas", "data-notes") or 0)
 
-    page.click(".player-play")
+    page.click(".player .deck-play")
     page.wait_for_function("document.querySelector('.player audio').currentTime > 0.4")
     page.keyboard.press("Space")  # the play button has the focus: the key must not toggle twice
     page.wait_for_function("document.querySelector('.player audio').paused")
@@ -276,7 +183,7 @@ def test_the_roll_seeks_and_the_keyboard_plays(visit: Visit) -> None:
     page.wait_for_function(f"!{audio}.paused")
     page.keyboard.press("Space")
     page.wait_for_function(f"{audio}.paused")
-    page.focus(".player-seek")
+    page.focus(".player .deck-seek")
     page.keyboard.press("Home")
     page.wait_for_function(f"{audio}.currentTime < 0.1")
     page.click(".player-loop")
@@ -289,7 +196,7 @@ def test_the_target_follows_the_mouse_the_arrow_keys_and_the_way_back(
 ) -> None:
     page = visit.page
     give_photo(page, beach)
-    box = page.locator(".plane-frame").bounding_box()
+    box = page.locator("#plane .plane-frame").bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.25)
     visit.compose()
     target = studio.asked[-1].target
@@ -400,21 +307,6 @@ def test_a_phone_needs_no_sideways_scrolling_and_every_word_can_be_read(visit: V
     assert faint == []
 
 
-# Texts of our own whose contrast with the ground behind them is under 4.5:1.
-CONTRAST = """() => {
-  const parse = (css) => (css.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
-  const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
-    if (c.length === 3 || c[3] > 0.99) return c; } return [255, 255, 255]; };
-  return [...document.querySelectorAll("h1,h2,h3,p,dt,dd,small,td,th,label span,li,a,button")]
-    .filter((e) => e.offsetParent && !e.disabled && e.textContent.trim() && !e.closest("footer.svelte-zxu34v"))
-    .map((e) => { const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))];
-      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.textContent.trim().slice(0, 30)]; })
-    .filter(([ratio]) => ratio < 4.5);
-}"""
-
-
 @browser_test
 @pytest.mark.parametrize("visit", [{"theme": "dark"}], indirect=True)
 def test_the_dark_theme_is_dark_and_words_for_regions_are_the_librarys(visit: Visit) -> None:
@@ -438,7 +330,7 @@ def test_the_named_endpoints_read_and_compose(url: str, studio: FakeStudio, beac
     studio.before_composing = None
     client = client_library.Client(url, verbose=False, download_files=False)
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/read_photo", "/compose"}
+    assert set(named) == {"/read_photo", "/compose", "/compare"}
 
     reading = client.predict(photo=client_library.handle_file(str(beach)), api_name="/read_photo")
     assert 1 <= reading["photo"]["valence"] <= 9
@@ -482,7 +374,7 @@ def test_the_trained_studio_behind_the_page_makes_the_command_lines_piece(browse
         visit.page.fill("#seconds input[type=number]", "8")
         visit.page.keyboard.press("Tab")
         visit.compose()
-        visit.page.click(".player-play")
+        visit.page.click(".player .deck-play")
         visit.page.wait_for_function("document.querySelector('.player audio').currentTime > 0.4")
         _, midi = visit.download("MIDI")
         assert midi == (tmp_path / "flower.mid").read_bytes()

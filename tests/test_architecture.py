@@ -31,6 +31,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.cross_modal": 4,
     "eimg_core.va": 4,
     "eimg_core.figures": 4,
+    "eimg_core.comparison": 4,
     "eimg_core.image_ae": 4,
     "eimg_core.music_ae": 4,
     "eimg_core.baselines": 5,

@@ -88,6 +88,15 @@ def test_an_emotion_without_a_photo(tmp_path):
     assert record["target"] == {"valence": 7.0, "arousal": 3.0}
 
 
+def test_all_pairings_that_are_listed_are_compared(photo, tmp_path, capsys):
+    assert main(["pairings", "--json"]) == 0
+    shipped = [row["key"] for row in json.loads(capsys.readouterr().out)]
+    assert compose(photo, "--pairing", "all", "--no-audio", "--no-figure", out=tmp_path / "out") == 0
+    with (tmp_path / "out/beach-comparison.csv").open(newline="") as file:
+        assert [row["pairing"] for row in csv.DictReader(file)] == shipped
+    assert {p.stem for p in (tmp_path / "out").glob("*.mid")} == {f"beach-{key}" for key in shipped}
+
+
 def test_arousal_is_heard(tmp_path):
     """Calm and excited requests of one seed differ as asked, by the evaluator's ear."""
     rows = [("calm", 5.0, 2.0), ("excited", 5.0, 8.0)]
@@ -172,6 +181,7 @@ def test_odd_files_work(name, data, tmp_path):
         (["--valence", "7", "--arousal", "5", "--seed", "-4"], "seed must be"),
         (["--valence", "7", "--arousal", "5", "--takes", "0"], "takes must be from 1"),
         (["--valence", "7", "--arousal", "5", "--pairing", "a+b"], "no pairing 'a+b'; choose one of: vqvae+fnt"),
+        (["--valence", "7", "--arousal", "5", "--pairing", "vqvae+fnt,a+b"], "no pairing 'a+b'; choose one of: "),
         (["none.jpg"], "none.jpg"),
         (["--requests", "none.csv"], "none.csv"),
     ],

@@ -107,6 +107,44 @@ def test_total_is_eq_12_and_13():
     assert float(terms.intra_music) == pytest.approx(float(losses.intra_modal(music_near, music_far, TAU)))
 
 
+def test_shares_are_a_gaussian_of_the_distance_in_the_plane():
+    va, others, sigma = 5 + vectors(3, 2, seed=1), 5 + vectors(4, 2, seed=2), 0.8
+    for point, row in zip(va, losses.emotion_shares(va, others, sigma), strict=True):
+        weights = [math.exp(-float((point - other).pow(2).sum()) / (2 * sigma**2)) for other in others]
+        assert row.tolist() == pytest.approx([w / sum(weights) for w in weights], rel=1e-4)
+    itself = torch.eye(3, dtype=torch.bool)
+    alone = losses.emotion_shares(va, va, sigma, skip=itself)
+    assert alone.diagonal().abs().max() == 0
+    assert torch.allclose(alone.sum(dim=1), torch.ones(3, dtype=alone.dtype))
+    corner, others = torch.tensor([[1.0, 1.0]]), torch.tensor([[9.0, 9.0], [9.0, 8.0]])
+    far = losses.emotion_shares(corner, others, 0.1)
+    assert float(far[0, 1]) == pytest.approx(1.0)  # nobody is near: the nearest counts, and nothing is 0 / 0
+
+
+def test_soft_contrast_is_the_cross_entropy_of_shares_and_scores():
+    scores, shares = vectors(3, 4, seed=5), vectors(3, 4, seed=6).softmax(dim=1)
+    slow = 0.0
+    for row, wanted in zip(scores, shares, strict=True):
+        total = sum(math.exp(float(s)) for s in row)
+        slow -= sum(float(q) * math.log(math.exp(float(s)) / total) for s, q in zip(row, wanted, strict=True)) / 3
+    assert float(losses.soft_contrast(scores, shares)) == pytest.approx(slow, rel=1e-5)
+
+
+def test_soft_contrast_with_one_partner_each_is_infonce():
+    scores = vectors(4, 4, seed=7)
+    infonce = torch.nn.functional.cross_entropy(scores, torch.arange(4))
+    assert float(losses.soft_contrast(scores, torch.eye(4, dtype=scores.dtype))) == pytest.approx(float(infonce))
+
+
+def test_a_pair_that_is_left_out_moves_nothing():
+    scores = vectors(3, 3, seed=8).requires_grad_()
+    itself = torch.eye(3, dtype=torch.bool)
+    shares = losses.emotion_shares(vectors(3, 2, seed=9), vectors(3, 2, seed=9), 1.0, skip=itself)
+    losses.soft_contrast(scores.masked_fill(itself, -torch.inf), shares).backward()
+    assert scores.grad.isfinite().all()
+    assert scores.grad.diagonal().abs().max() == 0
+
+
 def test_latent_reconstruction_is_the_squared_norm_of_eq_3_over_d():
     a, b = vectors(4, 7, seed=1), vectors(4, 7, seed=2)
     slow = (

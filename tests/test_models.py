@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from eimg_core.checkpoints import load_model, save_model
-from eimg_core.cross_modal import CrossModal, CrossModalBatch, CrossModalConfig
+from eimg_core.cross_modal import BRIDGES, EmotionData, PaperBridge, SoftBridge
+from eimg_core.cross_modal.eimg2 import LabelledBatch
+from eimg_core.cross_modal.paper import SetBatch
 from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.image_ae.vqvae import VectorQuantiser
@@ -23,23 +27,39 @@ def image_batch(model, size: int = 4):
     return torch.rand(size, 3, model.image_size, model.image_size, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-def cross_modal_batch(config: CrossModalConfig) -> CrossModalBatch:
+def set_batch(model: PaperBridge) -> SetBatch:
     torch.manual_seed(2)
-    near_x, near_y = torch.randn(config.image_dim), torch.randn(config.music_dim)
+    near_x, near_y = torch.randn(model.config.image_dim), torch.randn(model.config.music_dim)
     noise = lambda d: 0.3 * torch.randn(3, 4, d)  # noqa: E731
-    return CrossModalBatch(
-        near_x + noise(config.image_dim),
-        noise(config.image_dim),
-        near_y + noise(config.music_dim),
-        noise(config.music_dim),
+    return SetBatch(
+        near_x + noise(model.config.image_dim),
+        noise(model.config.image_dim),
+        near_y + noise(model.config.music_dim),
+        noise(model.config.music_dim),
     )
+
+
+def labelled(count: int, width: int, seed: int = 0) -> EmotionData:
+    """Features that follow their labels."""
+    rng = torch.Generator().manual_seed(seed)
+    va = torch.rand(count, 2, generator=rng) * 8 + 1
+    mixing = torch.randn(2, width, generator=torch.Generator().manual_seed(width))
+    return EmotionData((va - 5) @ mixing + 0.1 * torch.randn(count, width, generator=rng), va)
+
+
+def labelled_batch(model: SoftBridge) -> LabelledBatch:
+    images, music = labelled(8, model.config.image_dim), labelled(16, model.config.music_dim)
+    model.prepare(images, music)
+    return LabelledBatch(*images, *music)
+
+
+BRIDGE_BATCHES = {"paper": set_batch, "eimg2": labelled_batch}
 
 
 def models() -> list:
     cases = [pytest.param(IMAGE_AUTOENCODERS, key, image_batch, id=key) for key in IMAGE_AUTOENCODERS]
     cases += [pytest.param(MUSIC_AUTOENCODERS, key, music_batch, id=key) for key in MUSIC_AUTOENCODERS]
-    bridge = lambda model: cross_modal_batch(model.config)  # noqa: E731
-    return [*cases, pytest.param({"cross_modal": CrossModal}, "cross_modal", bridge, id="cross_modal")]
+    return [*cases, *(pytest.param(BRIDGES, key, BRIDGE_BATCHES[key], id=key) for key in BRIDGES)]
 
 
 def make(registry, key) -> Trainable:
@@ -229,11 +249,15 @@ def test_grammar_of_chords():
 # --- the bridge -------------------------------------------------------------------------------------------------
 
 
+def bridge(key: str = "paper"):
+    return make(BRIDGES, key)
+
+
 def test_the_way_back_reaches_negative_targets_and_raw_units():
-    torch.manual_seed(0)
-    model = CrossModal(CrossModalConfig.tiny())
+    model = bridge()
     v_y = torch.randn(16, 10) * torch.linspace(0.1, 50, 10) - 30
-    model.standardise(torch.randn(16, 12), v_y)
+    va = torch.rand(16, 2) * 8 + 1
+    model.prepare(EmotionData(torch.randn(16, 12), va), EmotionData(v_y, va))
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     for _ in range(400):
         optimizer.zero_grad()
@@ -244,23 +268,22 @@ def test_the_way_back_reaches_negative_targets_and_raw_units():
     assert rebuilt.min() < -30
 
 
-def test_sets_go_through_the_projector_together():
+@pytest.mark.parametrize(("key", "rows"), [("paper", 3 * (4 + 4)), ("eimg2", 8)])
+def test_sets_go_through_the_projector_together(key, rows):
     """Batch normalisation of each set alone would erase the difference between the sets."""
-    torch.manual_seed(0)
-    model = CrossModal(CrossModalConfig.tiny()).train()
-    batch = cross_modal_batch(model.config)
+    model = bridge(key).train()
+    batch = BRIDGE_BATCHES[key](model)
     seen = []
     model.image_projector.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
     model.loss(batch, 0)
-    assert seen == [3 * (4 + 4)]
+    assert seen == [rows]
 
 
 def test_the_emotion_map_finds_the_clips_of_an_emotion():
-    torch.manual_seed(0)
-    model = CrossModal(CrossModalConfig.tiny()).eval()
+    model = bridge().eval()
     v_y = torch.randn(2, 10)
     va = torch.tensor([[2.0, 2.0], [8.0, 3.0]])
-    model.draw_emotion_map(v_y, va)
+    model.draw_emotion_map(EmotionData(v_y, va))
     z = torch.nn.functional.normalize(model.embed_music(v_y), dim=-1)
     for point, direction in zip(va, z, strict=True):
         assert torch.allclose(model.place_of(VA(*point.tolist())), direction, atol=1e-4)
@@ -269,12 +292,73 @@ def test_the_emotion_map_finds_the_clips_of_an_emotion():
 
 
 def test_the_gap_brings_photos_to_the_music_of_their_emotions():
-    torch.manual_seed(0)
-    model = CrossModal(CrossModalConfig.tiny()).eval()
+    model = bridge().eval()
     v_x, v_y, va = torch.randn(20, 12), torch.randn(40, 10), torch.rand(40, 2) * 8 + 1
-    model.draw_emotion_map(v_y, va)
+    model.draw_emotion_map(EmotionData(v_y, va))
     apart = model.place_images(v_x).mean(0)
-    model.close_gap(v_x, va[:20])
+    model.close_gap(EmotionData(v_x, va[:20]))
     wanted = torch.stack([model.place_of(VA(*point)) for point in va[:20].tolist()]).mean(0)
     assert not torch.allclose(apart, wanted, atol=0.05)
     assert torch.allclose(model.place_images(v_x).mean(0), wanted, atol=1e-5)
+
+
+# --- eimg2 ------------------------------------------------------------------------------------------------------
+
+
+def test_the_frozen_head_reads_emotion_and_is_not_trained():
+    model = bridge("eimg2")
+    music = labelled(200, 10)
+    model.prepare(labelled(20, 12), music)
+    read = model.standard_music(music.latents) @ model.head_weights + model.head_centre
+    assert float((read - music.va).norm(dim=1).mean()) < 1.0  # the ridge of λ = 100 shrinks, the order stays
+    assert torch.corrcoef(torch.stack([read[:, 0], music.va[:, 0]]))[0, 1] > 0.95
+    assert "head_weights" not in dict(model.named_parameters())
+
+
+def test_photos_learn_the_way_back_to_their_own_emotion():
+    torch.manual_seed(0)
+    model = SoftBridge(replace(SoftBridge.Config.tiny(), image_noise=0.1, head_penalty=1.0))
+    images, music = labelled(40, 12), labelled(80, 10)
+    model.prepare(images, music)
+
+    def distance() -> float:
+        z = model.eval().embed_images(images.latents)
+        read = model.to_standard_music(z) @ model.head_weights + model.head_centre
+        return float((read - images.va).norm(dim=1).mean().detach())
+
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    before = distance()
+    for step in range(150):
+        optimizer.zero_grad()
+        model.train().loss(LabelledBatch(*images, *music), step).total.backward()
+        optimizer.step()
+    assert distance() < 0.5 * before
+
+
+def test_what_an_emotion_leaves_open_is_drawn_with_the_spread_of_the_clips():
+    model = bridge("eimg2").eval()
+    images, music = labelled(20, 12), labelled(60, 10, seed=3)
+    model.prepare(images, music)
+    model.survey(images, music)
+    explained = model.to_music(torch.stack([model.place_of(VA(*va)) for va in music.va.tolist()]))
+    wanted = (music.latents - explained).T @ (music.latents - explained) / 60
+    still = torch.zeros(20_000, 10)
+    drawn = (model.vary(still, torch.Generator().manual_seed(0)) - still) / model.config.liveliness
+    assert torch.allclose(drawn.T @ drawn / 20_000, wanted, atol=0.05 * float(wanted.diagonal().max()))
+    again = model.vary(still, torch.Generator().manual_seed(0))
+    assert torch.equal(again, model.vary(still, torch.Generator().manual_seed(0)))
+    assert torch.equal(bridge().vary(still, torch.Generator().manual_seed(0)), still)  # the paper plays the mean
+
+
+def test_a_request_is_corrected_by_what_was_heard():
+    """A player that shrinks the plane and lifts it must be asked for more, so that the wish itself is heard."""
+    model = bridge("eimg2").eval()
+    images, music = labelled(20, 12), labelled(60, 10, seed=3)
+    model.prepare(images, music)
+    model.survey(images, music)
+    plain = lambda va: super(SoftBridge, model).place_of(va)  # noqa: E731
+    assert torch.allclose(model.place_of(VA(4, 6)), plain(VA(4, 6)))  # nothing is known yet
+    asked = labelled(50, 3).va
+    model.correct(asked, 0.5 * asked + torch.tensor([3.0, 2.5]))
+    assert torch.allclose(model.place_of(VA(6.0, 5.0)), plain(VA(6.0, 5.0)), atol=1e-3)  # 6 → 6, 5 → 5 already
+    assert torch.allclose(model.place_of(VA(7.0, 4.0)), plain(VA(8.0, 3.0)), atol=1e-3)

@@ -12,7 +12,7 @@ from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.midi.notes import write_midi
-from eimg_core.pipeline import Pipeline, available
+from eimg_core.pipeline import Pipeline, available, split_key, variants
 from tests.tiny import save_tiny_pairing
 
 PHOTO_VA = VA(3.0, 6.0)
@@ -40,6 +40,30 @@ def test_what_is_shipped_is_found(root, tmp_path):
     assert available(tmp_path) == []
     with pytest.raises(InputError, match=r"no pairing 'clip\+gpt'; choose one of: vqvae\+fnt"):
         Pipeline.load("clip+gpt", root)
+
+
+def test_a_plain_name_means_the_variant_that_was_heard_nearest(tmp_path):
+    save_tiny_pairing(tmp_path, variant="paper", heard=2.0)
+    save_tiny_pairing(tmp_path, variant="eimg2", heard=1.9)
+    assert available(tmp_path) == ["vqvae+fnt"]
+    assert variants("vqvae+fnt", tmp_path) == ["eimg2", "paper"]
+    assert Pipeline.load("vqvae+fnt", tmp_path).variant == "eimg2"
+    assert Pipeline.load("vqvae+fnt@paper", tmp_path).variant == "paper"
+    with pytest.raises(InputError, match="no variant 'eimg3'; choose one of: eimg2, paper"):
+        Pipeline.load("vqvae+fnt@eimg3", tmp_path)
+    assert split_key("vqvae+fnt@paper") == ("vqvae", "fnt", "paper")
+
+
+def test_what_two_pairings_share_is_loaded_once(tmp_path):
+    from eimg_core.studio import Studio
+
+    for variant in ("paper", "eimg2"):
+        save_tiny_pairing(tmp_path, variant=variant)
+    studio = Studio(tmp_path)
+    one, other = studio.pipeline("vqvae+fnt@paper"), studio.pipeline("vqvae+fnt@eimg2")
+    assert one.image_ae is other.image_ae
+    assert one.music_ae is other.music_ae
+    assert one.cross_modal is not other.cross_modal
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_piece(pipeline):

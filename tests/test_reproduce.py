@@ -1,4 +1,7 @@
-"""The whole training, tiny: every component, every pairing, the evaluation; then a piece from what was trained."""
+"""The whole training, tiny: every component, every pairing in both variants, the evaluation; then a piece from it.
+
+A toy autoencoder takes part from the beginning. It is one file, and one line in a registry: what a newcomer would do.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,30 @@ import json
 import pytest
 from PIL import Image
 
+import eimg_core.studio
+from eimg_core.__main__ import main as command_line
 from eimg_core.composer import ComposeOptions
+from eimg_core.cross_modal import BRIDGES
 from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.studio import Studio
 from tests.factories import make_mini_data
+from tests.toy_autoencoder import ToyAutoencoder
 from train.reproduce import main, stages
 
-PAIRINGS = [f"{image}+{music}" for image in IMAGE_AUTOENCODERS for music in MUSIC_AUTOENCODERS]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def registered():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(IMAGE_AUTOENCODERS, "toy", ToyAutoencoder)  # the one line
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, registered):
     folder = tmp_path_factory.mktemp("reproduction")
     data = make_mini_data(
         folder / "data", {"train": 24, "val": 6, "test": 6}, {"train": 24, "val": 6, "test": 6}, emopia_clips=0
@@ -30,9 +44,19 @@ def trained(tmp_path_factory):
     return folder, arguments
 
 
-@pytest.mark.slow
+@pytest.fixture
+def pairings(registered):
+    return [f"{image}+{music}" for image in IMAGE_AUTOENCODERS for music in MUSIC_AUTOENCODERS]
+
+
+@pytest.fixture
+def studio(trained):
+    return Studio(trained[0] / "assets/checkpoints")
+
+
 def test_every_stage_leaves_a_card_that_says_where_it_comes_from(trained):
     folder, _ = trained
+    assert any("toy" in stage.component for stage in stages())
     for stage in stages():
         card = json.loads((folder / "assets/checkpoints" / stage.component / "card.json").read_text())
         assert card["preset"] == "smoke"
@@ -42,31 +66,50 @@ def test_every_stage_leaves_a_card_that_says_where_it_comes_from(trained):
         assert all(source["licence"] for source in card["trained_on"])
 
 
-@pytest.mark.slow
-def test_every_pairing_is_listed_and_plays(trained):
-    folder, _ = trained
-    studio = Studio(folder / "assets/checkpoints")
-    assert {info.key for info in studio.pairings()} == set(PAIRINGS)
+def test_every_pairing_is_listed_and_plays_in_every_variant(studio, pairings):
+    infos = studio.pairings()
+    assert {info.key for info in infos} == set(pairings)
     photo = Image.new("RGB", (80, 60), "teal")
-    for pairing in PAIRINGS:
-        composition = studio.compose(photo, pairing, ComposeOptions(seed=1, seconds=5.0))
-        assert composition.piece.notes, pairing
-        assert composition.piece_va is not None
-    assert studio.compose(None, PAIRINGS[0], ComposeOptions(seconds=5.0, target=VA(2, 8))).piece.notes
+    for info in infos:
+        assert set(info.variants) == set(BRIDGES)
+        for variant in info.variants:
+            composition = studio.compose(photo, f"{info.key}@{variant}", ComposeOptions(seed=1, seconds=5.0))
+            assert composition.piece.notes, info.key
+            assert composition.piece_va is not None
+            assert composition.variant == variant
+    assert studio.compose(None, pairings[0], ComposeOptions(seconds=5.0, target=VA(2, 8))).piece.notes
 
 
-@pytest.mark.slow
-def test_the_evaluation_has_every_row_and_its_controls(trained):
+def test_the_page_and_the_command_line_know_a_new_autoencoder(studio, monkeypatch, tmp_path, capsys):
+    from app import build_ui
+
+    config = build_ui(studio, examples=tmp_path, pieces=tmp_path).get_config_file()
+    offered = [str(component["props"].get("choices")) for component in config["components"]]
+    assert any("Toy + FNT" in choices for choices in offered)
+
+    monkeypatch.setattr(eimg_core.studio, "Studio", lambda: studio)
+    assert command_line(["pairings", "--json"]) == 0
+    assert "toy+lsr" in {info["key"] for info in json.loads(capsys.readouterr().out)}
+    Image.new("RGB", (80, 60), "teal").save(tmp_path / "sea.png")
+    asked = ["compose", str(tmp_path / "sea.png"), "--pairing", "toy+fnt,toy+lsr@paper", "--seconds", "5"]
+    assert command_line([*asked, "--no-audio", "--no-figure", "--out", str(tmp_path / "out")]) == 0
+    assert {"sea-toy+fnt.mid", "sea-toy+lsr@paper.mid"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_the_evaluation_has_every_row_and_its_controls(trained, pairings):
     folder, _ = trained
     records = [json.loads(path.read_text()) for path in (folder / "runs/results").glob("*.json")]
-    assert {record["row"] for record in records} == {*PAIRINGS, "constant", "random", "oracle", "real", "mean point"}
-    assert {record["row"] for record in records if record["table"] == "requests"} == set(PAIRINGS)
-    for record in records:
-        assert record["n"] == (100 if record["table"] == "requests" else 6)
+    rows = {f"{pairing}@{variant}" for pairing in pairings for variant in BRIDGES}
+    judged = [record for record in records if record["table"] != "latents"]
+    assert {record["row"] for record in judged} == {*rows, "constant", "random", "oracle", "real", "mean point"}
+    assert {record["row"] for record in judged if record["table"] == "requests"} == rows
+    for record in judged:
+        assert record["n"] == (9 if record["table"] == "requests" else 6)
         assert record["summary"]["emotion_matching"] > 0
+    examined = {record["key"] for record in records if record["table"] == "latents"}
+    assert examined >= {*IMAGE_AUTOENCODERS, *MUSIC_AUTOENCODERS}
 
 
-@pytest.mark.slow
 def test_what_is_up_to_date_is_not_trained_again(trained, capsys):
     folder, arguments = trained
     cards = sorted((folder / "assets/checkpoints").glob("*/*/card.json"))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from eimg_core.checkpoints import read_card, save_model
-from eimg_core.cross_modal import CrossModal, CrossModalConfig
+from eimg_core.cross_modal import BRIDGES, EmotionData
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.notes import Note, Piece
@@ -36,7 +36,9 @@ def music_batch(model, size: int = 4) -> MusicBatch:
     return model.collate(samples)
 
 
-def save_tiny_pairing(root: Path, image_key: str = "vqvae", music_key: str = "fnt") -> str:
+def save_tiny_pairing(
+    root: Path, image_key: str = "vqvae", music_key: str = "fnt", variant: str = "paper", heard: float = 2.0
+) -> str:
     """Write the three components of a pairing with random weights; returns its key."""
     torch.manual_seed(0)
     image_class, music_class = IMAGE_AUTOENCODERS[image_key], MUSIC_AUTOENCODERS[music_key]
@@ -47,15 +49,17 @@ def save_tiny_pairing(root: Path, image_key: str = "vqvae", music_key: str = "fn
         image_ae.after_step(step)
     save_model(root / "image_ae" / image_key, image_ae, {"kind": "image_ae", "key": image_key})
     save_model(root / "music_ae" / music_key, music_ae, {"kind": "music_ae", "key": music_key})
-    config = replace(CrossModalConfig.tiny(), image_dim=image_ae.latent_dim, music_dim=music_ae.latent_dim)
-    bridge = CrossModal(config)
+    bridge_class = BRIDGES[variant]
+    widths = {"image_dim": image_ae.latent_dim, "music_dim": music_ae.latent_dim}
+    bridge = bridge_class(replace(bridge_class.Config.tiny(), **widths))
     va = torch.rand(30, 2) * 8 + 1
-    bridge.eval().draw_emotion_map(torch.randn(30, music_ae.latent_dim), va)
+    bridge.eval().draw_emotion_map(EmotionData(torch.randn(30, music_ae.latent_dim), va))
     pairing = f"{image_key}+{music_key}"
     depends = {
         "image": read_card(root / "image_ae" / image_key)["sha256"],
         "music": read_card(root / "music_ae" / music_key)["sha256"],
     }
-    card = {"kind": "cross_modal", "key": pairing, "depends_on": depends, "preset": "tiny"}
-    save_model(root / "cross_modal" / pairing, bridge, card)
+    card = {"kind": "cross_modal", "key": variant, "pairing": pairing, "depends_on": depends, "preset": "tiny"}
+    card["metrics"] = {"val_heard": {"distance": heard}}
+    save_model(root / "cross_modal" / f"{pairing}@{variant}", bridge, card)
     return pairing

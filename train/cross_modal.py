@@ -1,8 +1,9 @@
 """Train the bridge of a pairing on the frozen features of its two autoencoders.
 
-    python -m train.cross_modal vqvae fnt --data DIR [--preset paper|smoke] [--seed 0]
+    python -m train.cross_modal vqvae fnt --data DIR [--variant eimg2|paper] [--preset paper|smoke] [--seed 0]
 
-Writes ``cross_modal/<image>+<music>`` under ``--out``. An epoch meets every training photo once as an anchor.
+Writes ``cross_modal/<image>+<music>@<variant>`` under ``--out``. Of the variants of a pairing, the one whose pieces for
+the photos of the validation split are heard nearest to them, by the guide, is what the plain name of the pairing means.
 """
 
 from __future__ import annotations
@@ -15,63 +16,134 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eimg_core.autoencoder import ImageAutoencoder, MusicAutoencoder
 from eimg_core.checkpoints import load_model, read_card, save_model
-from eimg_core.cross_modal import CrossModal, CrossModalBatch, CrossModalConfig
+from eimg_core.cross_modal import BRIDGES, Bridge, EmotionData
+from eimg_core.cross_modal.eimg2 import LabelledBatch, SoftBridge
+from eimg_core.cross_modal.paper import SetBatch
 from eimg_core.data import Corpus, load_pieces, read_eimg, read_oasis
 from eimg_core.data.pairs import PairSampler
-from eimg_core.emotion import pairwise_distance
+from eimg_core.emotion import VA, pairwise_distance
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
-from eimg_core.metrics.emotion_match import correlation
+from eimg_core.metrics.emotion_match import correlation, emotion_match
+from eimg_core.midi.batch import CLIP_S
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.va.guide import Guide
 from train.image_ae import photo_tensor
-from train.loop import fit
+from train.loop import Batches, fit
 from train.music_ae import samples_of
-from train.stage import arguments, card, stage_of
+from train.stage import arguments, card, make_config, stage_of
 
-__all__ = ["EmotionBatches", "Features", "VAHead", "features_of", "held_out", "main"]
+__all__ = [
+    "BATCHES",
+    "MixedBatches",
+    "SetBatches",
+    "VAHead",
+    "correct_by_ear",
+    "features_of",
+    "heard",
+    "held_out",
+    "main",
+]
+
+_CLIPS_PER_PHOTO = 2  # in a mixed batch
+_REQUESTS = 400  # pieces that the guide listens to before a bridge is done
 
 
-class Features(NamedTuple):
-    """Latents of one split with their labels: (N, D) and (N, 2)."""
-
-    latents: Tensor
-    va: Tensor
+# --- features ---------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
-def features_of(model: ImageAutoencoder | MusicAutoencoder, inputs: Any, va: Any, batch_size: int = 64) -> Features:
+def features_of(model: ImageAutoencoder | MusicAutoencoder, inputs: Any, va: Any, batch_size: int = 64) -> EmotionData:
     """Encode photos (a tensor) or clips (a list of samples) with a frozen autoencoder."""
     parts = [inputs[i : i + batch_size] for i in range(0, len(inputs), batch_size)]
     if isinstance(model, MusicAutoencoder):
         parts = [model.collate(part) for part in parts]
-    return Features(torch.cat([model.encode(part) for part in parts]), torch.as_tensor(va, dtype=torch.float32))
+    return EmotionData(torch.cat([model.encode(part) for part in parts]), torch.as_tensor(va, dtype=torch.float32))
 
 
-class EmotionBatches:
-    """For each group of anchor photos, the features of their four sets (Eq. 4-5)."""
+def _labels(corpus: Corpus, split: Any) -> Any:
+    return np.array([(item.va.valence, item.va.arousal) for item in corpus.split(split) if item.va])
 
-    def __init__(self, images: Features, music: Features, anchors: int, n: int, pool: int, seed: int) -> None:
+
+def _kept(path: Path, make: Any) -> dict[str, EmotionData]:
+    """The features of the splits train and val, computed once for each set of weights."""
+    if not path.exists():
+        made = {split: make(split) for split in ("train", "val")}
+        flat = {f"{split}.{name}": x for split, data in made.items() for name, x in data._asdict().items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(flat, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+    flat = load_file(path)
+    return {split: EmotionData(flat[f"{split}.latents"], flat[f"{split}.va"]) for split in ("train", "val")}
+
+
+# --- batches ----------------------------------------------------------------------------------------------------
+
+
+class SetBatches:
+    """For each group of anchor photos, the features of their four sets (Eq. 4-5). An epoch meets every photo once.
+
+    Args:
+        images, music: the training split.
+        size: anchors in a batch.
+        seed: of the order and of the draws.
+        n: size of each set, 8 in the paper (Table IV); less where there are not twice as many items.
+        pool: the sets are drawn from so many nearest and farthest.
+    """
+
+    def __init__(
+        self, images: EmotionData, music: EmotionData, size: int, seed: int, n: int = 8, pool: int = 16
+    ) -> None:
         self.images, self.music, self.seed = images, music, seed
-        self.anchors = min(anchors, len(images.va))
-        self.sampler = PairSampler(images.va.numpy(), music.va.numpy(), n, pool)
+        self.anchors = min(size, len(images.va))
+        n = min(n, len(images.va) // 2, len(music.va) // 2)
+        self.sampler = PairSampler(images.va.numpy(), music.va.numpy(), n, max(pool, n))
 
     def __len__(self) -> int:
         return len(self.images.va) // self.anchors
 
-    def epoch(self, index: int) -> Iterator[CrossModalBatch]:
+    def epoch(self, index: int) -> Iterator[SetBatch]:
         rng = np.random.default_rng([self.seed, index])
         order = rng.permutation(len(self.images.va))[: len(self) * self.anchors]
         for anchors in order.reshape(len(self), self.anchors):
             sets = self.sampler.sets(anchors, rng)
-            yield CrossModalBatch(
+            yield SetBatch(
                 self.images.latents[sets.image_positives],
                 self.images.latents[sets.image_negatives],
                 self.music.latents[sets.music_positives],
                 self.music.latents[sets.music_negatives],
             )
+
+
+class MixedBatches:
+    """Photos beside twice as many clips, all at random, with their labels. An epoch meets every photo once."""
+
+    def __init__(self, images: EmotionData, music: EmotionData, size: int, seed: int) -> None:
+        self.images, self.music, self.seed = images, music, seed
+        self.size = min(size, len(images.va))
+        self.clips = min(_CLIPS_PER_PHOTO * self.size, len(music.va))
+
+    def __len__(self) -> int:
+        return len(self.images.va) // self.size
+
+    def epoch(self, index: int) -> Iterator[LabelledBatch]:
+        rng = torch.Generator().manual_seed(self.seed * 100_003 + index)
+        order = torch.randperm(len(self.images.va), generator=rng)
+        for rows in order.split(self.size)[: len(self)]:
+            clips = torch.randperm(len(self.music.va), generator=rng)[: self.clips]
+            yield LabelledBatch(
+                self.images.latents[rows], self.images.va[rows], self.music.latents[clips], self.music.va[clips]
+            )
+
+
+BATCHES: dict[str, Any] = {"paper": SetBatches, "eimg2": MixedBatches}
+
+
+# --- what was learnt --------------------------------------------------------------------------------------------
 
 
 class VAHead(NamedTuple):
@@ -83,7 +155,7 @@ class VAHead(NamedTuple):
     centre: Tensor
 
     @classmethod
-    def fit(cls, music: Features, penalty: float = 100.0) -> VAHead:
+    def fit(cls, music: EmotionData, penalty: float = 100.0) -> VAHead:
         """Closed form on training clips: W = (XᵀX + λI)⁻¹ Xᵀ (y − ȳ)."""
         mean, std = music.latents.mean(dim=0), music.latents.std(dim=0).clamp_min(1e-4)
         x, centre = (music.latents - mean) / std, music.va.mean(dim=0)
@@ -96,7 +168,7 @@ class VAHead(NamedTuple):
 
 
 @torch.no_grad()
-def held_out(model: CrossModal, images: Features, music: Features, head: VAHead) -> dict[str, float]:
+def held_out(model: Bridge, images: EmotionData, music: EmotionData, head: VAHead) -> dict[str, float]:
     """What the shared space knows about photos and clips it was not trained on.
 
     Returns:
@@ -111,8 +183,8 @@ def held_out(model: CrossModal, images: Features, music: Features, head: VAHead)
     clip_distance = float((of_clips - music.va).norm(dim=1).mean())
     between = torch.from_numpy(pairwise_distance(images.va.numpy(), music.va.numpy()))
     near = (F.normalize(z_x, dim=-1) @ z_y.T).topk(min(8, len(z_y)), dim=1).indices
-    target = (music.latents - model.music_mean) / model.music_std
-    error = (model.to_music(z_y) - music.latents) / model.music_std
+    target = model.standard_music(music.latents)
+    error = model.to_standard_music(z_y) - target
     return {
         "loss": (photo_distance + clip_distance) / 2,
         "photo_distance": photo_distance,
@@ -124,73 +196,100 @@ def held_out(model: CrossModal, images: Features, music: Features, head: VAHead)
     }
 
 
-def survey(model: CrossModal, images: Features, music: Features) -> None:
-    """Draw the emotion map and close the modality gap from training features, as inference needs them."""
-    model.draw_emotion_map(music.latents, music.va)
-    model.close_gap(images.latents, images.va)
+@torch.no_grad()
+def _listen(model: Bridge, music_ae: MusicAutoencoder, z: Tensor, guide: Guide, seed: int) -> Any:
+    """What the guide hears in the pieces of some places in the shared space: (N, E) → (N, 2)."""
+    generator = torch.Generator().manual_seed(seed)
+    return guide.read_many(
+        music_ae.generate(model.vary(model.to_music(z), generator), seconds=CLIP_S, generator=generator)
+    )
 
 
-def _labels(corpus: Corpus, split: Any) -> Any:
-    return np.array([(item.va.valence, item.va.arousal) for item in corpus.split(split) if item.va])
+@torch.no_grad()
+def correct_by_ear(
+    model: SoftBridge, music_ae: MusicAutoencoder, guide: Guide, images: EmotionData, music: EmotionData
+) -> None:
+    """Ask for the emotions of training clips, listen, and let the bridge correct its requests and the gap by it."""
+    asked = music.va[torch.randperm(len(music.va), generator=torch.Generator().manual_seed(0))[:_REQUESTS]]
+    z = torch.stack([model.place_of(VA(*va)) for va in asked.tolist()])
+    model.correct(asked, torch.from_numpy(_listen(model, music_ae, z, guide, seed=0)).to(asked.dtype))
+    model.close_gap(images)
+
+
+@torch.no_grad()
+def heard(
+    model: Bridge, music_ae: MusicAutoencoder, images: EmotionData, guide: Guide, seeds: tuple[int, ...] = (0, 1, 2)
+) -> dict[str, float]:
+    """Compose for photos and let the guide listen: what chooses between variants.
+
+    Returns:
+        ``distance``: mean VA distance from photo to piece over all seeds; ``r_valence``, ``r_arousal``; ``n``.
+    """
+    z = model.place_images(images.latents)
+    points = [_listen(model, music_ae, z, guide, seed) for seed in seeds]
+    match = emotion_match(np.tile(images.va.numpy(), (len(seeds), 1)), np.concatenate(points))
+    return {
+        "distance": match.distance,
+        "r_valence": match.r_valence,
+        "r_arousal": match.r_arousal,
+        "n": float(match.n),
+    }
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = arguments(__doc__)
     parser.add_argument("image", choices=list(IMAGE_AUTOENCODERS))
     parser.add_argument("music", choices=list(MUSIC_AUTOENCODERS))
-    parser.add_argument("--n", type=int, default=8, help="size of the positive and negative sets (Table IV)")
-    parser.add_argument("--pool", type=int, default=16, help="the sets are drawn from this many nearest and farthest")
+    parser.add_argument("--variant", choices=list(BRIDGES), default="eimg2")
     args = parser.parse_args(argv)
     pairing = f"{args.image}+{args.music}"
-    stage = stage_of(args, "cross_modal", pairing)
+    component = f"cross_modal/{pairing}@{args.variant}"
+    stage = stage_of(args, "cross_modal", args.variant)
     photos, clips = read_oasis(args.data), read_eimg(args.data)
     folders: dict[str, Path] = {
         "image": args.out / "image_ae" / args.image,
         "music": args.out / "music_ae" / args.music,
     }
-    image_ae, _ = load_model(folders["image"], IMAGE_AUTOENCODERS)
-    music_ae, _ = load_model(folders["music"], MUSIC_AUTOENCODERS)
+    image_ae, image_card = load_model(folders["image"], IMAGE_AUTOENCODERS)
+    music_ae, music_card = load_model(folders["music"], MUSIC_AUTOENCODERS)
     pieces = load_pieces(clips, args.runs / "cache")
-    images = {
-        split: features_of(image_ae, photo_tensor(photos.split(split), image_ae.image_size), _labels(photos, split))
-        for split in ("train", "val")
-    }
-    music = {
-        split: features_of(music_ae, samples_of(music_ae, clips, pieces, split), _labels(clips, split))
-        for split in ("train", "val")
-    }
-    changes = dict(stage.model)
-    base = CrossModalConfig.tiny() if changes.pop("tiny", False) else CrossModalConfig()
-    model = CrossModal(replace(base, image_dim=image_ae.latent_dim, music_dim=music_ae.latent_dim, **changes))
+
+    def photo_features(split: Any) -> EmotionData:
+        return features_of(image_ae, photo_tensor(photos.split(split), image_ae.image_size), _labels(photos, split))
+
+    def clip_features(split: Any) -> EmotionData:
+        return features_of(music_ae, samples_of(music_ae, clips, pieces, split), _labels(clips, split))
+
+    cache = args.runs / "cache"
+    images = _kept(cache / f"{args.image}-{image_card['sha256'][:12]}.safetensors", photo_features)
+    music = _kept(cache / f"{args.music}-{music_card['sha256'][:12]}.safetensors", clip_features)
+    bridge_class = BRIDGES[args.variant]
+    widths = {"image_dim": image_ae.latent_dim, "music_dim": music_ae.latent_dim}
+    model = bridge_class(replace(make_config(bridge_class.Config, stage.model), **widths))
     head = VAHead.fit(music["train"])
-    model.standardise(images["train"].latents, music["train"].latents)
-    n = min(args.n, len(images["train"].va) // 2, len(music["train"].va) // 2)
+    model.prepare(images["train"], music["train"])
 
     def evaluate(trained: Any) -> dict[str, float]:
-        survey(trained, images["train"], music["train"])
+        trained.survey(images["train"], music["train"])
         return held_out(trained, images["val"], music["val"], head)
 
-    numbers = fit(
-        model,
-        EmotionBatches(images["train"], music["train"], stage.batch_size, n, max(args.pool, n), args.seed),
-        stage.loop,
-        folder=args.runs / "cross_modal" / pairing,
-        evaluate=evaluate,
-        label=pairing,
-    )
+    batches: Batches = BATCHES[args.variant](images["train"], music["train"], stage.batch_size, args.seed)
+    numbers = fit(model, batches, stage.loop, folder=args.runs / component, evaluate=evaluate, label=component)
+    guide = Guide.load(args.out)
+    if isinstance(model, SoftBridge):
+        correct_by_ear(model, music_ae, guide, images["train"], music["train"])
     save_model(
-        args.out / "cross_modal" / pairing,
+        args.out / component,
         model,
         card(
             args,
             "cross_modal",
-            pairing,
+            args.variant,
             stage,
             [photos, clips],
-            n=n,
-            pool=max(args.pool, n),
+            pairing=pairing,
             depends_on={name: read_card(folder)["sha256"] for name, folder in folders.items()},
-            metrics={"val": numbers},
+            metrics={"val": numbers, "val_heard": heard(model, music_ae, images["val"], guide)},
         ),
     )
 

@@ -1,6 +1,6 @@
 """Compose for every held-out photo, let the evaluator listen, and keep one JSON record per row and seed.
 
-    python -m train.evaluate --data DIR [--split test] [--seeds 0 1 2] [--only vqvae+fnt constant]
+    python -m train.evaluate --data DIR [--split test] [--seeds 0 1 2] [--only vqvae+fnt@eimg2 constant]
 
 The judge is the evaluator, which takes part in no training and no selection. Real clips stand in for pieces in the
 control rows; they come from the same split, which the evaluator has not heard. ``python -m train.tables`` writes the
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import functools
 import json
 import math
 import re
@@ -24,16 +25,19 @@ from tqdm import tqdm
 
 from eimg_core import __version__
 from eimg_core.baselines import CONTROLS, ClipLibrary
-from eimg_core.checkpoints import ASSETS, read_card
+from eimg_core.checkpoints import ASSETS, load_model, read_card
 from eimg_core.composer import ComposeOptions, Composer
+from eimg_core.cross_modal import BRIDGES
 from eimg_core.data import Corpus, Item, load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
+from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import open_photo
 from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.metrics.quality import bar_groove, polyphony_rate_2, quality
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
-from eimg_core.pipeline import Pipeline, available
+from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.pipeline import Pipeline, available, split_key, variants
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.image_reader import ImageReader
 
@@ -41,7 +45,8 @@ __all__ = ["RESULTS", "library_of", "main", "measure"]
 
 RESULTS = ASSETS.parent / "results"
 REAL, MEAN_POINT = "real", "mean point"
-GRID = (1.5, 8.5, 10)  # first and last point of each axis, and how many
+_KINDS: dict[str, Any] = {"image_ae": IMAGE_AUTOENCODERS, "music_ae": MUSIC_AUTOENCODERS, "cross_modal": BRIDGES}
+GRID = (1.5, 8.5)  # first and last point of each axis
 
 
 def measure(piece: Piece) -> dict[str, float]:
@@ -103,7 +108,7 @@ def _record(
 
 def _requests(composer: Composer, evaluator: Evaluator, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Ask for every point of a grid over the plane, without a photo, and see where the pieces are heard."""
-    axis = np.linspace(*GRID)
+    axis = np.linspace(*GRID, args.grid)
     asked = np.array([(valence, arousal) for valence in axis for arousal in axis])
     options = [ComposeOptions(seed, args.seconds, VA(*point)) for point in asked.tolist()]
     label = f"{composer.key} requests, seed {seed}"
@@ -123,6 +128,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--split", choices=("val", "test"), default="test")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--seconds", type=float, default=CLIP_S)
+    parser.add_argument("--grid", type=int, default=10, help="requests without a photo on each axis of the plane")
     parser.add_argument("--only", nargs="+", help="rows to make")
     args = parser.parse_args(argv)
 
@@ -136,10 +142,16 @@ def main(argv: list[str] | None = None) -> None:
     pictures = [open_photo(item.path) for item in held_out]
     readings = [reader.read(picture).va.clamped() for picture in pictures]
 
-    composers: dict[str, Composer] = {key: Pipeline.load(key, args.root) for key in available(args.root)}
+    shared = functools.cache(lambda folder: load_model(folder, _KINDS[folder.parent.name]))
+    keys = [f"{key}@{variant}" for key in available(args.root) for variant in variants(key, args.root)]
+    composers: dict[str, Composer] = {
+        key: Pipeline.load(key, args.root, lambda folder, kinds: shared(folder)) for key in keys
+    }
     composers |= {key: control(library) for key, control in CONTROLS.items()}
     args.out.mkdir(parents=True, exist_ok=True)
     wanted = args.only or [*composers, REAL, MEAN_POINT]
+    if unknown := set(wanted) - {*composers, REAL, MEAN_POINT}:
+        parser.error(f"unknown rows {', '.join(sorted(unknown))}; known: {', '.join([*composers, REAL, MEAN_POINT])}")
     for row in (name for name in wanted if name in composers):
         composer = composers[row]
         for seed in args.seeds if row != "constant" and row != "oracle" else [0]:
@@ -180,7 +192,7 @@ def main(argv: list[str] | None = None) -> None:
 def _write(args: argparse.Namespace, record: dict[str, Any]) -> None:
     """Add what makes a number repeatable, and write the record."""
     row = record["row"]
-    image_key, _, music_key = row.partition("@")[0].partition("+")
+    image_key, music_key, _ = split_key(row)
     folders = [f"cross_modal/{row}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
     folders.append("va_predictor/evaluator")
     full = {

@@ -79,12 +79,15 @@ def main(argv: list[str] | None = None) -> None:
     train = photo_tensor(corpus.split("train"), model.image_size)
     held_out = photo_tensor(corpus.split("val"), model.image_size)
     folder = args.runs / "image_ae" / args.key
+    # Early in an adversarial game a grey picture has the least pixel error, so there the last weights are kept.
+    adversarial = any(objective.adversarial for objective in model.objectives())
     numbers = fit(
         model,
         PhotoBatches(train, stage.batch_size, args.seed),
         stage.loop,
         folder=folder,
         evaluate=lambda m: reconstruction_error(m, held_out),  # type: ignore[arg-type]
+        monitor="" if adversarial else "loss",
         label=args.key,
     )
     test = reconstruction_error(model, photo_tensor(corpus.split("test"), model.image_size))

@@ -42,7 +42,9 @@ class LoopConfig:
         learning_rate: peak of the cosine schedule, of every group.
         warmup_steps: linear rise from 0 to the peak.
         gradient_clip: largest norm of a group's gradient.
+        momentum: β₁ of AdamW; 0 where two networks play against each other.
         weight_decay: of AdamW.
+        bfloat16: compute the losses in mixed precision, twice as fast for convolutions; weights stay float32.
         average: decay of the moving average of the weights that is evaluated and shipped; 0 ships the weights
             themselves.
         evaluate_every: epochs between two evaluations.
@@ -54,7 +56,9 @@ class LoopConfig:
     learning_rate: float = 1e-3
     warmup_steps: int = 100
     gradient_clip: float = 1.0
+    momentum: float = 0.9
     weight_decay: float = 0.0
+    bfloat16: bool = False
     average: float = 0.0
     evaluate_every: int = 1
     save_every_s: float = 120.0
@@ -102,7 +106,7 @@ def fit(
         config: epochs, rates, seed.
         folder: for ``state.pt`` and ``log.jsonl``; a state found there is continued.
         evaluate: numbers of a model in eval mode on held-out data; without it the last weights are kept.
-        monitor: which of those numbers decides.
+        monitor: which of those numbers decides; "" keeps the last weights.
         label: shown by the progress bar.
     Returns:
         The evaluation of the weights that were kept, with ``epoch``.
@@ -113,7 +117,7 @@ def fit(
         name: torch.optim.AdamW(
             [p for module in modules for p in module.parameters() if p.requires_grad],
             lr=config.learning_rate,
-            betas=(0.9, 0.98),
+            betas=(config.momentum, 0.98),
             weight_decay=config.weight_decay,
         )
         for name, modules in model.parameter_groups().items()
@@ -165,7 +169,8 @@ def fit(
                 torch.manual_seed(config.seed * 1_000_003 + step)  # dropout and sampling noise of this very step
                 for objective in objectives:
                     model.zero_grad(set_to_none=True)
-                    terms = objective.loss(batch, step)
+                    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+                        terms = objective.loss(batch, step)
                     terms.total.backward()
                     for group in objective.groups:
                         optimizer = optimizers[group]

@@ -42,12 +42,27 @@ PAPER = Preset(
     "paper",
     {
         ("image_ae", "*"): StageConfig(LoopConfig(epochs=80, learning_rate=1e-3, average=0.99, evaluate_every=4), 32),
+        ("image_ae", "alae"): StageConfig(
+            LoopConfig(
+                epochs=60,
+                learning_rate=2e-3,
+                average=0.995,
+                evaluate_every=5,
+                momentum=0.0,
+                gradient_clip=100.0,  # R1 comes rarely and large: clipped as usual it would not count
+                bfloat16=True,
+            ),
+            32,
+        ),
         ("music_ae", "*"): StageConfig(
             LoopConfig(epochs=20, learning_rate=1.5e-3, average=0.995, gradient_clip=0.5, evaluate_every=2),
             32,
         ),
-        ("cross_modal", "*"): StageConfig(
+        ("cross_modal", "paper"): StageConfig(
             LoopConfig(epochs=12, learning_rate=5e-4, average=0.99, weight_decay=1e-2), 16
+        ),
+        ("cross_modal", "eimg2"): StageConfig(
+            LoopConfig(epochs=100, learning_rate=1e-3, average=0.99, weight_decay=1e-2, evaluate_every=10), 128
         ),
     },
 )

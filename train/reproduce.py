@@ -15,6 +15,7 @@ import time
 from argparse import Namespace
 from dataclasses import dataclass
 
+from eimg_core.cross_modal import BRIDGES
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from train.stage import arguments
@@ -52,9 +53,14 @@ def stages() -> list[Stage]:
     images = [Stage(f"image_ae/{key}", ("image_ae", key)) for key in IMAGE_AUTOENCODERS]
     music = [Stage(f"music_ae/{key}", ("music_ae", key)) for key in MUSIC_AUTOENCODERS]
     bridges = [
-        Stage(f"cross_modal/{i}+{m}", ("cross_modal", i, m), (f"image_ae/{i}", f"music_ae/{m}"))
+        Stage(
+            f"cross_modal/{i}+{m}@{variant}",
+            ("cross_modal", i, m, "--variant", variant),
+            (f"image_ae/{i}", f"music_ae/{m}"),
+        )
         for i in IMAGE_AUTOENCODERS
         for m in MUSIC_AUTOENCODERS
+        for variant in BRIDGES
     ]
     return [*readers, *images, *music, *bridges]
 
@@ -77,12 +83,13 @@ def main(argv: list[str] | None = None) -> None:
         importlib.import_module(f"train.{module}").main([*rest, *options, "--runs", str(args.runs)])
         fresh.add(stage.component)
         print(f"{stage.component}: trained in {time.monotonic() - started:.0f} s")
-    evaluate, tables = (importlib.import_module(f"train.{name}").main for name in ("evaluate", "tables"))
+    names = ("latents", "evaluate", "tables")
+    latents, evaluate, tables = (importlib.import_module(f"train.{name}").main for name in names)
     results = args.out.parent / "results" if args.preset == "paper" else args.runs / "results"
-    split = ["--seeds", "0", "--seconds", "6"] if args.preset == "smoke" else []
-    evaluate(
-        ["--data", str(args.data), "--root", str(args.out), "--out", str(results), "--runs", str(args.runs), *split]
-    )
+    split = ["--seeds", "0", "--seconds", "6", "--grid", "3"] if args.preset == "smoke" else []
+    where = ["--data", str(args.data), "--root", str(args.out), "--out", str(results), "--runs", str(args.runs)]
+    latents(where)
+    evaluate([*where, *split])
     if args.preset == "paper":
         tables(["--assets", str(args.out.parent)])
 

@@ -37,7 +37,7 @@ class ALAEConfig:
         r1_every: R1 is computed every so many steps and weighted by as much (lazy regularisation).
     """
 
-    channels: tuple[int, ...] = (128, 128, 96, 64, 32)
+    channels: tuple[int, ...] = (128, 128, 96, 48, 24)
     latent: int = 512
     noise_dim: int = 128
     mapping_layers: int = 4
@@ -174,10 +174,11 @@ class Encoder(nn.Module):
                 x = F.avg_pool2d(x, 2)
             for conv, read in zip(convs, reads, strict=True):  # type: ignore[call-overload]
                 x = _leaky(conv(x))
-                mean = x.mean(dim=(2, 3))
-                std = (x.var(dim=(2, 3), unbiased=False) + 1e-6).sqrt()
-                w = w + read(torch.cat([mean, std], dim=1))
-                x = (x - mean[:, :, None, None]) / std[:, :, None, None]
+                mean = x.mean(dim=(2, 3), keepdim=True)
+                x = x - mean
+                std = (x.pow(2).mean(dim=(2, 3), keepdim=True) + 1e-6).sqrt()
+                w = w + read(torch.cat([mean, std], dim=1).flatten(1))
+                x = x / std
         return w
 
 

@@ -22,7 +22,7 @@ from eimg_core.layers import ResidualBlock
 from eimg_core.losses import vq_commitment
 from eimg_core.trainable import LossTerms, Objective
 
-__all__ = ["VQVAE", "Quantised", "VQVAEConfig", "VectorQuantiser"]
+__all__ = ["VQVAE", "Quantised", "VQVAEConfig", "VectorQuantiser", "perplexity"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,12 @@ class VectorQuantiser(nn.Module):
         self.codebook.copy_(self.sums / self.usage.clamp_min(1e-5)[:, None])
 
 
+def perplexity(indices: Tensor) -> Tensor:
+    """How many equally frequent codes would be as hard to guess: the exponential of the entropy, from 1 to K."""
+    share = torch.bincount(indices.reshape(-1)) / indices.numel()
+    return torch.exp(torch.special.entr(share).sum())
+
+
 class VQVAE(ImageAutoencoder):
     """The discrete autoencoder of the pairing that the paper reports as its best."""
 
@@ -145,6 +151,16 @@ class VQVAE(ImageAutoencoder):
         cells = latents.view(-1, self.config.code_dim, self.grid, self.grid)
         return self.decoder(cells).clamp(-1.0, 1.0)
 
+    def usage(self, latents: Tensor) -> dict[str, float]:
+        """Besides: ``perplexity`` of the codes over all cells, and ``codes_used``, how many were chosen at all."""
+        cells = latents.view(-1, self.config.code_dim, self.grid, self.grid)
+        indices = self.quantiser(cells).indices
+        return {
+            **super().usage(latents),
+            "perplexity": float(perplexity(indices)),
+            "codes_used": float(len(indices.unique())),
+        }
+
     def objectives(self) -> tuple[Objective, ...]:
         return (Objective("autoencode", ("model",), self.loss),)
 
@@ -155,15 +171,13 @@ class VQVAE(ImageAutoencoder):
         self._seen = (encoded.detach(), quantised.indices)
         # Straight-through: forward uses the code, backward reaches the encoder.
         straight = encoded + (quantised.codes - encoded).detach()
-        share = torch.bincount(quantised.indices.reshape(-1), minlength=self.config.codes) / quantised.indices.numel()
-        perplexity = torch.exp(-(share * (share + 1e-10).log()).sum())
         return LossTerms(
             {
                 "reconstruction": F.mse_loss(self.decoder(straight), images),
                 "commitment": vq_commitment(encoded, quantised.codes),
             },
             {"reconstruction": 1.0, "commitment": self.config.commitment_cost},
-            {"perplexity": perplexity},
+            {"perplexity": perplexity(quantised.indices)},
         )
 
     def after_step(self, step: int) -> None:

@@ -85,7 +85,7 @@ class FaderNet(RecurrentAutoencoder):
 
     Config = FaderNetConfig
     config: FaderNetConfig
-    title = "Music FaderNets"
+    title = "FNT"
     reference = "Tan and Herremans 2020"
 
     def __init__(self, config: FaderNetConfig | None = None) -> None:

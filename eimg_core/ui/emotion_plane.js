@@ -1,32 +1,13 @@
-// The emotion plane. gr.HTML runs this once with `element`, `props`, `trigger` and `watch`; emotion_plane.py says
-// what the value holds. The plot is a square of 320 units whose lower left corner is (valence 1, arousal 1).
-
-const LEFT = 30, TOP = 8, SIDE = 320, LOW = 1, HIGH = 9, MIDDLE = 5;
-const UNIT = SIDE / (HIGH - LOW);
+// The emotion plane. gr.HTML runs this once with `element`, `props`, `trigger` and `watch`, after plane_map.js;
+// emotion_plane.py says what the value holds.
 
 const find = (selector) => element.querySelector(selector);
 const map = find(".plane-map");
+const { region, place, placePhoto, link } = createMap(map, props.regions, props.neutral_radius);
 const back = find(".plane-back");
 const sliders = { valence: find("input[name=valence]"), arousal: find("input[name=arousal]") };
 
-const x = (valence) => LEFT + (valence - LOW) * UNIT;
-const y = (arousal) => TOP + (HIGH - arousal) * UNIT;
-const clamp = (number) => Math.min(HIGH, Math.max(LOW, number));
 const tenth = (number) => Math.round(number * 10) / 10;
-
-function region({ valence, arousal }) {
-  const dx = valence - MIDDLE, dy = arousal - MIDDLE;
-  if (Math.hypot(dx, dy) < props.neutral_radius) return "neutral";
-  const angle = (Math.atan2(dy, dx) * 180) / Math.PI;
-  const turn = (direction) => Math.abs(((angle - direction + 540) % 360) - 180);
-  return props.regions.reduce((best, next) => (turn(next[1]) < turn(best[1]) ? next : best))[0];
-}
-
-function place(selector, point) {
-  const mark = map.querySelector(selector);
-  mark.style.visibility = point ? "visible" : "hidden";
-  if (point) mark.style.transform = `translate(${x(clamp(point.valence))}px, ${y(clamp(point.arousal))}px)`;
-}
 
 function fillRow(name, point, empty = "") {
   const row = find(`[data-row=${name}]`);
@@ -49,19 +30,11 @@ function draw() {
   find(".plane-hint").hidden = !back.hidden;
   find(".plane-hint").textContent = reading ? "Reading the photo …" : photo ? "Drag to aim elsewhere" : "Click to choose one";
 
-  place(".mark-photo", photo);
+  placePhoto(photo);
   place(".mark-target", target);
   place(".mark-reach", target);
   place(".mark-piece", piece);
-  place(".plane-doubt", photo && photo.sd_valence ? photo : null);
-  if (photo && photo.sd_valence) {
-    find(".plane-doubt").setAttribute("rx", photo.sd_valence * UNIT);
-    find(".plane-doubt").setAttribute("ry", photo.sd_arousal * UNIT);
-  }
-  find(".plane-link").setAttribute(
-    "d",
-    piece && target ? `M${x(target.valence)} ${y(target.arousal)}L${x(clamp(piece.valence))} ${y(clamp(piece.arousal))}` : ""
-  );
+  link(target, piece);
 
   fillRow("photo", photo, reading ? "reading …" : "");
   fillRow("target", target);
@@ -71,8 +44,8 @@ function draw() {
     slider.style.setProperty("--done", `${((slider.value - LOW) / (HIGH - LOW)) * 100}%`);
     slider.setAttribute("aria-valuetext", target ? `${Number(slider.value).toFixed(1)} of 9, ${region(target)}` : "not chosen");
   }
-  const where = (point) => `valence ${point.valence.toFixed(1)}, arousal ${point.arousal.toFixed(1)}, ${region(point)}`;
-  map.setAttribute("aria-label", `The emotion plane. ${target ? `Target at ${where(target)}.` : "No emotion chosen yet."}`);
+  const words = target ? `Target at ${where(target, region)}.` : "No emotion chosen yet.";
+  map.setAttribute("aria-label", `The emotion plane. ${words}`);
   map.dataset.target = target ? `${target.valence.toFixed(1)},${target.arousal.toFixed(1)}` : "";
   map.dataset.photo = photo ? `${photo.valence.toFixed(1)},${photo.arousal.toFixed(1)}` : "";
 }
@@ -91,10 +64,8 @@ function aim(point) {
 
 function aimAt(event) {
   const corner = new DOMPoint(event.clientX, event.clientY).matrixTransform(map.getScreenCTM().inverse());
-  aim({
-    valence: tenth(clamp(LOW + (corner.x - LEFT) / UNIT)),
-    arousal: tenth(clamp(HIGH - (corner.y - TOP) / UNIT)),
-  });
+  const { valence, arousal } = toPoint(corner.x, corner.y);
+  aim({ valence: tenth(valence), arousal: tenth(arousal) });
 }
 
 let held = false;
@@ -122,19 +93,6 @@ back.addEventListener("click", () => {
   sliders.valence.focus(); // the button is gone
 });
 
-find(".plane-grid").setAttribute(
-  "d",
-  [2, 3, 4, 6, 7, 8].map((step) => `M${x(step)} ${TOP}v${SIDE}M${LEFT} ${y(step)}h${SIDE}`).join("")
-);
-const words = find(".plane-words");
-for (const [name, direction] of props.regions) {
-  const word = document.createElementNS("http://www.w3.org/2000/svg", "text");
-  const angle = (direction * Math.PI) / 180;
-  word.setAttribute("x", x(MIDDLE + 3 * Math.cos(angle)));
-  word.setAttribute("y", y(MIDDLE + 3 * Math.sin(angle)) + 4);
-  word.textContent = name;
-  words.append(word);
-}
 // The library names the regions; the page must agree, and a test asks it.
 element.regionOf = (valence, arousal) => region({ valence, arousal });
 

@@ -9,7 +9,6 @@ Its value is a plain dict, every number on the 1-9 scale::
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,10 +16,9 @@ import gradio as gr
 from eimg_core.emotion import NEUTRAL_RADIUS, REGIONS, VA
 from eimg_core.errors import InputError
 from eimg_core.ui.protocol import PhotoReading
+from eimg_core.ui.widget import script, template
 
 __all__ = ["EmotionPlane", "photo_value", "point"]
-
-_HERE = Path(__file__).parent
 
 
 class EmotionPlane(gr.HTML):
@@ -29,8 +27,8 @@ class EmotionPlane(gr.HTML):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             {},
-            html_template=(_HERE / "emotion_plane.html").read_text(encoding="utf-8"),
-            js_on_load=(_HERE / "emotion_plane.js").read_text(encoding="utf-8"),
+            html_template=template("emotion_plane"),
+            js_on_load=script("plane_map", "emotion_plane"),
             apply_default_css=False,
             regions=[list(region) for region in REGIONS],
             neutral_radius=NEUTRAL_RADIUS,

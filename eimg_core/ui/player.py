@@ -10,16 +10,14 @@ Its value is a plain dict with a ``state``:
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from eimg_core.ui.take import STAGES
+from eimg_core.ui.widget import script, template
 
 __all__ = ["Player", "failed", "working"]
-
-_HERE = Path(__file__).parent
 
 
 class Player(gr.HTML):
@@ -28,8 +26,8 @@ class Player(gr.HTML):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             {},
-            html_template=(_HERE / "player.html").read_text(encoding="utf-8"),
-            js_on_load=(_HERE / "player.js").read_text(encoding="utf-8"),
+            html_template=template("player"),
+            js_on_load=script("roll", "deck", "player"),
             apply_default_css=False,
             stages=list(STAGES),
             **kwargs,

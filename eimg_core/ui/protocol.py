@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -59,10 +59,15 @@ class Studio(Protocol):
     def read_photo(self, photo: Image) -> PhotoReading: ...
 
     def compose(
-        self, photo: Image | None, pairing: str, options: ComposeOptions, progress: Progress | None = None
+        self,
+        photo: Image | None,
+        pairing: str,
+        options: ComposeOptions,
+        progress: Progress | None = None,
+        photo_va: VA | None = None,
     ) -> Composition: ...
 
-    def render(self, piece: Piece) -> Waveform: ...
+    def render(self, piece: Piece, level_db: float | None = None) -> Waveform: ...
 
     def save(
         self,
@@ -72,4 +77,12 @@ class Studio(Protocol):
         stem: str,
         photo: Image | None = None,
         figure: bool = True,
+    ) -> dict[str, Path]: ...
+
+    def save_comparison(
+        self,
+        entries: Sequence[tuple[Composition, Mapping[str, Path]]],
+        folder: Path,
+        stem: str,
+        photo: Image | None = None,
     ) -> dict[str, Path]: ...

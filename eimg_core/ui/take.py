@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,14 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.composer import ComposeOptions, Composition, Progress
-from eimg_core.emotion import distance
+from eimg_core.emotion import VA, distance
 from eimg_core.errors import RenderError
 from eimg_core.ui.emotion_plane import point
 from eimg_core.ui.files import file_stem
 from eimg_core.ui.photo_input import OpenedPhoto
 from eimg_core.ui.protocol import Studio, Waveform
 
-__all__ = ["COMPOSING", "PLAYING", "READING", "STAGES", "Take", "make_take", "take_value"]
+__all__ = ["COMPOSING", "PLAYING", "READING", "STAGES", "Take", "file_values", "make_take", "take_value"]
 
 READING, COMPOSING, PLAYING = STAGES = ("reading the photo", "composing", "playing the piano")
 _COMPOSED = 0.75  # share of the whole work; the rest is playing and saving
@@ -33,7 +34,14 @@ class Take:
 
 
 def make_take(
-    studio: Studio, photo: OpenedPhoto | None, pairing: str, options: ComposeOptions, folder: Path, progress: Progress
+    studio: Studio,
+    photo: OpenedPhoto | None,
+    pairing: str,
+    options: ComposeOptions,
+    folder: Path,
+    progress: Progress,
+    photo_va: VA | None = None,
+    level_db: float | None = None,
 ) -> Take:
     """Compose for the photo or the target, play the piece, and save everything in ``folder``.
 
@@ -41,16 +49,20 @@ def make_take(
 
     Args:
         progress: told one of ``STAGES``, or a stage the composer names, and the share of the whole work.
+        photo_va: the emotion of the photo where it has been read before.
+        level_db: play the piece at this loudness, in dBFS, to be compared with others.
     Raises:
         EimgError: the composer cannot use what it was given.
     """
     image = photo.image if photo else None
-    progress(READING if photo else COMPOSING, 0.0)
-    composition = studio.compose(image, pairing, options, lambda stage, done: progress(stage, _COMPOSED * done))
+    progress(COMPOSING if photo is None or photo_va else READING, 0.0)
+    composition = studio.compose(
+        image, pairing, options, lambda stage, done: progress(stage, _COMPOSED * done), photo_va
+    )
     progress(PLAYING, _COMPOSED)
     waveform, remarks = None, composition.notes
     try:
-        waveform = studio.render(composition.piece)
+        waveform = studio.render(composition.piece, level_db)
     except RenderError as error:
         remarks = (*remarks, str(error))
     progress(PLAYING, 0.95)
@@ -81,10 +93,15 @@ def take_value(take: Take, pairing_title: str) -> dict[str, Any]:
         "engine": take.waveform.engine if take.waveform else None,
         "soundfont": take.waveform.soundfont if take.waveform else None,
         "remarks": list(take.remarks),
-        "files": {
-            kind: gr.FileData(path=str(path), orig_name=path.name, meta={"_type": "gradio.FileData"}).model_dump()
-            for kind, path in take.files.items()
-        },
+        "files": file_values(take.files),
+    }
+
+
+def file_values(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """Files as values that the page turns into links."""
+    return {
+        kind: gr.FileData(path=str(path), orig_name=path.name, meta={"_type": "gradio.FileData"}).model_dump()
+        for kind, path in files.items()
     }
 
 

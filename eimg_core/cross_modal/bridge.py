@@ -2,9 +2,9 @@
 
     z_x = image_projector(v_x),   z_y = music_projector(v_y),   ṽ_y = music_deprojector(z_y)
 
-Training moves photos and clips of near emotion together (Eq. 6-12) and keeps the way back exact (Eq. 3). At inference
-a photo's z_x takes the place of z_y. Embeddings are scaled to length 1 before the way back, since the contrast only
-shapes their direction, and photos are moved over the gap that the contrast leaves between the two modalities.
+Training moves photos and clips of near emotion together and keeps the way back exact; how, is the variant's business
+(``paper``, ``eimg2``). At inference a photo's z_x takes the place of z_y. Embeddings are scaled to length 1 before the
+way back, since a contrast only shapes their direction.
 
 Both feature spaces are standardised with the training set's mean and standard deviation, which are kept as buffers,
 so callers hand over and receive raw v_x and v_y.
@@ -12,8 +12,9 @@ so callers hand over and receive raw v_x and v_y.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,25 +22,31 @@ from torch import Tensor, nn
 
 from eimg_core.emotion import HIGH, LOW, VA
 from eimg_core.layers import ProjectionHead
-from eimg_core.losses import contrastive, latent_reconstruction
 from eimg_core.trainable import LossTerms, Objective, Trainable
 
-__all__ = ["CrossModal", "CrossModalBatch", "CrossModalConfig"]
+__all__ = ["Bridge", "BridgeConfig", "EmotionData"]
 
 _GRID = 17  # points on each axis of the emotion map: steps of half a unit
 
 
+class EmotionData(NamedTuple):
+    """Features of one modality and their labels on 1-9: (N, D) and (N, 2)."""
+
+    latents: Tensor
+    va: Tensor
+
+
 @dataclass(frozen=True)
-class CrossModalConfig:
-    """The defaults are the paper's; the temperature, which it does not state, is the released code's.
+class BridgeConfig:
+    """What every variant has; the defaults are the paper's.
 
     Args:
         image_dim, music_dim: widths of v_x and v_y.
         embedding_dim: width of the shared space.
         image_hidden: of the three-layer image projector.
         music_hidden: of the two-layer music projector and de-projector.
-        temperature: τ of Eq. 6, 8, 10.
-        weight_*: of the terms of Eq. 12 and 13.
+        temperature: τ of the cosine scores; the paper does not state it, 0.1 is the released code's.
+        weight_reconstruction: of Eq. 3.
         image_noise, music_noise: standard deviation of the noise on standardised features while training; against
             learning a few hundred photos by heart.
     """
@@ -50,15 +57,12 @@ class CrossModalConfig:
     image_hidden: tuple[int, ...] = (512, 256)
     music_hidden: tuple[int, ...] = (256,)
     temperature: float = 0.1
-    weight_inter: float = 1.0
-    weight_intra_image: float = 1.0
-    weight_intra_music: float = 1.0
     weight_reconstruction: float = 10.0
     image_noise: float = 2.0
     music_noise: float = 1.0
 
     @classmethod
-    def tiny(cls) -> CrossModalConfig:
+    def tiny(cls) -> BridgeConfig:
         return cls(image_dim=12, music_dim=10, embedding_dim=8, image_hidden=(16, 8), music_hidden=(16,))
 
     def __post_init__(self) -> None:
@@ -66,25 +70,18 @@ class CrossModalConfig:
         object.__setattr__(self, "music_hidden", tuple(self.music_hidden))
 
 
-@dataclass(frozen=True)
-class CrossModalBatch:
-    """Raw features of the four sets of A anchors: v_x (A, n, image_dim) and v_y (A, n, music_dim)."""
-
-    image_positives: Tensor
-    image_negatives: Tensor
-    music_positives: Tensor
-    music_negatives: Tensor
-
-
-class CrossModal(Trainable):
+class Bridge(Trainable):
     """Projectors, de-projector, and a map of where in the shared space each emotion lies."""
 
-    Config = CrossModalConfig
-    config: CrossModalConfig
+    Config: ClassVar[type] = BridgeConfig
+    config: Any
+    variant: ClassVar[str]
+    closes_gap: ClassVar[bool]
+    """Whether photos are moved over the gap that training leaves between the modalities."""
 
-    def __init__(self, config: CrossModalConfig | None = None) -> None:
+    def __init__(self, config: Any = None) -> None:
         super().__init__()
-        config = config or CrossModalConfig()
+        config = config or self.Config()
         self.config = config
         E = config.embedding_dim
         self.image_projector = ProjectionHead([config.image_dim, *config.image_hidden, E])
@@ -110,7 +107,7 @@ class CrossModal(Trainable):
 
     def embed_music(self, v_y: Tensor) -> Tensor:
         """z_y: (..., music_dim) → (..., E)."""
-        return _rowwise(self.music_projector, (v_y - self.music_mean) / self.music_std)
+        return _rowwise(self.music_projector, self.standard_music(v_y))
 
     def place_images(self, v_x: Tensor) -> Tensor:
         """Where a photo stands among the music: z_x at length 1, moved over the modality gap: (..., E)."""
@@ -118,17 +115,26 @@ class CrossModal(Trainable):
 
     def to_music(self, z: Tensor) -> Tensor:
         """ṽ_y: (..., E) → (..., music_dim), in raw units. Only the direction of z counts."""
-        return self._standard_music(z) * self.music_std + self.music_mean
+        return self.to_standard_music(z) * self.music_std + self.music_mean
 
-    def _standard_music(self, z: Tensor) -> Tensor:
+    def to_standard_music(self, z: Tensor) -> Tensor:
+        """ṽ_y with zero mean and unit variance over the training clips: (..., E) → (..., music_dim)."""
         scale = self.config.embedding_dim**0.5  # unit variance in each dimension, for the first layer
         return _rowwise(self.music_deprojector, scale * F.normalize(z, dim=-1))
 
+    def vary(self, v_y: Tensor, generator: torch.Generator) -> Tensor:
+        """ṽ_y as it is played: (..., music_dim), in raw units. A variant may add what an emotion leaves open."""
+        return v_y
+
+    def standard_music(self, v_y: Tensor) -> Tensor:
+        """v_y with zero mean and unit variance over the training clips."""
+        return (v_y - self.music_mean) / self.music_std
+
     # --- training -----------------------------------------------------------------------------------------------
 
-    def standardise(self, v_x: Tensor, v_y: Tensor) -> None:
-        """Keep mean and standard deviation of the training features, (N, image_dim) and (M, music_dim)."""
-        for name, features in (("image", v_x), ("music", v_y)):
+    def prepare(self, images: EmotionData, music: EmotionData) -> None:
+        """Keep mean and standard deviation of the training features. Called once, before the first step."""
+        for name, features in (("image", images.latents), ("music", music.latents)):
             getattr(self, f"{name}_mean").copy_(features.mean(dim=0))
             # A dimension that never changes says nothing: leave it as it is instead of dividing by 0.
             std = features.std(dim=0)
@@ -137,25 +143,17 @@ class CrossModal(Trainable):
     def objectives(self) -> tuple[Objective, ...]:
         return (Objective("align", ("model",), self.loss),)
 
+    @abstractmethod
     def loss(self, batch: Any, step: int) -> LossTerms:
-        """Eq. 13. Each projector sees its positive and negative sets in one forward pass: two passes would
-        normalise the sets apart and erase the difference that the contrast is about."""
-        images = torch.cat([batch.image_positives, batch.image_negatives], dim=1)  # (A, 2n, image_dim)
-        music = torch.cat([batch.music_positives, batch.music_negatives], dim=1)
-        z_x = self.embed_images(self._noisy(images, self.image_std, self.config.image_noise))
-        z_y = self.embed_music(self._noisy(music, self.music_std, self.config.music_noise))
-        n, m = batch.image_positives.shape[1], batch.music_positives.shape[1]
-        terms = contrastive(z_x[:, :n], z_x[:, n:], z_y[:, :m], z_y[:, m:], self.config.temperature)
-        rebuilt = latent_reconstruction(self._standard_music(z_y), (music - self.music_mean) / self.music_std)
-        return LossTerms(
-            {**terms._asdict(), "latent_reconstruction": rebuilt},
-            {
-                "inter_modal": self.config.weight_inter,
-                "intra_image": self.config.weight_intra_image,
-                "intra_music": self.config.weight_intra_music,
-                "latent_reconstruction": self.config.weight_reconstruction,
-            },
-        )
+        """What the variant asks for."""
+
+    def noisy_images(self, v_x: Tensor) -> Tensor:
+        """Training photos with noise on their features."""
+        return self._noisy(v_x, self.image_std, self.config.image_noise)
+
+    def noisy_music(self, v_y: Tensor) -> Tensor:
+        """Training clips with noise on their features."""
+        return self._noisy(v_y, self.music_std, self.config.music_noise)
 
     def _noisy(self, features: Tensor, std: Tensor, noise: float) -> Tensor:
         if not (self.training and noise):
@@ -165,37 +163,39 @@ class CrossModal(Trainable):
     # --- emotion as a place -------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def draw_emotion_map(self, v_y: Tensor, va: Tensor, bandwidth: float = 0.6) -> None:
+    def survey(self, images: EmotionData, music: EmotionData) -> None:
+        """What inference needs beside the weights, measured on the training features in eval mode."""
+        self.draw_emotion_map(music)
+        if self.closes_gap:
+            self.close_gap(images)
+
+    @torch.no_grad()
+    def draw_emotion_map(self, music: EmotionData, bandwidth: float = 0.6) -> None:
         """Note where each emotion lies: at every grid point, the mean direction of the clips with near labels.
 
         Args:
-            v_y: training features, (M, music_dim).
-            va: their labels, (M, 2).
+            music: training features and labels.
             bandwidth: of the Gaussian weights, in units of the 1-9 scale. Where clips are sparse the nearest count.
         """
-        axis = torch.linspace(LOW, HIGH, _GRID, dtype=va.dtype)
+        axis = torch.linspace(LOW, HIGH, _GRID, dtype=music.va.dtype)
         points = torch.cartesian_prod(axis, axis)  # (G², 2), valence first
-        squared = torch.cdist(points, va).pow(2)
+        squared = torch.cdist(points, music.va).pow(2)
         nearest = squared.min(dim=1, keepdim=True).values
         weights = torch.exp(-(squared - nearest) / (2 * bandwidth**2))
-        directions = F.normalize(self.embed_music(v_y), dim=-1)
+        directions = F.normalize(self.embed_music(music.latents), dim=-1)
         mean = (weights / weights.sum(dim=1, keepdim=True)) @ directions
         self.emotion_map.copy_(mean.view(_GRID, _GRID, -1))
 
     @torch.no_grad()
-    def close_gap(self, v_x: Tensor, va: Tensor) -> None:
+    def close_gap(self, images: EmotionData) -> None:
         """Measure how far photos lie beside the music of their emotions, as one shift for all.
 
         A contrast only asks that the right music be nearer than the wrong; it leaves the two modalities in cones of
         their own (Liang et al. 2022, "Mind the gap"), and the way back has only seen the music's. The shift is the
         mean place of music with the training photos' emotions minus the mean of their embeddings.
-
-        Args:
-            v_x: training features, (N, image_dim).
-            va: their labels, (N, 2).
         """
-        wanted = torch.stack([self.place_of(VA(*point)) for point in va.tolist()]).mean(dim=0)
-        self.gap.copy_(wanted - F.normalize(self.embed_images(v_x), dim=-1).mean(dim=0))
+        wanted = torch.stack([self.place_of(VA(*point)) for point in images.va.tolist()]).mean(dim=0)
+        self.gap.copy_(wanted - F.normalize(self.embed_images(images.latents), dim=-1).mean(dim=0))
 
     def place_of(self, va: VA) -> Tensor:
         """The mean embedding of music with this emotion, interpolated on the map: (E,)."""

@@ -1,0 +1,76 @@
+"""Several pieces side by side, as files: a table with one row per piece, and an archive of everything.
+
+Conventions: emotions are on 1-9, times in seconds. A cell is empty where a value is not defined or was not measured.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eimg_core.composer import Composition
+from eimg_core.emotion import distance
+
+__all__ = ["table_row", "write_archive", "write_table"]
+
+_ONCE = ("load", "read_photo")  # stages whose cost falls on whichever pairing comes first
+_PACKED_ON = (1980, 1, 1, 0, 0, 0)  # the first day of the format: the same files give the same archive
+
+
+def table_row(number: int, composition: Composition, record: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of the table.
+
+    Args:
+        number: of the piece in the picture, from 1.
+        composition: the piece, measured.
+        record: the same as plain values; what stands in both the JSON file and the table is taken from here.
+    Returns:
+        Column → value. ``distance`` is from the target to where the piece was heard; ``took_s`` is the pairing's own
+        work, without loading its weights and without reading the photo.
+    """
+    heard = composition.piece_va
+    return {
+        "number": number,
+        **{name: record[name] for name in ("pairing", "variant", "seed", "seconds")},
+        **_coordinates("photo", record["photo"]),
+        **_coordinates("target", record["target"]),
+        **_coordinates("heard", record["piece"]),
+        "distance": None if heard is None else round(distance(composition.target_va, heard), 4),
+        **record["metrics"],
+        "note_count": record["note_count"],
+        "took_s": round(sum(took for stage, took in record["timings_s"].items() if stage not in _ONCE), 4),
+    }
+
+
+def _coordinates(name: str, point: Mapping[str, float] | None) -> dict[str, float | None]:
+    return {f"{name}_{axis}": None if point is None else point[axis] for axis in ("valence", "arousal")}
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Rows of ``table_row`` as CSV: UTF-8, commas, the names of the columns first."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_archive(files: Iterable[Path], path: Path) -> None:
+    """A ZIP of files, without folders. The same files give the same bytes.
+
+    Raises:
+        ValueError: two different files have one name.
+    """
+    named: dict[str, Path] = {}
+    for file in files:
+        if named.setdefault(file.name, file) != file:
+            raise ValueError(f"two files are called {file.name}")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, file in named.items():
+            entry = zipfile.ZipInfo(name, _PACKED_ON)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, file.read_bytes())

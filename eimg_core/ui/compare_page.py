@@ -1,0 +1,99 @@
+"""The page Compare: several composers write for the same photo, under equal conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.composer import ComposeOptions
+from eimg_core.emotion import VA
+from eimg_core.ui.comparison import Comparison, lineup_value
+from eimg_core.ui.desk import Desk
+from eimg_core.ui.faults import sentence
+from eimg_core.ui.files import KEEP_S, new_folder
+from eimg_core.ui.lineup import Lineup, compose_all, line_up, pack
+from eimg_core.ui.photo_input import OpenedPhoto
+from eimg_core.ui.player import failed
+from eimg_core.ui.protocol import PairingInfo, Studio
+from eimg_core.ui.wiring import HEAVY, IN_PAGE
+
+__all__ = ["LEAD", "CompareControls", "compare_controls", "compare_result", "wire_compare"]
+
+LEAD = "The same photo, emotion, seed, piano and loudness for each composer: hear and see what the models make of it."
+
+# The button rests while the composers work: a second run would write on the same cards.
+START = "(chosen) => [{state: 'waiting', pairings: chosen}, {interactive: false, __type__: 'update'}]"
+END = "(value) => [value && value.state === 'waiting' ? {} : value, {interactive: true, __type__: 'update'}]"
+REST_NO_MORE = "() => ({interactive: true, __type__: 'update'})"
+
+
+@dataclass(frozen=True)
+class CompareControls:
+    """Whom to ask, and the button."""
+
+    pairings: gr.CheckboxGroup
+    compare: gr.Button
+
+
+def compare_controls(pairings: Sequence[PairingInfo]) -> CompareControls:
+    """All composers to choose from, at first all of them chosen, and the button that starts them."""
+    with gr.Column(elem_classes="controls only-compare"):
+        chosen = gr.CheckboxGroup(
+            [(info.title, info.key) for info in pairings],
+            value=[info.key for info in pairings],
+            label="Composers",
+            elem_id="pairings",
+        )
+        compare = gr.Button("Compare", variant="primary", elem_id="compare-start")
+    return CompareControls(chosen, compare)
+
+
+def compare_result(pairings: Sequence[PairingInfo]) -> Comparison:
+    """The cards and their plane."""
+    return Comparison(pairings, elem_id="comparison", elem_classes="only-compare")
+
+
+def wire_compare(studio: Studio, desk: Desk, controls: CompareControls, shown: Comparison, pieces: Path) -> None:
+    """From a click to the last card; ``/compare`` is the same for programs."""
+    known = studio.pairings()
+    under_way = gr.State(None, time_to_live=int(KEEP_S))  # the line-up, so that Stop can pack what is there
+
+    def compare(
+        photo: OpenedPhoto | None, emotion: VA | None, pairings: list[str], seed: float, seconds: float
+    ) -> Iterator[tuple[dict[str, Any], Lineup | None]]:
+        """Let several composers write for the same photo or point, with the same seed, soundfont and loudness.
+
+        Each value has a card for every composer; the cards are filled one after the other. In the last value each
+        card has its notes, metrics, place in the plane, distance from the target, the seconds its composer worked,
+        and its files, or one sentence that says why there is no piece; ``files`` holds a ZIP of everything, a table
+        and a picture.
+        """
+        try:
+            options = ComposeOptions(seed=int(seed), seconds=float(seconds), target=emotion)
+            chosen = [info for info in known if info.key in pairings]
+            start = line_up(studio, photo, options, chosen, new_folder(pieces))
+            for lineup in compose_all(studio, start):
+                yield lineup_value(lineup), lineup
+            yield lineup_value(replace(lineup, state="packing")), lineup
+            yield lineup_value(pack(studio, lineup)), None
+        except Exception as error:
+            yield failed(sentence(error)), None
+            raise gr.Error(sentence(error), visible=False, print_exception=False) from error
+
+    def pack_what_is_there(lineup: Lineup | None) -> Any:
+        """After Stop: the files of the pieces that are done."""
+        return (lineup_value(pack(studio, lineup)), None) if lineup else (gr.skip(), gr.skip())
+
+    wanted = [desk.photo, desk.plane, controls.pairings, desk.seed, desk.seconds]
+    button = controls.compare
+    button.click(js=START, inputs=controls.pairings, outputs=[shown, button], **IN_PAGE)
+    run = button.click(compare, wanted, [shown, under_way], api_name="compare", trigger_mode="multiple", **HEAVY)
+    run.success(js=END, inputs=shown, outputs=[shown, button], **IN_PAGE)
+    run.failure(js=END, inputs=shown, outputs=[shown, button], **IN_PAGE)
+    stopped = shown.stop(cancels=[run], **IN_PAGE)
+    stopped.then(js=REST_NO_MORE, outputs=button, **IN_PAGE)
+    stopped.then(pack_what_is_there, under_way, [shown, under_way], show_progress="hidden", api_visibility="private")

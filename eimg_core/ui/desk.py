@@ -1,0 +1,92 @@
+"""The desk: what both pages work from. A photo, an emotion to aim at, a length and a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.composer import LARGEST_SEED
+from eimg_core.ui.emotion_plane import EmotionPlane, photo_value
+from eimg_core.ui.faults import sentence
+from eimg_core.ui.photo_input import OpenedPhoto, Photo, example_photos, photo_input
+from eimg_core.ui.protocol import Studio
+from eimg_core.ui.wiring import HEAVY, IN_PAGE
+
+__all__ = ["Desk", "emotion_card", "music_settings", "photo_card", "wire_desk"]
+
+SHORTEST_S, LONGEST_S, USUAL_S = 8, 60, 15
+
+ROLL_DICE = "() => Math.floor(Math.random() * 1000000)"
+SHOW_READING = "(photo) => (photo ? {reading: true} : {})"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The inputs that every composer gets."""
+
+    photo: Photo
+    plane: EmotionPlane
+    seconds: gr.Slider
+    seed: gr.Number
+
+
+def photo_card(examples: Path) -> Photo:
+    """The place for the photo, with the photos of the folder ``examples`` to start from."""
+    with gr.Column(elem_classes="card", min_width=300, scale=10):
+        gr.HTML("<h2>Photo</h2>", apply_default_css=False)
+        photo = photo_input()
+        if shipped := example_photos(examples):
+            gr.Examples(
+                [str(path) for path in shipped],
+                photo,
+                label="Or start from one of these",
+                examples_per_page=len(shipped),
+                elem_id="examples",
+            )
+    return photo
+
+
+def emotion_card() -> EmotionPlane:
+    """The emotion plane."""
+    with gr.Column(elem_classes="card", min_width=300, scale=10):
+        gr.HTML("<h2>Emotion</h2>", apply_default_css=False)
+        return EmotionPlane(elem_id="plane")
+
+
+def music_settings() -> tuple[gr.Slider, gr.Number]:
+    """Length in seconds, and the seed with its dice."""
+    seconds = gr.Slider(
+        SHORTEST_S, LONGEST_S, USUAL_S, step=1, label="Length in seconds", buttons=[], elem_id="seconds"
+    )
+    with gr.Row(elem_id="seed-row"):
+        seed = gr.Number(
+            0,
+            label="Seed",
+            info="The same seed makes the same piece again.",
+            precision=0,
+            minimum=0,
+            maximum=LARGEST_SEED,
+            elem_id="seed",
+        )
+        dice = gr.Button("Roll a new seed", elem_id="dice", min_width=44, scale=0)
+    dice.click(js=ROLL_DICE, outputs=seed, **IN_PAGE)
+    return seconds, seed
+
+
+def wire_desk(studio: Studio, desk: Desk) -> None:
+    """A new photo is read and put into the plane; one that cannot be read is taken away again."""
+
+    def read_photo(photo: OpenedPhoto | None) -> dict[str, Any]:
+        """Read the emotion of a photo: valence and arousal from 1 to 9, each with one standard deviation."""
+        try:
+            return photo_value(studio.read_photo(photo.image)) if photo else {}
+        except Exception as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+
+    photo, plane = desk.photo, desk.plane
+    photo.change(js=SHOW_READING, inputs=photo, outputs=plane, **IN_PAGE)
+    reading = photo.change(read_photo, photo, plane, api_name="read_photo", trigger_mode="always_last", **HEAVY)
+    reading.failure(js="() => null", outputs=photo, **IN_PAGE)

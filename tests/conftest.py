@@ -1,0 +1,55 @@
+"""Fixtures for the tests of the page: an app with a studio that needs no weights, a browser, and a visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fake_studio import FakeStudio, scene
+from tests.shots import CHROMIUM, FLAGS, serving
+from tests.visits import Visit
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("visit")
+
+
+@pytest.fixture(scope="module")
+def studio() -> FakeStudio:
+    return FakeStudio()
+
+
+@pytest.fixture(scope="module")
+def url(studio: FakeStudio, folder: Path) -> Iterator[str]:
+    with serving(studio, folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}")
+    with driver.sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Any, url: str, studio: FakeStudio, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    studio.before_composing, studio.before = None, {}
+    visit = Visit(browser, url, **getattr(request, "param", {}))
+    yield visit
+    visit.page.context.close()
+    assert visit.problems == []
+
+
+@pytest.fixture(scope="module")
+def beach(folder: Path) -> Path:
+    scene("beach").save(folder / "Beach day.jpg")
+    return folder / "Beach day.jpg"

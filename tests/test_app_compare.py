@@ -1,0 +1,227 @@
+"""The page Compare as a visitor meets it, and the line-up behind it."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eimg_core.composer import ComposeOptions
+from eimg_core.emotion import VA
+from eimg_core.errors import InputError
+from eimg_core.ui.lineup import LEVEL_DB, compose_all, line_up, pack
+from tests.fake_studio import PAIRINGS, FakeStudio, scene
+from tests.shots import give_photo, open_comparison
+from tests.visits import CONTRAST, Visit
+
+browser_test = pytest.mark.browser
+
+WHERE = ComposeOptions(seed=3, seconds=8.0, target=VA(7.0, 6.0))
+STATES = "[...document.querySelectorAll('.entry')].map((card) => card.dataset.state)"
+SOUNDING = "[...document.querySelectorAll('audio')].filter((audio) => !audio.paused).length"
+
+
+def fail() -> None:
+    raise InputError("This composer knows no photo without colours.")
+
+
+# ---- without a browser -------------------------------------------------------------------------------------------
+
+
+def test_nobody_to_compare_and_nothing_to_compose_for_are_told(tmp_path: Path) -> None:
+    studio = FakeStudio()
+    with pytest.raises(InputError, match="at least one composer"):
+        line_up(studio, None, WHERE, [], tmp_path)
+    with pytest.raises(InputError, match="Add a photo"):
+        line_up(studio, None, ComposeOptions(), studio.pairings(), tmp_path)
+
+
+def test_every_composer_gets_the_same_and_one_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    studio = FakeStudio(before={"alae+lsr": fail})
+    steps = list(compose_all(studio, line_up(studio, None, WHERE, studio.pairings(), tmp_path)))
+    last = [entry.card for entry in steps[-1].entries]
+    assert [card["state"] for card in last] == ["done", "done", "failed", "done", "done", "done"]
+    assert last[2]["message"] == "This composer knows no photo without colours."
+    assert studio.asked == [WHERE] * 6
+    assert studio.levels == [LEVEL_DB] * 5
+    order = [n for step in steps for n, entry in enumerate(step.entries) if entry.card["state"] == "working"]
+    assert order == sorted(order), "one after the other, in the order of the cards"
+
+
+def test_pieces_stay_when_their_files_cannot_be_packed(tmp_path: Path) -> None:
+    class Full(FakeStudio):
+        def save_comparison(self, *_: Any, **__: Any) -> Any:
+            raise OSError("/srv/secret: no space left on device")
+
+    studio = Full()
+    *_, lineup = compose_all(studio, line_up(studio, None, WHERE, studio.pairings()[:2], tmp_path))
+    packed = pack(studio, lineup)
+    assert packed.state == "done"
+    assert packed.fault is not None
+    assert "secret" not in packed.fault
+    assert [entry.card["state"] for entry in packed.entries] == ["done", "done"]
+
+
+# ---- the page ----------------------------------------------------------------------------------------------------
+
+
+def aim(visit: Visit) -> Any:
+    """On the page Compare, with a target chosen and short pieces."""
+    page = visit.page
+    page.click("#plane .plane-map", position={"x": 200, "y": 120})
+    page.fill("#seconds input[type=number]", "8")
+    page.keyboard.press("Tab")
+    open_comparison(page)
+    return page
+
+
+@browser_test
+def test_cards_fill_one_by_one_in_their_places_and_everything_can_be_kept(
+    visit: Visit, studio: FakeStudio, beach: Path
+) -> None:
+    page = visit.page
+    give_photo(page, beach)
+    page.fill("#seed input", "7")
+    page.keyboard.press("Tab")
+    open_comparison(page)
+    assert page.locator("#compose").is_hidden()
+    gate = threading.Event()
+    studio.before["alae+lsr"] = lambda: gate.wait(60) and None
+    page.click("#compare-start")
+    page.wait_for_selector(".entry:nth-child(3)[data-state=working] .player-bar")
+    assert page.evaluate(STATES) == ["done", "done", "working", "waiting", "waiting", "waiting"]
+    assert page.locator(".mark-entry.placed").count() == 2
+    assert page.locator("#compare-start").is_disabled()
+    places = "[...document.querySelectorAll('.entry')].map((card) => [card.offsetTop, card.offsetHeight])"
+    waiting = page.evaluate(places)
+    gate.set()
+    page.wait_for_selector(".comparison[data-state=done]")
+    assert page.evaluate(STATES) == ["done"] * 6
+    assert page.evaluate(places) == waiting, "a card that fills pushes nothing about"
+    page.wait_for_selector("#compare-start:enabled")
+    assert page.inner_text(".comparison-facts").startswith("Beach day.jpg · seed 7 · 15 s each")
+
+    assert [page.inner_text(f".entry:nth-child({n}) h4") for n in range(1, 7)] == [info.title for info in PAIRINGS]
+    card = page.inner_text(".entry:nth-child(4)")
+    assert "1.6 from the target" in card
+    assert "3.61" in card
+    assert page.locator(".mark-entry.placed").count() == 6
+    assert page.inner_text(".comparison-rows tr:nth-child(4)").split()[-1] == "1.6"
+    page.hover(".entry:nth-child(4) h4")
+    assert page.text_content(".mark-entry.lit text") == page.inner_text(".comparison-rows .lit .entry-number") == "4"
+    page.hover(".mark-entry:has-text('6') .badge")
+    assert page.inner_text(".entry.lit h4") == "VQ-VAE + LSR"
+
+    with page.expect_download() as waiting_for:
+        page.click(".comparison-files a:has-text('ZIP')")
+    assert waiting_for.value.suggested_filename == "beach-day-calm-comparison-seed7.zip"
+    names = zipfile.ZipFile(io.BytesIO(Path(waiting_for.value.path()).read_bytes())).namelist()
+    for info in PAIRINGS:
+        key = info.key.replace("_", "-")
+        assert {f"beach-day-calm-{key}-seed7.{kind}" for kind in ("mid", "wav", "json", "png")} < set(names)
+    assert len(names) == 6 * 4 + 2
+
+
+@browser_test
+def test_stop_keeps_what_is_done_and_some_can_be_compared_again(visit: Visit, studio: FakeStudio) -> None:
+    page = aim(visit)
+    gate = threading.Event()
+    studio.before = {"alae+fnt": fail, "beta_vae+fnt": lambda: gate.wait(60) and None}
+    page.click("#compare-start")
+    page.wait_for_selector(".entry:nth-child(4)[data-state=working]")
+    page.click(".comparison-stop")
+    page.wait_for_selector(".comparison[data-state=done]")
+    gate.set()
+    assert page.evaluate(STATES) == ["done", "failed", "done", "stopped", "stopped", "stopped"]
+    assert "knows no photo without colours" in page.inner_text(".entry:nth-child(2)")
+    with page.expect_download() as waiting:
+        page.click(".comparison-files a:has-text('ZIP')")
+    assert len(zipfile.ZipFile(waiting.value.path()).namelist()) == 2 * 4 + 2
+
+    studio.before = {}
+    asked = len(studio.asked)
+    for title in ("VQ-VAE + FNT", "ALAE + FNT", "ALAE + LSR"):
+        page.click(f"#pairings label:has-text('{title}')")
+    page.click("#compare-start")
+    page.wait_for_function(f"{STATES}.join() === 'done,done,done'")
+    assert page.inner_text(".entry:nth-child(1) h4") == "β-VAE + FNT"
+    assert len(studio.asked) == asked + 3
+
+
+@browser_test
+def test_one_piece_sounds_at_a_time_and_keys_change_between_them_at_the_same_place(visit: Visit) -> None:
+    page = aim(visit)
+    page.click("#compare-start")
+    page.wait_for_selector(".comparison[data-state=done]")
+    audio = "document.querySelector('.entry:nth-child({}) audio')"
+    page.click(".entry:nth-child(2) .deck-play")
+    page.wait_for_function(f"{audio.format(2)}.currentTime > 2")
+    page.keyboard.press("5")
+    page.wait_for_function(f"{audio.format(2)}.paused && {audio.format(5)}.currentTime > 1.8")
+    assert page.evaluate(SOUNDING) == 1
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Space")
+    page.wait_for_function(f"{SOUNDING} === 0")
+    page.keyboard.press("Space")
+    page.wait_for_function(f"!{audio.format(5)}.paused")
+    page.click(".entry:nth-child(1) .deck-play")
+    page.wait_for_function(f"!{audio.format(1)}.paused && {SOUNDING} === 1")
+    page.focus("#seed input")
+    page.keyboard.press("3")
+    assert page.evaluate(f"{audio.format(3)}.paused"), "a digit typed into a field is a digit"
+    page.get_by_role("tab", name="Create").click()
+    page.wait_for_function(f"{SOUNDING} === 0")
+
+
+@browser_test
+def test_without_photo_and_point_or_composer_the_reason_is_told(visit: Visit) -> None:
+    page = visit.page
+    open_comparison(page)
+    page.click("#compare-start")
+    page.wait_for_selector(".comparison[data-state=failed]")
+    assert "Add a photo" in page.inner_text(".comparison-facts")
+    page.click("#plane .plane-map", position={"x": 200, "y": 120})
+    for info in PAIRINGS:
+        page.click(f"#pairings label:has-text('{info.title}')")
+    page.click("#compare-start:enabled")
+    page.wait_for_function("document.querySelector('.comparison-facts').textContent.includes('at least one composer')")
+
+
+@browser_test
+@pytest.mark.parametrize("visit", [{"size": (390, 844), "theme": "dark"}, {"size": (390, 844)}], indirect=True)
+def test_a_phone_shows_the_comparison_in_one_column_that_can_be_read(visit: Visit, studio: FakeStudio) -> None:
+    page = aim(visit)
+    studio.before = {"alae+fnt": fail}
+    page.click("#compare-start")
+    page.wait_for_selector(".comparison[data-state=done]")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.evaluate("new Set([...document.querySelectorAll('.entry')].map((card) => card.offsetLeft)).size") == 1
+    assert page.evaluate(CONTRAST) == []
+
+
+# ---- the API -----------------------------------------------------------------------------------------------------
+
+
+def test_the_named_endpoint_compares(url: str, studio: FakeStudio, folder: Path) -> None:
+    client_library = pytest.importorskip("gradio_client")
+    studio.before_composing, studio.before = None, {}
+    scene("dusk").save(folder / "dusk.jpg")
+    client = client_library.Client(url, verbose=False, download_files=False)
+    job = client.submit(
+        photo=client_library.handle_file(str(folder / "dusk.jpg")),
+        emotion={},
+        pairings=["alae+fnt", "vqvae+fnt"],
+        seed=5,
+        seconds=8,
+        api_name="/compare",
+    )
+    last = job.result(timeout=120)
+    assert [card["pairing"] for card in last["cards"]] == ["vqvae+fnt", "alae+fnt"]
+    assert all(card["state"] == "done" and card["took_s"] >= 0 for card in last["cards"])
+    assert set(last["files"]) == {"zip", "csv", "png"}
+    assert last["target"] == last["photo"]
+    assert studio.asked[-1] == ComposeOptions(seed=5, seconds=8.0)

@@ -1,0 +1,73 @@
+"""A visitor in a real browser, for the tests of the page: what a visitor does, and would complain about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from tests.shots import open_page
+
+# Texts of our own whose contrast with the ground behind them is under 4.5:1.
+CONTRAST = """() => {
+  const parse = (css) => (css.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
+    if (c.length === 3 || c[3] > 0.99) return c; } return [255, 255, 255]; };
+  return [...document.querySelectorAll("h1,h2,h3,p,dt,dd,small,td,th,label span,.entry-number,li,a,button")]
+    .filter((e) => e.offsetParent && !e.disabled && e.textContent.trim() && !e.closest("footer.svelte-zxu34v"))
+    .map((e) => { const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))];
+      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.textContent.trim().slice(0, 30)]; })
+    .filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+class Visit:
+    """A page, and what it asked of the network and complained about."""
+
+    def __init__(self, browser: Any, url: str, **look: Any) -> None:
+        self.url = url
+        self.problems: list[str] = []
+        size, theme = look.get("size", (1280, 900)), look.get("theme", "light")
+        self.page = open_page(_Watched(browser, self), url, size, theme)
+
+    def compose(self) -> None:
+        # Every piece has a sound file of its own; waiting for the state alone could see the piece before, or miss a
+        # working state that is over within a frame.
+        sound = "document.querySelector('.player audio')"
+        before = self.page.evaluate(f"{sound} ? {sound}.src : ''")
+        self.page.click("#compose")
+        self.page.wait_for_function(
+            f"(before) => document.querySelector('.player[data-state=done]') && {sound} && {sound}.src !== before",
+            arg=before,
+        )
+
+    def download(self, label: str) -> tuple[str, bytes]:
+        with self.page.expect_download() as waiting:
+            self.page.click(f".player-files a:text-is('{label}')")
+        return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+
+class _Watched:
+    """A browser whose new pages report console errors, exceptions and requests to other hosts."""
+
+    def __init__(self, browser: Any, visit: Visit) -> None:
+        self.browser, self.visit = browser, visit
+
+    def new_context(self, **options: Any) -> Any:
+        context = self.browser.new_context(**options)
+        host, problems = urlparse(self.visit.url).netloc, self.visit.problems
+
+        def look(request: Any) -> None:
+            target = urlparse(request.url)
+            if target.scheme not in ("data", "blob") and target.netloc != host:
+                problems.append(f"asked another host: {request.url}")
+
+        def listen(page: Any) -> None:
+            page.on("console", lambda line: line.type == "error" and problems.append(f"console: {line.text}"))
+            page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
+
+        context.on("request", look)
+        context.on("page", listen)
+        return context

@@ -44,8 +44,21 @@ def _bridges(root: Path) -> dict[str, dict[str, float]]:
 
 
 def available(root: Path = ASSETS) -> list[str]:
-    """Keys of the pairings whose weights are shipped under ``root``, the default first. Reads no tensors."""
-    return sorted(_bridges(root), key=lambda key: (key != DEFAULT_PAIRING, key))
+    """Keys of the pairings whose weights are shipped under ``root``: the default first, then as the registries list
+    them, music autoencoder by music autoencoder. Reads no tensors."""
+    images, music = list(IMAGE_AUTOENCODERS), list(MUSIC_AUTOENCODERS)
+
+    def place(key: str) -> tuple[bool, int, int]:
+        image_key, music_key, _ = split_key(key)
+        return key != DEFAULT_PAIRING, music.index(music_key), images.index(image_key)
+
+    return sorted((key for key in _bridges(root) if _known(key)), key=place)
+
+
+def _known(key: str) -> bool:
+    """Whether this version has the autoencoders of a pairing."""
+    image_key, music_key, _ = split_key(key)
+    return image_key in IMAGE_AUTOENCODERS and music_key in MUSIC_AUTOENCODERS
 
 
 def variants(pairing: str, root: Path = ASSETS) -> list[str]:
@@ -137,8 +150,9 @@ class Pipeline(Composer):
 
         The photo's pixels join the seed, so that two photos of one seed do not share their chances as well.
         """
-        pixels = 0 if photo is None else zlib.crc32(photo.tobytes())
-        generator = torch.Generator().manual_seed(options.seed + (pixels << 31))
+        # PyTorch's CPU generator takes 32 bits of a seed and drops the others without a word.
+        seed = options.seed if photo is None else zlib.crc32(photo.tobytes(), options.seed)
+        generator = torch.Generator().manual_seed(seed)
         with torch.inference_mode():
             v_y = self.cross_modal.vary(v_y, generator)
             piece = self.music_ae.generate(v_y, seconds=options.seconds, generator=generator, va=[target])[0]

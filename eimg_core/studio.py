@@ -104,11 +104,16 @@ class Studio:
         return self._once("evaluator", load)
 
     def warm_up(self, pairing: str = DEFAULT_PAIRING) -> None:
-        """Load and run everything once, so that the first visitor does not wait."""
+        """Load everything and run the default once, so that the first visitor does not wait."""
         point = VA(6.0, 5.0)
         composition = self.compose(None, pairing, ComposeOptions(seconds=4.0, target=point))
         self.render(composition.piece)
         self._once("reader", lambda: ImageReader.load(self.root))
+        for key in available(self.root):
+            try:
+                self.pipeline(key)
+            except CheckpointError:
+                continue  # whoever asks for this one will be told
 
     # --- what it does -------------------------------------------------------------------------------------------
 

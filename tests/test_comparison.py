@@ -166,7 +166,7 @@ def test_a_pairing_that_fails_on_the_way_leaves_the_others(compose, studio, phot
 @pytest.mark.parametrize(
     ("wished", "message"),
     [
-        ("vqvae+fnt,clip+gpt", "no pairing 'clip+gpt'; choose one of: vqvae+fnt, beta_vae+lsr, vqvae+lsr"),
+        ("vqvae+fnt,clip+gpt", "no pairing 'clip+gpt'; choose one of: vqvae+fnt, vqvae+lsr, beta_vae+lsr"),
         ("vqvae+fnt,all", "no pairing 'all"),
         (" , ", "names no pairing"),
     ],

@@ -76,6 +76,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_piece(pipel
     assert write_midi(other) != first
 
 
+def test_photos_do_not_share_their_chances(pipeline):
+    """One seed, one latent: what is drawn still depends on the photo, or a seed would favour all photos alike."""
+    v_y = pipeline.to_music_latent(pipeline.project(pipeline.embed(photo())))
+    options = ComposeOptions(seed=5, seconds=6.0)
+    drawn = [pipeline.generate(v_y, options, PHOTO_VA, photo(n)) for n in range(6)]
+    assert len({write_midi(piece) for piece in drawn}) == 6
+    assert pipeline.generate(v_y, options, PHOTO_VA, photo(0)) == drawn[0]
+
+
 def test_the_photo_decides_the_latent(pipeline):
     z = [pipeline.project(pipeline.embed(photo(seed))) for seed in (0, 1)]
     assert z[0].shape == (1, pipeline.cross_modal.config.embedding_dim)

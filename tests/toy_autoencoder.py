@@ -1,4 +1,4 @@
-"""An autoencoder as a newcomer would add it: this file, and one line in a registry. It keeps 4 × 4 pixels of a photo."""
+"""An autoencoder as a newcomer would add it: this file, and one line in a registry. It keeps 4 × 4 average colours."""
 
 from __future__ import annotations
 

@@ -107,10 +107,14 @@ def _record(
 
 
 def _requests(composer: Composer, evaluator: Evaluator, seed: int, args: argparse.Namespace) -> dict[str, Any]:
-    """Ask for every point of a grid over the plane, without a photo, and see where the pieces are heard."""
+    """Ask for every point of a grid over the plane, without a photo, and see where the pieces are heard.
+
+    Each point has a seed of its own: with one for all, its chances would count as many times as there are points.
+    """
     axis = np.linspace(*GRID, args.grid)
     asked = np.array([(valence, arousal) for valence in axis for arousal in axis])
-    options = [ComposeOptions(seed, args.seconds, VA(*point)) for point in asked.tolist()]
+    seeds = range(seed * len(asked), (seed + 1) * len(asked))
+    options = [ComposeOptions(s, args.seconds, VA(*point)) for s, point in zip(seeds, asked.tolist(), strict=True)]
     label = f"{composer.key} requests, seed {seed}"
     made = [composer.compose(None, None, one).piece for one in tqdm(options, desc=label, unit="piece")]
     heard = evaluator.judge_many(made)

@@ -180,6 +180,18 @@ def latency(assets: Path) -> str:
         f"({stages}; median of {record['repeats']}, slowest {record['slowest_total_s']:.2f} s) on {record['cores']} "
         f"CPU cores, {record['engine']}; from a cold start to the first piece {record['cold_start_s']:.0f} s. "
         f"`{record['command']}`, {record['date']}."
+    ) + _compared(assets / "results" / "latency-pairings.json")
+
+
+def _compared(path: Path) -> str:
+    """How long the cards of a comparison take."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    warm, cold = record["warm"], record["cold"]
+    return (
+        f"\n\nAll {len(record['pairings'])} pairings for one photo, warm: the first card after "
+        f"**{warm['first_card_s']:.1f} s**, all after **{warm['all_s']:.1f} s** (slowest of {record['repeats']}: "
+        f"{warm['slowest_all_s']:.1f} s); from a cold start {cold['first_card_s']:.1f} s and {cold['all_s']:.1f} s. "
+        f"`{record['command']}`, {record['date']}."
     )
 
 

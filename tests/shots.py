@@ -158,10 +158,23 @@ def shoot_readme(folder: Path) -> None:
             page.click(".player .deck-play")
             page.wait_for_function("document.querySelector('.player audio').currentTime > 4")
             page.wait_for_timeout(700)
-            picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
-            picture.convert("RGB").quantize(256).save(folder / f"{name}.png", optimize=True)  # a third of the bytes
+            keep_small(page, folder / f"{name}.png")
             page.context.close()
+        page = open_page(browser, url, SIZES["desktop"], "light", scale=1.25)
+        give_photo(page, app.EXAMPLES / "evening_meadow.jpg")
+        open_comparison(page)
+        page.click("#compare-start")
+        page.wait_for_selector(".comparison[data-state=done]")
+        page.mouse.move(4, 4)  # so that no card is lit up
+        page.wait_for_timeout(700)
+        keep_small(page, folder / "compare.png", ".comparison")
         browser.close()
+
+
+def keep_small(page: Any, path: Path, part: str | None = None) -> None:
+    """The whole page, or one part of it, in 256 colours: a third of the bytes."""
+    shot = page.locator(part).screenshot() if part else page.screenshot(full_page=True)
+    Image.open(io.BytesIO(shot)).convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def main() -> None:

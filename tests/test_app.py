@@ -159,6 +159,9 @@ def test_from_a_photo_to_music_one_can_hear_and_keep(visit: Visit, studio: FakeS
     page.keyboard.press("Space")  # the play button has the focus: the key must not toggle twice
     page.wait_for_function("document.querySelector('.player audio').paused")
 
+    boxes = [link.bounding_box() for link in page.locator(".player-files a").all()]
+    assert all(b["x"] - (a["x"] + a["width"]) >= 4 for a, b in zip(boxes, boxes[1:], strict=False)), "links stand apart"
+    assert min(box["height"] for box in boxes) >= 30, "and are large enough for a finger"
     name, midi = visit.download("MIDI")
     assert name == f"beach-day-{va.region}-vqvae+fnt-seed0.mid"
     assert notes * 0.8 < len(read_midi(midi).notes) <= notes, "a file has no two notes on one key at once"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
@@ -160,7 +161,7 @@ def test_from_a_photo_to_music_one_can_hear_and_keep(visit: Visit, studio: FakeS
     page.wait_for_function("document.querySelector('.player audio').paused")
 
     boxes = [link.bounding_box() for link in page.locator(".player-files a").all()]
-    assert all(b["x"] - (a["x"] + a["width"]) >= 4 for a, b in zip(boxes, boxes[1:], strict=False)), "links stand apart"
+    assert all(b["x"] - (a["x"] + a["width"]) >= 4 for a, b in itertools.pairwise(boxes)), "links stand apart"
     assert min(box["height"] for box in boxes) >= 30, "and are large enough for a finger"
     name, midi = visit.download("MIDI")
     assert name == f"beach-day-{va.region}-vqvae+fnt-seed0.mid"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from train.tables import BLOCKS, COLUMNS, fill, load_records, render
+from eimg_core.pipeline import available, variants
+from train.tables import BLOCKS, COLUMNS, CONTROL_ORDER, fill, load_records, render
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -104,4 +105,6 @@ def test_records_are_complete():
     for path in sorted((ROOT / "assets/results").glob("pairings-*.json")):
         kept = json.loads(path.read_text(encoding="utf-8"))
         assert len(kept["items"] if "items" in kept else [0] * kept["n"]) == kept["n"], path.name
-    assert {r["row"] for r in load_records(ROOT / "assets/results")} >= {"vqvae+fnt", "constant", "random", "oracle"}
+    checkpoints = ROOT / "assets/checkpoints"
+    rows = {f"{key}@{variant}" for key in available(checkpoints) for variant in variants(key, checkpoints)}
+    assert {r["row"] for r in load_records(ROOT / "assets/results")} == {*rows, *CONTROL_ORDER}

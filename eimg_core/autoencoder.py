@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -59,6 +60,15 @@ class ImageAutoencoder(Autoencoder):
     @abstractmethod
     def image_size(self) -> int:
         """S, pixels on each side."""
+
+    def start_from(self, root: Path) -> None:
+        """Take over what others have learnt; called once before training. Most models begin from nothing.
+
+        Args:
+            root: folder of trained components.
+        Raises:
+            CheckpointError: a component that this model begins with is missing or does not fit.
+        """
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:

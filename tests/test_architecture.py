@@ -23,6 +23,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.midi": 2,
     "eimg_core.images": 2,
     "eimg_core.checkpoints": 2,
+    "eimg_core.effnet_lite": 3,
     "eimg_core.sound": 3,
     "eimg_core.metrics": 3,
     "eimg_core.composer": 3,

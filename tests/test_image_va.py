@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from eimg_core.checkpoints import ASSETS, half, save_component
+from eimg_core.effnet_lite import FEATURES, VARIANTS, EfficientNetLite, LiteVariant, load_lite, pooled
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
 from eimg_core.images import open_photo, to_tensor
-from eimg_core.va.effnet_lite import FEATURES, VARIANTS, EfficientNetLite, LiteVariant, load_lite
-from eimg_core.va.image_reader import READER_FOLDER, ImageReader, Kernel, KernelHead, out_of_group, pooled
+from eimg_core.va.image_reader import READER_FOLDER, ImageReader, Kernel, KernelHead, out_of_group
 from tests.factories import make_mini_data, make_photo
 from train import image_va
 
@@ -73,7 +73,7 @@ def test_fused_sees_what_unfused_sees(net: EfficientNetLite) -> None:
 
 
 def test_padding_puts_the_odd_pixel_right_and_below() -> None:
-    from eimg_core.va.effnet_lite import SameConv2d
+    from eimg_core.effnet_lite import SameConv2d
 
     conv = SameConv2d(1, 1, 3, stride=2, bias=False)
     torch.nn.init.ones_(conv.weight)

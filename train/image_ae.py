@@ -76,6 +76,7 @@ def main(argv: list[str] | None = None) -> None:
     corpus: Corpus = read_oasis(args.data)
     model_class = IMAGE_AUTOENCODERS[args.key]
     model = model_class(make_config(model_class.Config, stage.model))  # type: ignore[call-arg]
+    model.start_from(args.out)
     train = photo_tensor(corpus.split("train"), model.image_size)
     held_out = photo_tensor(corpus.split("val"), model.image_size)
     folder = args.runs / "image_ae" / args.key

@@ -28,9 +28,9 @@ from tqdm import tqdm
 
 from eimg_core.checkpoints import ASSETS, half, read_card, save_component
 from eimg_core.data import Corpus, read_oasis
+from eimg_core.effnet_lite import VARIANTS, ConvNorm, EfficientNetLite, load_lite
 from eimg_core.errors import CheckpointError, DataError
 from eimg_core.images import open_photo
-from eimg_core.va.effnet_lite import VARIANTS, ConvNorm, EfficientNetLite, load_lite
 from eimg_core.va.image_reader import AXES, READER_FOLDER, ImageReader, KernelHead
 
 __all__ = ["convert_backbone", "from_package", "main", "read_features", "train_reader"]

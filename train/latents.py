@@ -35,10 +35,10 @@ from eimg_core import __version__
 from eimg_core.autoencoder import Autoencoder
 from eimg_core.checkpoints import ASSETS, load_model, read_card
 from eimg_core.data import SPLITS, Corpus, load_pieces, read_eimg, read_oasis
+from eimg_core.effnet_lite import load_lite
 from eimg_core.errors import CheckpointError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.va.effnet_lite import load_lite
 from eimg_core.va.image_reader import ImageReader
 from eimg_core.va.music_features import feature_table
 from train.cross_modal import features_of

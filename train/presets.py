@@ -54,6 +54,9 @@ PAPER = Preset(
             ),
             32,
         ),
+        ("image_ae", "effnet"): StageConfig(
+            LoopConfig(epochs=20, learning_rate=1e-3, average=0.99, evaluate_every=5), 32
+        ),
         ("music_ae", "*"): StageConfig(
             LoopConfig(epochs=20, learning_rate=1.5e-3, average=0.995, gradient_clip=0.5, evaluate_every=2),
             32,

@@ -26,11 +26,11 @@ from PIL import Image
 from torch import Tensor
 
 from eimg_core.checkpoints import load_component, read_card
+from eimg_core.effnet_lite import EfficientNetLite, load_lite, pooled
 from eimg_core.emotion import MIDDLE, VA
 from eimg_core.errors import CheckpointError
-from eimg_core.va.effnet_lite import EfficientNetLite, load_lite
 
-__all__ = ["READER_FOLDER", "ImageReader", "ImageReading", "Kernel", "KernelHead", "out_of_group", "pooled"]
+__all__ = ["READER_FOLDER", "ImageReader", "ImageReading", "Kernel", "KernelHead", "out_of_group"]
 
 Array = NDArray[np.float64]
 
@@ -228,12 +228,6 @@ class ImageReader:
             maps = self.net.maps(images.contiguous(memory_format=torch.channels_last))
             rows.append(pooled([maps[stage] for stage in self.stages], self.spreads))
         return torch.cat(rows).double().numpy() if rows else np.zeros((0, 0))
-
-
-def pooled(maps: Sequence[Tensor], spreads: bool) -> Tensor:
-    """Mean, and on wish standard deviation, over the area of each map: (B, C, H, W) each → (B, F)."""
-    means = [one.mean(dim=(2, 3)) for one in maps]
-    return torch.cat(means + [one.std(dim=(2, 3), correction=0) for one in maps] if spreads else means, dim=1)
 
 
 def out_of_group(inverse: Array, targets: Array, groups: Sequence[Hashable]) -> tuple[Array, Array]:

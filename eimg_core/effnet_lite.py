@@ -11,6 +11,7 @@ the right and the bottom.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from eimg_core.checkpoints import load_component
 from eimg_core.errors import CheckpointError
 
-__all__ = ["FEATURES", "VARIANTS", "EfficientNetLite", "LiteVariant", "load_lite"]
+__all__ = ["FEATURES", "VARIANTS", "EfficientNetLite", "LiteVariant", "load_lite", "pooled"]
 
 FEATURES = 1280  # channels of the head, in every variant
 _STEM = 32
@@ -187,6 +188,12 @@ def load_lite(folder: Path) -> EfficientNetLite:
     except RuntimeError as fault:
         raise CheckpointError(f"The tensors of {folder.name} do not fit {key}; convert them again.") from fault
     return net.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload,no-any-return]
+
+
+def pooled(maps: Sequence[Tensor], spreads: bool) -> Tensor:
+    """Mean, and on wish standard deviation, over the area of each map: (B, C, H, W) each → (B, F)."""
+    means = [one.mean(dim=(2, 3)) for one in maps]
+    return torch.cat(means + [one.std(dim=(2, 3), correction=0) for one in maps] if spreads else means, dim=1)
 
 
 def _as_trained(images: Tensor) -> Tensor:

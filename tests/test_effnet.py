@@ -1,0 +1,70 @@
+"""The autoencoder with borrowed eyes: what it takes over, what training must leave alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from eimg_core.checkpoints import save_component
+from eimg_core.effnet_lite import VARIANTS, EfficientNetLite, LiteVariant, load_lite
+from eimg_core.emotion import VA
+from eimg_core.errors import CheckpointError
+from eimg_core.image_ae.effnet import EffNet, EffNetConfig
+from eimg_core.images import to_tensor
+from eimg_core.va.image_reader import ImageReader
+from tests.factories import make_photo
+
+CONFIG = replace(EffNetConfig.tiny(), backbone="seen")
+VARIANT = LiteVariant(CONFIG.width, CONFIG.depth, CONFIG.side)
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A folder of components with one trained backbone; its weights are large enough to see something."""
+    monkeypatch.setitem(VARIANTS, "seen", VARIANT)
+    weights = EffNet(EffNetConfig.tiny()).eyes.state_dict()
+    save_component(tmp_path / "backbone" / "seen", weights, {"kind": "backbone", "key": "seen"})
+    return tmp_path
+
+
+def test_it_sees_what_the_photo_reader_sees(root):
+    model = EffNet(CONFIG).eval()
+    model.start_from(root)
+    photos = [make_photo(VA(v, 5), np.random.default_rng(1)).resize((48, 48)) for v in (2, 4, 5, 6, 8)]
+    seen = model.encode(torch.stack([to_tensor(photo, model.image_size) for photo in photos]))
+    reader = ImageReader(load_lite(root / "backbone/seen"), CONFIG.stages, spreads=True)
+    assert seen.std(dim=0).max() > 0.1
+    np.testing.assert_allclose(seen.numpy(), reader.features(photos), rtol=1e-4, atol=1e-5)
+
+
+def test_training_leaves_the_eyes_alone():
+    model = EffNet(EffNetConfig.tiny()).train()
+    assert model.decoder.training
+    assert not any(module.training for module in model.eyes.modules())
+    images = torch.rand(6, 3, 32, 32) * 2 - 1
+    before = model.encode(images)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-2, weight_decay=0.1)
+    for step in range(3):
+        optimizer.zero_grad()
+        model.loss(images, step).total.backward()
+        optimizer.step()
+    assert torch.equal(model.encode(images), before)
+
+
+def test_a_missing_or_different_backbone_is_one_sentence(root):
+    with pytest.raises(CheckpointError, match="effnet sees through unseen"):
+        EffNet(replace(CONFIG, backbone="unseen")).start_from(root)
+    with pytest.raises(CheckpointError, match="another variant than seen"):
+        EffNet(replace(CONFIG, depth=1.0)).start_from(root)
+    EffNet(EffNetConfig.tiny()).start_from(root / "nowhere")  # it names none, so it needs none
+
+
+def test_what_ships_by_default_is_the_backbone_that_its_config_describes():
+    config = EffNetConfig()
+    assert VARIANTS[config.backbone] == LiteVariant(config.width, config.depth, config.side)
+    model = EffNet(config)
+    assert (model.latent_dim, model.painted_size) == (3968, 64)
+    assert isinstance(model.eyes, EfficientNetLite)

@@ -1,6 +1,6 @@
 """How long a visitor waits: photo → playable audio, warm, stage by stage.
 
-    python -m benchmarks.latency [--pairing vqvae+fnt] [--seconds 15] [--repeats 10] [--out assets/results/latency.json]
+    python -m benchmarks.latency [--pairing effnet+fnt] [--seconds 15] [--repeats 10] [--out FILE.json]
 
 The photo is an example that ships. The first run warms everything and is not counted; start-up is measured apart, in a
 fresh process. Medians over the repeats, each with another seed.

@@ -27,8 +27,8 @@ _PHOTO, _TARGET, _PIECE = "#d97742", "#22303c", "#2a7f8e"
 _LOW_HAND, _HIGH_HAND = "#2a7f8e", "#d97742"
 _MIDDLE_C = 60
 
-# Okabe and Ito (2008), "Color Universal Design", without yellow and black, which white paper and ink take away; each
-# with the colour of a number that can be read on it.
+# Okabe and Ito (2008), "Color Universal Design", without yellow and black, which white paper and ink take away, and
+# two of our own; each with the colour of a number that can be read on it.
 _COLOURS = (
     ("#0072b2", "white"),
     ("#d55e00", "white"),
@@ -36,6 +36,8 @@ _COLOURS = (
     ("#cc79a7", "black"),
     ("#e69f00", "black"),
     ("#56b4e9", "black"),
+    ("#4d4d4d", "white"),
+    ("#8c510a", "white"),
 )
 _BADGE = 0.27  # radius of a numbered point, in units of the plane
 

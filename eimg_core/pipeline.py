@@ -29,7 +29,7 @@ __all__ = ["DEFAULT_PAIRING", "Pipeline", "available", "split_key", "variants"]
 
 ModelLoader = Callable[[Path, Mapping[str, type[Any]]], tuple[Any, dict[str, Any]]]
 
-DEFAULT_PAIRING = "vqvae+fnt"
+DEFAULT_PAIRING = "effnet+fnt"
 _SAME_PLACE = 0.05  # a target this near to the photo's own emotion is not a wish to move
 
 

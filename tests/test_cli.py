@@ -18,6 +18,7 @@ from PIL import Image
 from eimg_core.__main__ import main
 from eimg_core.emotion import VA, distance
 from eimg_core.midi.notes import read_midi
+from eimg_core.pipeline import DEFAULT_PAIRING
 
 FIELDS = {
     "pairing", "seed", "seconds", "photo", "target", "piece", "metrics", "timings_s", "files", "version",
@@ -42,7 +43,7 @@ def test_a_photo_gives_four_files_that_agree(photo, tmp_path, capsys):
     assert sorted(p.name for p in out.iterdir()) == ["beach.json", "beach.mid", "beach.png", "beach.wav"]
     record = json.loads((out / "beach.json").read_text())
     assert set(record) >= FIELDS
-    assert (record["seed"], record["seconds"], record["pairing"]) == (3, 6.0, "vqvae+fnt")
+    assert (record["seed"], record["seconds"], record["pairing"]) == (3, 6.0, DEFAULT_PAIRING)
     for point in ("photo", "target", "piece"):
         assert 0 <= record[point]["valence"] <= 10
         assert 0 <= record[point]["arousal"] <= 10
@@ -180,7 +181,10 @@ def test_odd_files_work(name, data, tmp_path):
         (["--valence", "nan", "--arousal", "5"], "from 1 to 9, not nan and 5"),
         (["--valence", "7", "--arousal", "5", "--seed", "-4"], "seed must be"),
         (["--valence", "7", "--arousal", "5", "--takes", "0"], "takes must be from 1"),
-        (["--valence", "7", "--arousal", "5", "--pairing", "a+b"], "no pairing 'a+b'; choose one of: vqvae+fnt"),
+        (
+            ["--valence", "7", "--arousal", "5", "--pairing", "a+b"],
+            f"no pairing 'a+b'; choose one of: {DEFAULT_PAIRING}",
+        ),
         (["--valence", "7", "--arousal", "5", "--pairing", "vqvae+fnt,a+b"], "no pairing 'a+b'; choose one of: "),
         (["none.jpg"], "none.jpg"),
         (["--requests", "none.csv"], "none.csv"),
@@ -196,7 +200,7 @@ def test_wrong_usage_is_exit_code_2_and_one_line(arguments, message, tmp_path, c
 def test_pairings_are_listed(capsys):
     assert main(["pairings", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert rows[0]["key"] == "vqvae+fnt"
+    assert rows[0]["key"] == DEFAULT_PAIRING
     assert rows[0]["default"] is True
     assert main(["pairings"]) == 0
     assert "(default)" in capsys.readouterr().out

@@ -244,7 +244,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     pairing = f"{args.image}+{args.music}"
     component = f"cross_modal/{pairing}@{args.variant}"
-    stage = stage_of(args, "cross_modal", args.variant)
+    stage = stage_of(args, "cross_modal", f"{args.image}@{args.variant}", args.variant)
     photos, clips = read_oasis(args.data), read_eimg(args.data)
     folders: dict[str, Path] = {
         "image": args.out / "image_ae" / args.image,

@@ -32,12 +32,12 @@ def arguments(description: str | None, keys: list[str] | None = None) -> argpars
     return parser
 
 
-def stage_of(args: argparse.Namespace, kind: str, key: str) -> StageConfig:
-    """The preset's stage with the command line's seed and changes."""
+def stage_of(args: argparse.Namespace, kind: str, *keys: str) -> StageConfig:
+    """The preset's stage of the first key that it names, with the command line's seed and changes."""
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)  # the first weights; every later step seeds itself
-    stage = PRESETS[args.preset].stage(kind, key)
+    stage = PRESETS[args.preset].stage(kind, *keys)
     loop: LoopConfig = override(replace(stage.loop, seed=args.seed), args.set)
     return replace(stage, loop=loop)
 

@@ -5,7 +5,7 @@
 const METRICS = { polyphony_rate: "polyphony", pitch_entropy: "pitch entropy", groove_consistency: "groove" };
 const PIECE_FILES = { mid: "MIDI", wav: "WAV", png: "Picture", json: "Details" };
 const ALL_FILES = { zip: "Everything (ZIP)", csv: "Table", png: "Picture" };
-const COLOURS = 6; // in the style sheet; a seventh composer shares the first one's and has its own number
+const COLOURS = 8; // in the style sheet; a ninth composer shares the first one's and has its own number
 const BADGE = 9, APART = 2 * BADGE + 1;
 
 const find = (selector) => element.querySelector(selector);

@@ -64,7 +64,7 @@ class EffNet(ImageAutoencoder):
 
     Config = EffNetConfig
     config: EffNetConfig
-    title = "EfficientNet"
+    title = "EffNet"
     reference = "Tan & Le 2019"
 
     def __init__(self, config: EffNetConfig | None = None) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from eimg_core.checkpoints import save_component
-from eimg_core.effnet_lite import VARIANTS, EfficientNetLite, LiteVariant, load_lite
+from eimg_core.effnet_lite import VARIANTS, LiteVariant, load_lite
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
 from eimg_core.image_ae.effnet import EffNet, EffNetConfig
@@ -67,4 +67,3 @@ def test_what_ships_by_default_is_the_backbone_that_its_config_describes():
     assert VARIANTS[config.backbone] == LiteVariant(config.width, config.depth, config.side)
     model = EffNet(config)
     assert (model.latent_dim, model.painted_size) == (3968, 64)
-    assert isinstance(model.eyes, EfficientNetLite)

@@ -61,14 +61,17 @@ class ImageAutoencoder(Autoencoder):
     def image_size(self) -> int:
         """S, pixels on each side."""
 
-    def start_from(self, root: Path) -> None:
+    def start_from(self, root: Path) -> dict[str, Any]:
         """Take over what others have learnt; called once before training. Most models begin from nothing.
 
         Args:
             root: folder of trained components.
+        Returns:
+            What the model's card should say of where it began: hashes and licences.
         Raises:
             CheckpointError: a component that this model begins with is missing or does not fit.
         """
+        return {}
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from eimg_core.checkpoints import save_component
+from eimg_core.checkpoints import read_card, save_component
 from eimg_core.effnet_lite import VARIANTS, LiteVariant, load_lite
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
@@ -32,7 +32,8 @@ def root(tmp_path, monkeypatch):
 
 def test_it_sees_what_the_photo_reader_sees(root):
     model = EffNet(CONFIG).eval()
-    model.start_from(root)
+    origin = model.start_from(root)
+    assert origin["depends_on"]["backbone"] == read_card(root / "backbone" / CONFIG.backbone)["sha256"]
     photos = [make_photo(VA(v, 5), np.random.default_rng(1)).resize((48, 48)) for v in (2, 4, 5, 6, 8)]
     seen = model.encode(torch.stack([to_tensor(photo, model.image_size) for photo in photos]))
     reader = ImageReader(load_lite(root / "backbone/seen"), CONFIG.stages, spreads=True)

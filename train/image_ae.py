@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
     corpus: Corpus = read_oasis(args.data)
     model_class = IMAGE_AUTOENCODERS[args.key]
     model = model_class(make_config(model_class.Config, stage.model))  # type: ignore[call-arg]
-    model.start_from(args.out)
+    origin = model.start_from(args.out)
     train = photo_tensor(corpus.split("train"), model.image_size)
     held_out = photo_tensor(corpus.split("val"), model.image_size)
     folder = args.runs / "image_ae" / args.key
@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
     save_model(
         args.out / "image_ae" / args.key,
         model,
-        card(args, "image_ae", args.key, stage, [corpus], metrics=metrics),
+        card(args, "image_ae", args.key, stage, [corpus], **origin, metrics=metrics),
     )
     sheet(model, held_out[:10], folder / "reconstructions.png")
 

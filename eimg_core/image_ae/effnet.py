@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
+from eimg_core.checkpoints import read_card
 from eimg_core.effnet_lite import EfficientNetLite, LiteVariant, load_lite, pooled
 from eimg_core.errors import CheckpointError
 from eimg_core.trainable import LossTerms, Objective
@@ -105,15 +106,15 @@ class EffNet(ImageAutoencoder):
         """Pixels on each side of what the decoder paints, before it is enlarged: 64."""
         return int(_SEED_SIDE * 2 ** len(self.config.channels))
 
-    def start_from(self, root: Path) -> None:
-        """Put the trained weights of ``config.backbone`` into the encoder.
+    def start_from(self, root: Path) -> dict[str, Any]:
+        """Put the trained weights of ``config.backbone`` into the encoder; the card keeps their hash and licence.
 
         Raises:
             CheckpointError: they are missing, damaged or of another variant.
         """
         name = self.config.backbone
         if not name:
-            return
+            return {}
         folder = root / "backbone" / name
         if not folder.exists():
             raise CheckpointError(
@@ -123,6 +124,8 @@ class EffNet(ImageAutoencoder):
         if trained.variant != self.eyes.variant:
             raise CheckpointError(f"The config of effnet describes another variant than {name}; make them agree.")
         self.eyes.load_state_dict(trained.state_dict())
+        card = read_card(folder)
+        return {"depends_on": {"backbone": card["sha256"]}, "licence_of_backbone": card.get("licence", "not stated")}
 
     def train(self, mode: bool = True) -> EffNet:
         """The encoder always evaluates."""

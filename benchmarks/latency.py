@@ -19,6 +19,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.pairings import example
 from eimg_core import __version__
 from eimg_core.checkpoints import ASSETS
 from eimg_core.composer import ComposeOptions
@@ -42,9 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "latency.json")
     args = parser.parse_args(argv)
 
-    examples = ASSETS.parent / "examples"
-    manifest = json.loads((examples / "manifest.json").read_text(encoding="utf-8"))
-    path = examples / (manifest[0] if isinstance(manifest, list) else manifest["examples"][0])["file"]
+    path = example()
     studio = Studio()
     runs: list[dict[str, float]] = []
     for repeat in range(args.repeats + 1):

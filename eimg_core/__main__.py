@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eimg_core.composer import ComposeOptions, Composition
+from eimg_core.composer import COMPARED_DB, ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, EimgError, InputError
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _ALL = "all"
-_COMPARED_DB = -20.0  # pieces that are compared are equally loud
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
@@ -191,7 +190,7 @@ def _compare(
     for pairing in pairings:
         known = entries[0][0].photo_va if entries else None  # the photo is read once
         try:
-            entries.append(_one(studio, photo, pairing, options, f"{stem}-{pairing}", args, _COMPARED_DB, known))
+            entries.append(_one(studio, photo, pairing, options, f"{stem}-{pairing}", args, COMPARED_DB, known))
         except EimgError as error:
             _fail(f"{stem}-{pairing}: {error}")
     if entries:

@@ -16,9 +16,21 @@ from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import Piece
 
-__all__ = ["LARGEST_SEED", "LONGEST_S", "SHORTEST_S", "ComposeOptions", "Composer", "Composition", "Progress"]
+__all__ = [
+    "COMPARED_DB",
+    "LARGEST_SEED",
+    "LONGEST_S",
+    "ONCE_FOR_ALL",
+    "SHORTEST_S",
+    "ComposeOptions",
+    "Composer",
+    "Composition",
+    "Progress",
+]
 
 SHORTEST_S, LONGEST_S = 4.0, 120.0
+COMPARED_DB = -20.0  # dBFS over the parts that sound: pieces that are compared are equally loud, and all can reach it
+ONCE_FOR_ALL = ("load", "read_photo")  # stages whose cost falls on whichever pairing comes first
 LARGEST_SEED = 2**31 - 1
 
 Progress = Callable[[str, float], None]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from eimg_core.composer import ComposeOptions
+from eimg_core.composer import COMPARED_DB, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
-from eimg_core.ui.lineup import LEVEL_DB, compose_all, line_up, pack
+from eimg_core.ui.lineup import compose_all, line_up, pack
 from tests.fake_studio import PAIRINGS, FakeStudio, scene
 from tests.shots import give_photo, open_comparison
 from tests.visits import CONTRAST, Visit
@@ -47,7 +47,7 @@ def test_every_composer_gets_the_same_and_one_that_fails_does_not_stop_the_other
     assert [card["state"] for card in last] == ["done", "done", "failed", "done", "done", "done"]
     assert last[2]["message"] == "This composer knows no photo without colours."
     assert studio.asked == [WHERE] * 6
-    assert studio.levels == [LEVEL_DB] * 5
+    assert studio.levels == [COMPARED_DB] * 5
     order = [n for step in steps for n, entry in enumerate(step.entries) if entry.card["state"] == "working"]
     assert order == sorted(order), "one after the other, in the order of the cards"
 

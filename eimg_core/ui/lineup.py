@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eimg_core.composer import ComposeOptions, Composition
+from eimg_core.composer import COMPARED_DB, ONCE_FOR_ALL, ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.ui.faults import sentence
@@ -21,9 +21,6 @@ from eimg_core.ui.take import make_take, take_value
 from eimg_core.ui.work import stages_of
 
 __all__ = ["Entry", "Lineup", "compose_all", "line_up", "pack"]
-
-LEVEL_DB = -20.0  # dBFS over the parts that sound: below what soft and loud pieces reach, so that all can have it
-NOT_ITS_OWN = ("load", "read_photo")  # stages that are done once for all, and so say nothing about a composer
 
 
 @dataclass(frozen=True)
@@ -99,13 +96,13 @@ def _compose_one(studio: Studio, lineup: Lineup, n: int) -> Generator[Lineup, No
     try:
         take = yield from stages_of(
             lambda tell: make_take(
-                studio, lineup.photo, entry.pairing, lineup.options, lineup.folder, tell, lineup.photo_va, LEVEL_DB
+                studio, lineup.photo, entry.pairing, lineup.options, lineup.folder, tell, lineup.photo_va, COMPARED_DB
             ),
             lambda stage, done: lineup.having(
                 n, replace(entry, card={"state": "working", "stage": stage, "done": round(done, 3)})
             ),
         )
-        took_s = sum(seconds for stage, seconds in take.composition.timings_s.items() if stage not in NOT_ITS_OWN)
+        took_s = sum(seconds for stage, seconds in take.composition.timings_s.items() if stage not in ONCE_FOR_ALL)
         card = {**take_value(take, entry.title), "took_s": round(took_s, 2)}
         entry = replace(entry, card=card, composition=take.composition, files=take.files)
     except Exception as error:

@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
         opened = time.perf_counter()
         composition = studio.compose(photo, args.pairing, ComposeOptions(seed=repeat, seconds=args.seconds))
         composed = time.perf_counter()
-        data = studio.render(composition.piece).wav_bytes()
+        data = studio.render(composition.played).wav_bytes()
         ended = time.perf_counter()
         assert len(data) > 44
         stages = {name: value for name, value in composition.timings_s.items() if name != "load"}

@@ -4,6 +4,9 @@
     python -m eimg_core compose --valence 7 --arousal 3          an emotion becomes music
     python -m eimg_core compose --requests FILE.csv              many emotions in one run
     python -m eimg_core compose PHOTO --pairing all              every pairing for one photo, compared
+    python -m eimg_core story PHOTO PHOTO [PHOTO ...]            one piece that moves through several photos
+    python -m eimg_core retell FILE.mid --valence 3 --arousal 2  the same tune with another emotion
+    python -m eimg_core extend FILE.mid --seconds 40             a piece that goes on
     python -m eimg_core pairings [--json]                        what is shipped
     python -m eimg_core render FILE.mid --out FILE.wav           play a MIDI file
     python -m eimg_core evaluate-midi FILE.mid [FILE.mid ...]    metrics and heard emotion, JSON lines
@@ -26,7 +29,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eimg_core.composer import COMPARED_DB, ComposeOptions, Composition
+from eimg_core.composer import COMPARED_DB, USUAL_TAKES, ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, EimgError, InputError
 
@@ -38,12 +41,13 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _ALL = "all"
+_MOST_VERSIONS = 26
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One piece to make, before takes: a photo or a target, and the stem of its files."""
+    """One piece to make, before versions: a photo or a target, and the stem of its files."""
 
     stem: str
     photo: Path | None
@@ -123,29 +127,24 @@ def _compose(args: argparse.Namespace) -> int:
     studio = Studio()
     wished = args.pairing or DEFAULT_PAIRING
     compares = wished == _ALL or "," in wished
-    if not 1 <= args.takes <= 26:
-        raise InputError(f"The number of takes must be from 1 to 26, not {args.takes}.")
-    options = ComposeOptions(seed=args.seed, seconds=args.seconds)
+    if not 1 <= args.versions <= _MOST_VERSIONS:
+        raise InputError(f"The number of versions must be from 1 to {_MOST_VERSIONS}, not {args.versions}.")
+    options = _options(args)
     jobs = _jobs(args)
     problems = 0
     if compares:
         pairings, problems = _loadable(studio, wished)
     else:
         studio.pipeline(wished)
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write to {args.out.name}: {error.strerror}. Choose another folder with --out."
-        ) from error
+    _writable(args)
     for job in jobs:
         try:
             if isinstance(job, str):
                 raise InputError(job)
             photo = open_photo(job.photo) if job.photo else None
-            for take in range(args.takes):
-                seeded = replace(options, seed=job.seed + take, target=job.target)
-                stem = job.stem if take == 0 else f"{job.stem}-{take + 1}"
+            for version in range(args.versions):
+                seeded = replace(options, seed=job.seed + version, target=job.target)
+                stem = job.stem if version == 0 else f"{job.stem}-{version + 1}"
                 if compares:
                     problems += _compare(studio, photo, pairings, seeded, stem, args)
                 else:
@@ -214,8 +213,20 @@ def _one(
 ) -> tuple[Composition, dict[str, Path]]:
     """Compose, play, save and say so."""
     composition = studio.compose(photo, pairing, options, photo_va=photo_va)
+    return _kept(studio, composition, stem, args, level_db, photo)
+
+
+def _kept(
+    studio: Studio,
+    composition: Composition,
+    stem: str,
+    args: argparse.Namespace,
+    level_db: float | None = None,
+    photo: Image | None = None,
+) -> tuple[Composition, dict[str, Path]]:
+    """Play, save and say so."""
     started = time.perf_counter()
-    waveform = None if args.no_audio else studio.render(composition.piece, level_db)
+    waveform = None if args.no_audio else studio.render(composition.played, level_db)
     if waveform is not None:
         timings = {**composition.timings_s, "render": time.perf_counter() - started}
         composition = replace(composition, timings_s=timings)
@@ -225,6 +236,63 @@ def _one(
     target = composition.target_va
     print(f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {where}", flush=True)
     return composition, files
+
+
+def _options(args: argparse.Namespace) -> ComposeOptions:
+    return ComposeOptions(args.seed, args.seconds, takes=args.takes, expressive=not args.as_written)
+
+
+def _story(args: argparse.Namespace) -> int:
+    from eimg_core.images import open_photo
+    from eimg_core.pipeline import DEFAULT_PAIRING
+    from eimg_core.studio import Studio
+
+    studio = Studio()
+    photos = [open_photo(path) for path in args.photos]
+    composition = studio.journey(photos, args.pairing or DEFAULT_PAIRING, _options(args))
+    _kept(studio, composition, "story", _writable(args))
+    return 0
+
+
+def _retell(args: argparse.Namespace) -> int:
+    from eimg_core.midi.notes import read_midi
+    from eimg_core.pipeline import DEFAULT_PAIRING
+    from eimg_core.studio import Studio
+
+    target = _target(args.valence, args.arousal)
+    if target is None:
+        raise InputError("Say with which emotion to tell it again: give --valence and --arousal, each from 1 to 9.")
+    studio, piece = Studio(), read_midi(args.file, straighten=True)
+    composition = studio.retell(piece, args.pairing or DEFAULT_PAIRING, target, _options(args))
+    _kept(studio, composition, f"{args.file.stem}-retold", _writable(args))
+    return 0
+
+
+def _extend(args: argparse.Namespace) -> int:
+    from eimg_core.midi.notes import read_midi
+    from eimg_core.pipeline import DEFAULT_PAIRING
+    from eimg_core.studio import Studio
+
+    studio, piece = Studio(), read_midi(args.file, straighten=True)
+    target = _target(args.valence, args.arousal) or studio.listen(piece)
+    composition = studio.extend(piece, args.pairing or DEFAULT_PAIRING, target, _options(args))
+    _kept(studio, composition, f"{args.file.stem}-extended", _writable(args))
+    return 0
+
+
+def _writable(args: argparse.Namespace) -> argparse.Namespace:
+    """The arguments, once their output folder is there.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write to {args.out.name}: {error.strerror}. Choose another folder with --out."
+        ) from error
+    return args
 
 
 def _pairings(args: argparse.Namespace) -> int:
@@ -305,23 +373,45 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
-    compose = commands.add_parser("compose", help="photos or emotions become music")
+    made = argparse.ArgumentParser(add_help=False)  # what every command that composes has
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--seconds", type=float, default=15.0)
+    made.add_argument(
+        "--takes",
+        type=int,
+        default=USUAL_TAKES,
+        help=f"compose so many and keep the one heard nearest to the target (default {USUAL_TAKES})",
+    )
+    made.add_argument("--as-written", action="store_true", help="without a pianist's dynamics, timing and pedal")
+    made.add_argument("--out", type=Path, default=Path("outputs"))
+    made.add_argument("--valence", type=float, help="1 unpleasant - 9 pleasant")
+    made.add_argument("--arousal", type=float, help="1 calm - 9 excited")
+    made.add_argument("--no-audio", action="store_true", help="leave out the WAV")
+    made.add_argument("--no-figure", action="store_true", help="leave out the PNG")
+
+    compose = commands.add_parser("compose", help="photos or emotions become music", parents=[made])
     compose.add_argument("photos", nargs="*", type=Path, metavar="PHOTO")
     compose.add_argument(
         "--pairing", help=f"see the command pairings; {_ALL}, or several with commas between, are compared"
     )
-    compose.add_argument("--seed", type=int, default=0)
-    compose.add_argument("--seconds", type=float, default=15.0)
-    compose.add_argument("--takes", type=int, default=1, help="take k uses seed + k - 1")
-    compose.add_argument("--out", type=Path, default=Path("outputs"))
-    compose.add_argument("--valence", type=float, help="1 unpleasant - 9 pleasant")
-    compose.add_argument("--arousal", type=float, help="1 calm - 9 excited")
+    compose.add_argument("--versions", type=int, default=1, help="separate pieces; version k uses seed + k - 1")
     compose.add_argument(
         "--requests", type=Path, metavar="FILE.csv", help="columns name, valence, arousal, optional seed"
     )
-    compose.add_argument("--no-audio", action="store_true", help="leave out the WAV")
-    compose.add_argument("--no-figure", action="store_true", help="leave out the PNG")
     compose.set_defaults(run=_compose)
+
+    story = commands.add_parser("story", help="one piece that moves through 2 to 8 photos", parents=[made])
+    story.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    story.set_defaults(run=_story, seconds=40.0)
+
+    retell = commands.add_parser("retell", help="the tune of a MIDI file with another emotion", parents=[made])
+    retell.set_defaults(run=_retell)
+    extend = commands.add_parser("extend", help="a MIDI file, going on until --seconds", parents=[made])
+    extend.set_defaults(run=_extend, seconds=40.0)
+    for command in (retell, extend):
+        command.add_argument("file", type=Path, metavar="FILE.mid")
+    for command in (story, retell, extend):
+        command.add_argument("--pairing", help="see the command pairings")
 
     pairings = commands.add_parser("pairings", help="what is shipped")
     pairings.add_argument("--json", action="store_true")

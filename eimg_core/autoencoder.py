@@ -17,9 +17,10 @@ from torch import Tensor
 from eimg_core.emotion import VA
 from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.notes import Piece
+from eimg_core.request import Request
 from eimg_core.trainable import Trainable
 
-__all__ = ["Autoencoder", "ImageAutoencoder", "MusicAutoencoder"]
+__all__ = ["Autoencoder", "ComposingAutoencoder", "ImageAutoencoder", "MusicAutoencoder"]
 
 _ACTIVE = 0.01  # variance
 
@@ -87,6 +88,8 @@ class MusicAutoencoder(Autoencoder):
 
     uses_va: ClassVar[bool] = False
     """Whether ``generate`` follows a given emotion beyond what v_y says."""
+    pretrains: ClassVar[bool] = False
+    """Whether training begins with excerpts of other music, see ``train/music_ae.py``."""
 
     def sample(self, piece: Piece, va: VA | None = None) -> MusicSample:
         """One training example of a piece, at most 15 s of it."""
@@ -101,7 +104,22 @@ class MusicAutoencoder(Autoencoder):
         """v_y: a batch of B examples → (B, D). Posterior means, never samples."""
 
     @abstractmethod
+    def step_logits(self, batch: Any, latents: Tensor) -> Sequence[Tensor]:
+        """Teacher-forced logits of the steps of a batch, played from given v_y (B, D): one (B, T, classes) per field
+        of ``eimg_core.midi.codec``."""
+
+    @abstractmethod
     def generate(
         self, latents: Tensor, *, seconds: float, generator: torch.Generator, va: Sequence[VA] | None = None
     ) -> list[Piece]:
         """Play v_y: (B, D) → B pieces of about ``seconds``. All randomness comes from ``generator``."""
+
+
+class ComposingAutoencoder(MusicAutoencoder):
+    """One that composes: it follows a wished emotion, keeps a tune, goes on from an opening, moves along a path."""
+
+    uses_va = True
+
+    @abstractmethod
+    def compose(self, latents: Tensor, request: Request, generator: torch.Generator) -> list[Piece]:
+        """Play v_y (B, D), or paths of them (B, P, D), with everything that a ``Request`` asks for."""

@@ -20,8 +20,10 @@ __all__ = [
     "COMPARED_DB",
     "LARGEST_SEED",
     "LONGEST_S",
+    "MOST_TAKES",
     "ONCE_FOR_ALL",
     "SHORTEST_S",
+    "USUAL_TAKES",
     "ComposeOptions",
     "Composer",
     "Composition",
@@ -32,6 +34,7 @@ SHORTEST_S, LONGEST_S = 4.0, 120.0
 COMPARED_DB = -20.0  # dBFS over the parts that sound: pieces that are compared are equally loud, and all can reach it
 ONCE_FOR_ALL = ("load", "read_photo")  # stages whose cost falls on whichever pairing comes first
 LARGEST_SEED = 2**31 - 1
+USUAL_TAKES, MOST_TAKES = 4, 16
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of the work that is done, 0 to 1."""
@@ -45,6 +48,9 @@ class ComposeOptions:
         seed: the same seed, photo and pairing give the same piece, byte for byte.
         seconds: length of the piece, 4 to 120.
         target: the emotion to aim at; ``None`` means the photo's own.
+        takes: so many are composed, and the one that the guide hears nearest to the target is kept. 1 leaves the guide
+            out, as every plain row of a table does.
+        expressive: played by a pianist (``eimg_core.performance``) rather than as written.
     Raises:
         InputError: a value is out of range.
     """
@@ -52,12 +58,16 @@ class ComposeOptions:
     seed: int = 0
     seconds: float = 15.0
     target: VA | None = None
+    takes: int = 1
+    expressive: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
             raise InputError(f"The seed must be a whole number from 0 to {LARGEST_SEED}, not {self.seed}.")
         if not SHORTEST_S <= self.seconds <= LONGEST_S:
             raise InputError(f"The length must be {SHORTEST_S:g} to {LONGEST_S:g} seconds, not {self.seconds:g}.")
+        if not 1 <= self.takes <= MOST_TAKES:
+            raise InputError(f"The number of takes must be from 1 to {MOST_TAKES}, not {self.takes}.")
         if self.target is not None and self.target != self.target.clamped():
             raise InputError(
                 f"Valence and arousal must be from 1 to 9, not {self.target.valence:g} and {self.target.arousal:g}."
@@ -69,7 +79,7 @@ class Composition:
     """A piece and how it came about.
 
     Args:
-        piece: the music.
+        piece: the music as written; what is measured and judged.
         pairing: key of the composer, such as ``vqvae+fnt``.
         options: what was asked for.
         photo_va: emotion read from the photo; ``None`` when there was none.
@@ -79,6 +89,7 @@ class Composition:
         timings_s: stage → seconds.
         notes: remarks for the person who asked.
         variant: of the pairing's bridge, such as ``eimg2``; "" where there is none.
+        performance: the piece as a pianist plays it; ``None`` where it is played as written.
     """
 
     piece: Piece
@@ -91,6 +102,12 @@ class Composition:
     timings_s: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     variant: str = ""
+    performance: Piece | None = None
+
+    @property
+    def played(self) -> Piece:
+        """What sounds, and what a MIDI file holds."""
+        return self.performance or self.piece
 
 
 class Composer(ABC):

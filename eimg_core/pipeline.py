@@ -1,11 +1,16 @@
-"""A pairing at work: photo → v_x → z_x → ṽ_y → notes. The paper's Fig. 2, at inference."""
+"""A pairing at work: photo → v_x → z_x → ṽ_y → notes. The paper's Fig. 2, at inference.
+
+Beyond the paper, several takes can be made in one batch, of which the guide keeps the best; and a music autoencoder
+that composes can tell a piece again with another emotion, go on with it, or move through several photos.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +18,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from eimg_core.autoencoder import ImageAutoencoder, MusicAutoencoder
+from eimg_core.autoencoder import ComposingAutoencoder, ImageAutoencoder, MusicAutoencoder
 from eimg_core.checkpoints import ASSETS, load_model, read_card
 from eimg_core.composer import ComposeOptions, Composer, Composition, Progress
 from eimg_core.cross_modal import BRIDGES, Bridge
@@ -21,15 +26,21 @@ from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import to_tensor
+from eimg_core.midi.attributes import key_of
 from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.music_ae.tvae import BARS
+from eimg_core.request import Request, notes_in_beats, tune_of
+from eimg_core.takes import Take, best_take, weigh
+from eimg_core.va.guide import GUIDE_FOLDER, Guide
 
 __all__ = ["DEFAULT_PAIRING", "Pipeline", "available", "split_key", "variants"]
 
 ModelLoader = Callable[[Path, Mapping[str, type[Any]]], tuple[Any, dict[str, Any]]]
 
 DEFAULT_PAIRING = "effnet+fnt"
+_LEAST_NOTES = 4  # of a piece that can be told again or continued
 _SAME_PLACE = 0.05  # a target this near to the photo's own emotion is not a wish to move
 
 
@@ -81,10 +92,18 @@ class Pipeline(Composer):
     The steps ``embed``, ``project``, ``to_music_latent`` and ``generate`` are public, so that each can be looked at.
     """
 
-    def __init__(self, key: str, image_ae: ImageAutoencoder, cross_modal: Bridge, music_ae: MusicAutoencoder) -> None:
+    def __init__(
+        self,
+        key: str,
+        image_ae: ImageAutoencoder,
+        cross_modal: Bridge,
+        music_ae: MusicAutoencoder,
+        guide: Guide | None = None,
+    ) -> None:
         self.key, self.variant = key, cross_modal.variant
         self.title = f"{image_ae.title} + {music_ae.title}"
         self.image_ae, self.cross_modal, self.music_ae = image_ae, cross_modal, music_ae
+        self.guide = guide
 
     @classmethod
     def load(cls, key: str, root: Path = ASSETS, load: ModelLoader = load_model) -> Pipeline:
@@ -114,7 +133,8 @@ class Pipeline(Composer):
                     f"The bridge {pairing} was trained on another {name} autoencoder; run "
                     f"`python -m train.cross_modal {image_key} {music_key}` again."
                 )
-        return cls(key, image_ae, bridge, music_ae)
+        guide, _ = load(root / GUIDE_FOLDER, {"guide": Guide}) if (root / GUIDE_FOLDER).exists() else (None, {})
+        return cls(key, image_ae, bridge, music_ae, guide)
 
     # --- the steps ----------------------------------------------------------------------------------------------
 
@@ -146,7 +166,11 @@ class Pipeline(Composer):
         return self.cross_modal.to_music(z)
 
     def generate(self, v_y: Tensor, options: ComposeOptions, target: VA, photo: Image | None = None) -> Piece:
-        """Notes of ṽ_y, brought to rest at the wished length.
+        """Notes of ṽ_y, brought to rest at the wished length: the best of the wished number of takes."""
+        return best_take(self.takes(v_y, options, target, photo)).piece
+
+    def takes(self, v_y: Tensor, options: ComposeOptions, target: VA, photo: Image | None = None) -> list[Take]:
+        """All takes of ṽ_y (1, music_dim), made in one batch and weighed by the guide; one alone is not weighed.
 
         The photo's pixels join the seed, so that two photos of one seed do not share their chances as well.
         """
@@ -154,9 +178,16 @@ class Pipeline(Composer):
         seed = options.seed if photo is None else zlib.crc32(photo.tobytes(), options.seed)
         generator = torch.Generator().manual_seed(seed)
         with torch.inference_mode():
-            v_y = self.cross_modal.vary(v_y, generator)
-            piece = self.music_ae.generate(v_y, seconds=options.seconds, generator=generator, va=[target])[0]
-        return ring_out(piece, options.seconds)
+            v_y = self.cross_modal.vary(v_y.expand(options.takes, -1), generator)
+            wishes = [self.cross_modal.wish(target)] * options.takes
+            pieces = self.music_ae.generate(v_y, seconds=options.seconds, generator=generator, va=wishes)
+        return self._weighed([ring_out(piece, options.seconds) for piece in pieces], target)
+
+    def _weighed(self, pieces: Sequence[Piece], target: VA) -> list[Take]:
+        if len(pieces) == 1 or self.guide is None:
+            return [Take(piece, None, 0.0, 0.0) for piece in pieces]
+        heard = [self.guide.read(piece) if piece.notes else None for piece in pieces]
+        return weigh(pieces, heard, target)
 
     # --- the walk -----------------------------------------------------------------------------------------------
 
@@ -190,3 +221,119 @@ class Pipeline(Composer):
         return Composition(
             piece, self.key, options, photo_va, target, timings_s=timings, notes=tuple(notes), variant=self.variant
         )
+
+    # --- beyond one piece for one photo --------------------------------------------------------------------------
+
+    def retell(self, piece: Piece, target: VA, options: ComposeOptions) -> Composition:
+        """The same tune at another point of the plane: its melody stays, what is under it and the tempo change.
+
+        Raises:
+            InputError: the music autoencoder cannot keep a tune, or the piece has too few notes.
+        """
+        composer = self._composer("keep a tune")
+        self._needs_notes(piece)
+        request = Request(
+            options.seconds,
+            self._wishes([target], options.takes),
+            key=key_of(piece),
+            tempo_bpm=piece.tempo_bpm,
+            bar=_bar(piece),
+            tune=tune_of(piece),
+        )
+        return self._ask(composer, self._feature(piece), request, options, target)
+
+    def extend(self, piece: Piece, target: VA, options: ComposeOptions) -> Composition:
+        """The piece, going on: its notes up to its last chord, then new ones until ``options.seconds``.
+
+        Raises:
+            InputError: the music autoencoder cannot go on from an opening, or the piece has too few notes, or it
+                already has the wished length.
+        """
+        composer = self._composer("go on from a piece")
+        self._needs_notes(piece)
+        if options.seconds < piece.duration_s + 2.0:
+            raise InputError(
+                f"The piece already lasts {piece.duration_s:.0f} s; ask for at least {piece.duration_s + 2:.0f} s."
+            )
+        last = piece.notes[-1].start_s
+        opening = [note for note in piece.notes if note.start_s < last - 0.01]
+        request = Request(
+            options.seconds,
+            self._wishes([target], options.takes),
+            key=key_of(piece),
+            tempo_bpm=piece.tempo_bpm,
+            bar=_bar(piece),
+            opening=notes_in_beats(opening, piece.tempo_bpm),
+        )
+        return self._ask(composer, self._feature(piece), request, options, target)
+
+    def journey(self, stops: Sequence[tuple[Image | None, VA]], options: ComposeOptions) -> Composition:
+        """One piece whose emotion moves through several photos, or points of the plane, evenly over its length.
+
+        Args:
+            stops: 2 to 8 of them: a photo and its emotion, or ``None`` and a point.
+            options: the target is not used.
+        Raises:
+            InputError: the music autoencoder cannot move, or there are too few or too many stops.
+        """
+        composer = self._composer("move from one emotion to another")
+        if not 2 <= len(stops) <= 8:
+            raise InputError(f"A story needs 2 to 8 photos, not {len(stops)}.")
+        places = [self.place_of(photo, va) for photo, va in stops]
+        path = torch.stack([self.to_music_latent(z)[0] for z in places])  # (P, music_dim)
+        seed = options.seed
+        for photo, _ in stops:
+            seed = seed if photo is None else zlib.crc32(photo.tobytes(), seed)
+        points = [va for _, va in stops]
+        request = Request(options.seconds, self._wishes(points, options.takes))
+        middle = VA(*(sum(axis) / len(points) for axis in zip(*((p.valence, p.arousal) for p in points), strict=True)))
+        return self._ask(composer, path[None], request, replace(options, seed=seed & 0x7FFFFFFF), middle)
+
+    @torch.inference_mode()
+    def place_of(self, photo: Image | None, va: VA) -> Tensor:
+        """A photo's place among the music, or that of a point in the plane: (1, E)."""
+        return self.moved(None, None, va) if photo is None else self.project(self.embed(photo))
+
+    def _ask(
+        self,
+        composer: ComposingAutoencoder,
+        v_y: Tensor,
+        request: Request,
+        options: ComposeOptions,
+        target: VA,
+    ) -> Composition:
+        """Takes of a request for one v_y (1, D) or path (1, P, D), and the best of them."""
+        started = time.perf_counter()
+        generator = torch.Generator().manual_seed(options.seed)
+        with torch.inference_mode():
+            pieces = composer.compose(v_y.expand(options.takes, *v_y.shape[1:]), request, generator)
+        piece = best_take(self._weighed(pieces, target)).piece
+        timings = {"generate": time.perf_counter() - started}
+        return Composition(piece, self.key, options, None, target, timings_s=timings, variant=self.variant)
+
+    @torch.inference_mode()
+    def _feature(self, piece: Piece) -> Tensor:
+        """v_y of a piece: (1, D)."""
+        return self.music_ae.encode(self.music_ae.collate([self.music_ae.sample(piece)]))
+
+    def _wishes(self, points: Sequence[VA], takes: int) -> Tensor:
+        wishes = [self.cross_modal.wish(point) for point in points]
+        path = torch.tensor([(wish.valence, wish.arousal) for wish in wishes])
+        return path.expand(takes, -1, -1)
+
+    def _composer(self, what: str) -> ComposingAutoencoder:
+        if isinstance(self.music_ae, ComposingAutoencoder):
+            return self.music_ae
+        able = [key for key, kind in MUSIC_AUTOENCODERS.items() if issubclass(kind, ComposingAutoencoder)]
+        raise InputError(f"{self.title} cannot {what}; choose a pairing that ends in {' or '.join(able)}.")
+
+    @staticmethod
+    def _needs_notes(piece: Piece) -> None:
+        if len({note.start_s for note in piece.notes}) < _LEAST_NOTES:
+            raise InputError(f"The piece has fewer than {_LEAST_NOTES} notes one after another; give a longer one.")
+
+
+def _bar(piece: Piece) -> int | None:
+    """Beats in a bar of the piece where a composing autoencoder knows such bars."""
+    above, below = piece.meter
+    return above if below == 4 and above in BARS else None

@@ -27,6 +27,7 @@ from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.metrics.quality import quality
 from eimg_core.midi.notes import Piece, write_midi
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.performance import perform
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.sound.render import Waveform, match_loudness, render
 from eimg_core.va.evaluator import Evaluator
@@ -107,7 +108,7 @@ class Studio:
         """Load everything and run the default once, so that the first visitor does not wait."""
         point = VA(6.0, 5.0)
         composition = self.compose(None, pairing, ComposeOptions(seconds=4.0, target=point))
-        self.render(composition.piece)
+        self.render(composition.played)
         self._once("reader", lambda: ImageReader.load(self.root))
         for key in available(self.root):
             try:
@@ -129,7 +130,8 @@ class Studio:
         progress: Progress | None = None,
         photo_va: VA | None = None,
     ) -> Composition:
-        """Compose, then measure: quality metrics and the emotion that the evaluator hears.
+        """Compose, measure and perform: quality metrics and the emotion that the evaluator hears, in what is written;
+        then a pianist plays it, if ``options.expressive``.
 
         ``photo_va`` is the emotion of the photo where it has been read before, so that it is not read again.
         """
@@ -140,17 +142,45 @@ class Studio:
             progress("reading the photo", 0.05)
         if photo is not None and photo_va is None:
             photo_va = self.read_photo(photo).va.clamped()
-        read = time.perf_counter()
-        composition = pipeline.compose(photo, photo_va, options, progress)
-        composed = time.perf_counter()
-        measured = quality(composition.piece)
+        timings = {"load": loaded - started, "read_photo": time.perf_counter() - loaded}
+        return self._finished(pipeline.compose(photo, photo_va, options, progress), timings)
+
+    def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
+        """The same tune with another emotion; see ``Pipeline.retell``."""
+        return self._finished(self.pipeline(pairing).retell(piece, target, options))
+
+    def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
+        """The piece, going on until ``options.seconds``; see ``Pipeline.extend``."""
+        return self._finished(self.pipeline(pairing).extend(piece, target, options))
+
+    def journey(self, photos: Sequence[Image | VA], pairing: str, options: ComposeOptions) -> Composition:
+        """One piece that moves through photos, or points of the plane; see ``Pipeline.journey``."""
+        stops = [(None, p) if isinstance(p, VA) else (p, self.read_photo(p).va.clamped()) for p in photos]
+        return self._finished(self.pipeline(pairing).journey(stops, options))
+
+    def listen(self, piece: Piece) -> VA:
+        """Where the evaluator hears a piece.
+
+        Raises:
+            InputError: the piece has no notes.
+            CheckpointError: the evaluator is missing or damaged.
+        """
+        return (self._evaluator() or Evaluator.load(self.root)).judge(piece)
+
+    def _finished(self, composition: Composition, timings_s: Mapping[str, float] | None = None) -> Composition:
+        """Measured and performed."""
+        started = time.perf_counter()
+        piece, options = composition.piece, composition.options
+        measured = quality(piece)
         evaluator = self._evaluator()
-        heard = evaluator.judge(composition.piece) if evaluator and composition.piece.notes else None
+        heard = evaluator.judge(piece) if evaluator and piece.notes else None
+        measured_at = time.perf_counter()
+        played = perform(piece, composition.target_va, options.seed) if options.expressive and piece.notes else None
         timings = {
-            "load": loaded - started,
-            "read_photo": read - loaded,
+            **(timings_s or {}),
             **composition.timings_s,
-            "measure": time.perf_counter() - composed,
+            "measure": measured_at - started,
+            "perform": time.perf_counter() - measured_at,
         }
         return replace(
             composition,
@@ -161,6 +191,7 @@ class Studio:
                 "groove_consistency": measured.groove_consistency,
             },
             timings_s=timings,
+            performance=played,
         )
 
     def render(self, piece: Piece, level_db: float | None = None) -> Waveform:
@@ -181,7 +212,7 @@ class Studio:
         """Write ``<stem>.mid``, ``.json`` and, where wanted, ``.wav`` and ``.png``; returns suffix → path."""
         folder.mkdir(parents=True, exist_ok=True)
         files = {"mid": folder / f"{stem}.mid", "json": folder / f"{stem}.json"}
-        write_midi(composition.piece, files["mid"], title=f"{composition.pairing} seed {composition.options.seed}")
+        write_midi(composition.played, files["mid"], title=f"{composition.pairing} seed {composition.options.seed}")
         if waveform is not None:
             files["wav"] = folder / f"{stem}.wav"
             files["wav"].write_bytes(waveform.wav_bytes())
@@ -236,6 +267,8 @@ def describe(composition: Composition, files: dict[str, str]) -> dict[str, Any]:
         "variant": composition.variant,
         "seed": composition.options.seed,
         "seconds": composition.options.seconds,
+        "takes": composition.options.takes,
+        "expressive": composition.performance is not None,
         "seconds_made": round(composition.piece.duration_s, 3),
         "note_count": len(composition.piece.notes),
         "tempo_bpm": round(composition.piece.tempo_bpm, 2),

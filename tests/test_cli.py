@@ -67,8 +67,8 @@ def test_the_same_request_gives_the_same_bytes(photo, tmp_path):
     assert not (tmp_path / "a/beach.png").exists()
 
 
-def test_a_take_can_be_made_again_alone(photo, tmp_path):
-    assert compose(photo, "--takes", 2, "--seed", 4, "--no-audio", "--no-figure", out=tmp_path / "two") == 0
+def test_a_version_can_be_made_again_alone(photo, tmp_path):
+    assert compose(photo, "--versions", 2, "--seed", 4, "--no-audio", "--no-figure", out=tmp_path / "two") == 0
     assert compose(photo, "--seed", 5, "--no-audio", "--no-figure", out=tmp_path / "one") == 0
     assert json.loads((tmp_path / "two/beach-2.json").read_text())["seed"] == 5
     assert (tmp_path / "two/beach-2.mid").read_bytes() == (tmp_path / "one/beach.mid").read_bytes()
@@ -181,6 +181,7 @@ def test_odd_files_work(name, data, tmp_path):
         (["--valence", "nan", "--arousal", "5"], "from 1 to 9, not nan and 5"),
         (["--valence", "7", "--arousal", "5", "--seed", "-4"], "seed must be"),
         (["--valence", "7", "--arousal", "5", "--takes", "0"], "takes must be from 1"),
+        (["--valence", "7", "--arousal", "5", "--versions", "0"], "versions must be from 1"),
         (
             ["--valence", "7", "--arousal", "5", "--pairing", "a+b"],
             f"no pairing 'a+b'; choose one of: {DEFAULT_PAIRING}",
@@ -215,7 +216,7 @@ def test_standard_output_is_for_results_alone():
 
 
 def test_render_and_evaluate_a_midi_file(tmp_path, capsys):
-    assert compose("--valence", 6, "--arousal", 7, "--no-audio", "--no-figure", out=tmp_path) == 0
+    assert compose("--valence", 6, "--arousal", 7, "--as-written", "--no-audio", "--no-figure", out=tmp_path) == 0
     capsys.readouterr()
     midi = tmp_path / "piece.mid"
     assert main(["render", str(midi), "--out", str(tmp_path / "x.wav")]) == 0

@@ -126,7 +126,7 @@ def test_the_table_says_what_the_records_say(compose, photo, tmp_path):
         far = math.dist(written["target"].values(), written["piece"].values())
         assert float(row["distance"]) == pytest.approx(far, abs=2e-4)
         own = {stage: took for stage, took in written["timings_s"].items() if stage not in ("load", "read_photo")}
-        assert set(own) == {"embed", "generate", "measure", "render"}
+        assert set(own) == {"embed", "generate", "measure", "perform", "render"}
         assert float(row["took_s"]) == pytest.approx(sum(own.values()))
 
 
@@ -139,7 +139,7 @@ def test_compared_or_alone_a_pairing_makes_the_same_notes(compose, photo, tmp_pa
 
 
 def test_a_broken_pairing_costs_one_sentence(compose, photo, tmp_path, capsys):
-    assert compose(photo, "--pairing", "all", "--takes", 2, "--no-audio", "--no-figure", "--out", tmp_path / "out") == 2
+    assert compose(photo, "--pairing", "all", "--versions", 2, "--no-audio", "--no-figure", "--out", tmp_path / "out") == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1
     assert f"{BROKEN}: The bridge" in error[0]

@@ -8,7 +8,7 @@ the photos of the validation split are heard nearest to them, by the guide, is w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,10 +28,12 @@ from eimg_core.data import Corpus, load_pieces, read_eimg, read_oasis
 from eimg_core.data.pairs import PairSampler
 from eimg_core.emotion import VA, pairwise_distance
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.images import open_photo
 from eimg_core.metrics.emotion_match import correlation, emotion_match
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.va.guide import Guide
+from eimg_core.va.image_reader import ImageReader
 from train.image_ae import photo_tensor
 from train.loop import Batches, fit
 from train.music_ae import samples_of
@@ -50,6 +52,7 @@ __all__ = [
 ]
 
 _CLIPS_PER_PHOTO = 2  # in a mixed batch
+_AT_ONCE = 64  # pieces composed in one batch
 _REQUESTS = 400  # pieces that the guide listens to before a bridge is done
 
 
@@ -197,12 +200,16 @@ def held_out(model: Bridge, images: EmotionData, music: EmotionData, head: VAHea
 
 
 @torch.no_grad()
-def _listen(model: Bridge, music_ae: MusicAutoencoder, z: Tensor, guide: Guide, seed: int) -> Any:
-    """What the guide hears in the pieces of some places in the shared space: (N, E) → (N, 2)."""
+def _listen(model: Bridge, music_ae: MusicAutoencoder, z: Tensor, wishes: Sequence[VA], guide: Guide, seed: int) -> Any:
+    """What the guide hears in the pieces of places in the shared space, played for wishes: (N, E) → (N, 2)."""
     generator = torch.Generator().manual_seed(seed)
-    return guide.read_many(
-        music_ae.generate(model.vary(model.to_music(z), generator), seconds=CLIP_S, generator=generator)
-    )
+    parts = []
+    for first in range(0, len(z), _AT_ONCE):
+        rows = slice(first, first + _AT_ONCE)
+        v_y = model.vary(model.to_music(z[rows]), generator)
+        told = [model.wish(va) for va in wishes[rows]]
+        parts.append(guide.read_many(music_ae.generate(v_y, seconds=CLIP_S, generator=generator, va=told)))
+    return np.concatenate(parts)
 
 
 @torch.no_grad()
@@ -211,22 +218,30 @@ def correct_by_ear(
 ) -> None:
     """Ask for the emotions of training clips, listen, and let the bridge correct its requests and the gap by it."""
     asked = music.va[torch.randperm(len(music.va), generator=torch.Generator().manual_seed(0))[:_REQUESTS]]
-    z = torch.stack([model.place_of(VA(*va)) for va in asked.tolist()])
-    model.correct(asked, torch.from_numpy(_listen(model, music_ae, z, guide, seed=0)).to(asked.dtype))
+    points = [VA(*va) for va in asked.tolist()]
+    z = torch.stack([model.place_of(va) for va in points])
+    model.correct(asked, torch.from_numpy(_listen(model, music_ae, z, points, guide, seed=0)).to(asked.dtype))
     model.close_gap(images)
 
 
 @torch.no_grad()
 def heard(
-    model: Bridge, music_ae: MusicAutoencoder, images: EmotionData, guide: Guide, seeds: tuple[int, ...] = (0, 1, 2)
+    model: Bridge,
+    music_ae: MusicAutoencoder,
+    images: EmotionData,
+    readings: Sequence[VA],
+    guide: Guide,
+    seeds: tuple[int, ...] = (0, 1, 2),
 ) -> dict[str, float]:
     """Compose for photos and let the guide listen: what chooses between variants.
 
+    Args:
+        readings: the emotion that the photo reader sees in each photo, as the app has it.
     Returns:
         ``distance``: mean VA distance from photo to piece over all seeds; ``r_valence``, ``r_arousal``; ``n``.
     """
     z = model.place_images(images.latents)
-    points = [_listen(model, music_ae, z, guide, seed) for seed in seeds]
+    points = [_listen(model, music_ae, z, readings, guide, seed) for seed in seeds]
     match = emotion_match(np.tile(images.va.numpy(), (len(seeds), 1)), np.concatenate(points))
     return {
         "distance": match.distance,
@@ -275,7 +290,8 @@ def main(argv: list[str] | None = None) -> None:
 
     batches: Batches = BATCHES[args.variant](images["train"], music["train"], stage.batch_size, args.seed)
     numbers = fit(model, batches, stage.loop, folder=args.runs / component, evaluate=evaluate, label=component)
-    guide = Guide.load(args.out)
+    guide, reader = Guide.load(args.out), ImageReader.load(args.out)
+    readings = [reader.read(open_photo(item.path)).va.clamped() for item in photos.split("val")]
     if isinstance(model, SoftBridge):
         correct_by_ear(model, music_ae, guide, images["train"], music["train"])
     save_model(
@@ -289,7 +305,7 @@ def main(argv: list[str] | None = None) -> None:
             [photos, clips],
             pairing=pairing,
             depends_on={name: read_card(folder)["sha256"] for name, folder in folders.items()},
-            metrics={"val": numbers, "val_heard": heard(model, music_ae, images["val"], guide)},
+            metrics={"val": numbers, "val_heard": heard(model, music_ae, images["val"], readings, guide)},
         ),
     )
 

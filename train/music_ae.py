@@ -1,6 +1,9 @@
 """Train a music autoencoder on the piano clips.
 
     python -m train.music_ae fnt --data DIR [--preset paper|smoke] [--seed 0]
+    python -m train.music_ae tvae --data DIR [--leave-out emopia]
+
+A model that ``pretrains`` first practises on excerpts of POP909 and EMOPIA, then is tuned on the clips.
 
 Writes ``music_ae/<key>`` under ``--out``. The card holds the teacher-forced accuracy of each field on held-out clips
 and the cross-entropy with the true and with shuffled latents: a latent that is not used costs nothing when shuffled.
@@ -8,6 +11,8 @@ and the cross-entropy with the true and with shuffled latents: a latent that is 
 
 from __future__ import annotations
 
+import argparse
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,16 +21,20 @@ import torch
 
 from eimg_core.autoencoder import MusicAutoencoder
 from eimg_core.checkpoints import save_model
-from eimg_core.data import Corpus, Split, load_pieces, read_eimg
+from eimg_core.data import Corpus, Split, load_pieces, read_eimg, read_emopia, read_pop909
 from eimg_core.midi.batch import MusicSample
 from eimg_core.midi.codec import FIELDS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.music_ae.decoder import token_cross_entropy
+from eimg_core.va.guide import Guide
 from train.loop import fit
 from train.stage import arguments, card, make_config, stage_of
+from train.windows import excerpt_samples
 
 __all__ = ["ClipBatches", "main", "samples_of"]
 
+_PRACTICE = {"pop909": read_pop909, "emopia": read_emopia}
+_CLOSING = 300  # excerpts with a real ending beside the clips
 _POOL = 8  # batches whose clips are sorted by length together, to spare padding
 
 
@@ -80,8 +89,7 @@ def held_out(model: MusicAutoencoder, samples: Sequence[MusicSample], seed: int 
         here = slice(first, first + len(rows))
         first += len(rows)
         n = int(batch.mask.sum())
-        logits = model.decoder(batch.steps, batch.tempo_class, latents[here])  # type: ignore[operator]
-        other = model.decoder(batch.steps, batch.tempo_class, shuffled[here])  # type: ignore[operator]
+        logits, other = model.step_logits(batch, latents[here]), model.step_logits(batch, shuffled[here])
         sums["loss"] += n * float(token_cross_entropy(logits, batch.steps, batch.mask))
         sums["loss_shuffled_z"] += n * float(token_cross_entropy(other, batch.steps, batch.mask))
         for index, (field, field_logits) in enumerate(zip(FIELDS, logits, strict=True)):
@@ -92,17 +100,49 @@ def held_out(model: MusicAutoencoder, samples: Sequence[MusicSample], seed: int 
     return {**means, "accuracy": sum(means[f"accuracy_{field}"] for field in FIELDS) / len(FIELDS)}
 
 
+def practise(
+    model: MusicAutoencoder, args: argparse.Namespace, clips: Sequence[MusicSample]
+) -> tuple[list[Corpus], list[MusicSample]]:
+    """Train on excerpts of long pieces together with the clips.
+
+    Returns:
+        The data sets used, and excerpts with real endings, which the clips lack: they stay in the training.
+    """
+    corpora = [read(args.data) for name, read in _PRACTICE.items() if name not in args.leave_out]
+    stage = stage_of(args, "music_pretrain", args.key)
+    guide = Guide.load(args.out)
+    samples, held = list(clips), []
+    for corpus in corpora:
+        samples += excerpt_samples(model, corpus, args.runs / "cache", guide, ["train"])
+        held += excerpt_samples(model, corpus, args.runs / "cache", guide, ["val"])
+    fit(
+        model,
+        ClipBatches(model, samples, stage.batch_size, args.seed),
+        stage.loop,
+        folder=args.runs / "music_pretrain" / args.key,
+        evaluate=lambda m: held_out(m, held),  # type: ignore[arg-type]
+        label=f"{args.key}, practising",
+    )
+    closing = [sample for sample in samples if math.isfinite(getattr(sample, "end_beats", math.inf))]
+    return corpora, closing[:: max(1, len(closing) // _CLOSING)]
+
+
 def main(argv: list[str] | None = None) -> None:
-    args = arguments(__doc__, list(MUSIC_AUTOENCODERS)).parse_args(argv)
+    parser = arguments(__doc__, list(MUSIC_AUTOENCODERS))
+    parser.add_argument(
+        "--leave-out", nargs="+", default=[], choices=list(_PRACTICE), help="data sets not to practise on"
+    )
+    args = parser.parse_args(argv)
     stage = stage_of(args, "music_ae", args.key)
     corpus = read_eimg(args.data)
     pieces = load_pieces(corpus, args.runs / "cache")
     model_class = MUSIC_AUTOENCODERS[args.key]
     model = model_class(make_config(model_class.Config, stage.model))  # type: ignore[call-arg]
-    val = samples_of(model, corpus, pieces, "val")
+    train, val = (samples_of(model, corpus, pieces, split) for split in ("train", "val"))
+    practised, closing = practise(model, args, train) if model.pretrains else ([], [])
     numbers = fit(
         model,
-        ClipBatches(model, samples_of(model, corpus, pieces, "train"), stage.batch_size, args.seed),
+        ClipBatches(model, [*train, *closing], stage.batch_size, args.seed),
         stage.loop,
         folder=args.runs / "music_ae" / args.key,
         evaluate=lambda m: held_out(m, val),  # type: ignore[arg-type]
@@ -112,7 +152,7 @@ def main(argv: list[str] | None = None) -> None:
     save_model(
         args.out / "music_ae" / args.key,
         model,
-        card(args, "music_ae", args.key, stage, [corpus], metrics=metrics),
+        card(args, "music_ae", args.key, stage, [corpus, *practised], metrics=metrics),
     )
 
 

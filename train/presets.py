@@ -61,6 +61,16 @@ PAPER = Preset(
             LoopConfig(epochs=20, learning_rate=1.5e-3, average=0.995, gradient_clip=0.5, evaluate_every=2),
             32,
         ),
+        ("music_pretrain", "tvae"): StageConfig(
+            LoopConfig(
+                epochs=4, learning_rate=1.2e-3, warmup_steps=200, average=0.995, weight_decay=1e-2, bfloat16=True
+            ),
+            32,
+        ),
+        ("music_ae", "tvae"): StageConfig(
+            LoopConfig(epochs=16, learning_rate=6e-4, average=0.99, weight_decay=1e-2, bfloat16=True, evaluate_every=2),
+            32,
+        ),
         ("cross_modal", "paper"): StageConfig(
             LoopConfig(epochs=12, learning_rate=5e-4, average=0.99, weight_decay=1e-2), 16
         ),
@@ -80,6 +90,7 @@ SMOKE = Preset(
     "smoke",
     {
         ("image_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
+        ("music_pretrain", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8),
         ("music_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
         ("cross_modal", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 4, {"tiny": True}),
     },

@@ -197,8 +197,16 @@ class Bridge(Trainable):
         wanted = torch.stack([self.place_of(VA(*point)) for point in images.va.tolist()]).mean(dim=0)
         self.gap.copy_(wanted - F.normalize(self.embed_images(images.latents), dim=-1).mean(dim=0))
 
+    def wish(self, va: VA) -> VA:
+        """What to ask for so that this emotion is heard; a variant may have learnt that it differs."""
+        return va
+
     def place_of(self, va: VA) -> Tensor:
-        """The mean embedding of music with this emotion, interpolated on the map: (E,)."""
+        """The mean embedding of music to ask for so that this emotion is heard, interpolated on the map: (E,)."""
+        return self._mapped(self.wish(va))
+
+    def _mapped(self, va: VA) -> Tensor:
+        """The map at an emotion, (E,)."""
         point = va.clamped()
         valence, arousal = ((x - LOW) / (HIGH - LOW) * 2 - 1 for x in (point.valence, point.arousal))
         # grid_sample wants (x, y) = (last axis, first axis); the map's first axis is valence.

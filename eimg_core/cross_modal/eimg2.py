@@ -97,8 +97,10 @@ class SoftBridge(Bridge):
     def survey(self, images: EmotionData, music: EmotionData) -> None:
         """As every bridge, and the covariance of what the training clips' emotions do not explain."""
         super().survey(images, music)
-        explained = self.to_music(torch.stack([super(SoftBridge, self).place_of(VA(*va)) for va in music.va.tolist()]))
-        residuals = music.latents - explained
+        explained = self.to_music(torch.stack([self._mapped(VA(*va)) for va in music.va.tolist()]))
+        # Numbers that are 0 or 1 name a class, such as the key: they are drawn by the player and not blurred here.
+        named = ((music.latents == 0) | (music.latents == 1)).all(dim=0)
+        residuals = (music.latents - explained).masked_fill(named, 0.0)
         covariance = residuals.T @ residuals / len(residuals)
         variances, directions = torch.linalg.eigh(covariance)
         self.rest.copy_((directions * variances.clamp_min(0.0).sqrt()).T)
@@ -111,10 +113,10 @@ class SoftBridge(Bridge):
         self.heard_slope.copy_(line[:2])
         self.heard_offset.copy_(line[2])
 
-    def place_of(self, va: VA) -> Tensor:
-        """Where to go for this emotion to be heard."""
-        wish = torch.tensor([va.valence, va.arousal], dtype=self.heard_slope.dtype) - self.heard_offset
-        return super().place_of(VA(*torch.linalg.solve(self.heard_slope.T, wish).tolist()))
+    def wish(self, va: VA) -> VA:
+        """The request that is heard as ``va``, by the line that ``correct`` has learnt."""
+        heard = torch.tensor([va.valence, va.arousal], dtype=self.heard_slope.dtype) - self.heard_offset
+        return VA(*torch.linalg.solve(self.heard_slope.T, heard).tolist())
 
     def vary(self, v_y: Tensor, generator: torch.Generator) -> Tensor:
         """ṽ_y plus a share of the residuals of real clips, so that a seed is a piece of its own."""

@@ -37,8 +37,10 @@ __all__ = [
     "decode",
     "encode",
     "fold_tempo",
+    "nearest_tempo_class",
     "tempo_class",
     "tempo_of_class",
+    "velocity_level",
 ]
 
 STEPS_PER_BEAT = 24
@@ -78,6 +80,11 @@ def tempo_class(bpm: float) -> int:
     return int(math.log2(fold_tempo(bpm) / SLOWEST_BPM) * TEMPO_CLASSES) % TEMPO_CLASSES
 
 
+def nearest_tempo_class(bpm: float) -> int:
+    """Index of the class nearest to a tempo that may lie a little outside 70-140 bpm: not folded, but clamped."""
+    return min(max(int(math.log2(bpm / SLOWEST_BPM) * TEMPO_CLASSES), 0), TEMPO_CLASSES - 1)
+
+
 def tempo_of_class(index: int) -> float:
     """The tempo in the middle of a class, in bpm."""
     if not 0 <= index < TEMPO_CLASSES:
@@ -85,7 +92,8 @@ def tempo_of_class(index: int) -> float:
     return SLOWEST_BPM * 2.0 ** ((index + 0.5) / TEMPO_CLASSES)
 
 
-def _level(velocity: int) -> int:
+def velocity_level(velocity: int) -> int:
+    """Loudness class of a MIDI velocity, 0 to 15."""
     return min(max(round(velocity / 8), 1), VELOCITY_LEVELS) - 1
 
 
@@ -111,7 +119,7 @@ def encode(piece: Piece) -> Score:
             rows.append((LONGEST_SHIFT, REST_PITCH, 0, 0))
             now += LONGEST_SHIFT
         length = min(max(round(note.end_s * steps_per_s) - onset, 1), LONGEST_DURATION)
-        rows.append((onset - now, pitch - LOWEST_PITCH, length - 1, _level(note.velocity)))
+        rows.append((onset - now, pitch - LOWEST_PITCH, length - 1, velocity_level(note.velocity)))
         now = onset
     return Score(np.array(rows, dtype=np.int64).reshape(-1, 4), tempo)
 

@@ -28,7 +28,7 @@ from eimg_core.midi.codec import (
     Score,
 )
 
-__all__ = ["NoteDecoder", "NoteEmbedding", "Sampling", "StepLogits", "token_cross_entropy"]
+__all__ = ["NoteDecoder", "NoteEmbedding", "Sampling", "StepLogits", "draw", "token_cross_entropy"]
 
 _NARROW = 64
 _LARGEST_CHORD = 8  # notes struck together; two hands rarely hold more
@@ -155,7 +155,7 @@ class NoteDecoder(nn.Module):
             generator: the only source of randomness.
         """
         B = len(condition)
-        tempo_class = _draw(self.tempo(condition), Sampling(0.7, 0.9), generator)
+        tempo_class = draw(self.tempo(condition), Sampling(0.7, 0.9), generator)
         tempi = [codec.tempo_of_class(int(c)) for c in tempo_class]
         step_s = np.array([60.0 / tempo / STEPS_PER_BEAT for tempo in tempi])
         last_step = torch.from_numpy(np.ceil(seconds / step_s).astype(np.int64))
@@ -181,7 +181,7 @@ class NoteDecoder(nn.Module):
             top_reached = step[:, PITCH] >= REST_PITCH - 1  # nothing can follow above the highest key
             full = (chord >= _LARGEST_CHORD) | top_reached if index else torch.zeros(B, dtype=torch.bool)
             forbidden = (shifts > longest_shift[:, None]) | (full[:, None] & (shifts == 0))
-            shift = _draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
+            shift = draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
             now = now + shift
             phase = now % STEPS_PER_BEAT
             together = (shift == 0) & (index > 0)
@@ -190,12 +190,12 @@ class NoteDecoder(nn.Module):
 
             logits = self.heads[PITCH](context)
             forbidden = together[:, None] & (pitches <= step[:, PITCH, None]) | (pitches == REST_PITCH)
-            pitch = _draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
+            pitch = draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
             context = context + self.given[PITCH](pitch)
-            duration = _draw(self.heads[DURATION](context), sampling, generator)
+            duration = draw(self.heads[DURATION](context), sampling, generator)
             context = context + self.given[DURATION](duration)
             calm = Sampling(0.5 * sampling.temperature, sampling.top_p)
-            velocity = _draw(self.heads[VELOCITY](context), calm, generator)
+            velocity = draw(self.heads[VELOCITY](context), calm, generator)
 
             step = torch.stack([shift, pitch, duration, velocity], dim=-1)
             rows.append(step)
@@ -218,7 +218,7 @@ def token_cross_entropy(logits: Sequence[Tensor], steps: Tensor, mask: Tensor) -
     return (per_step * mask).sum() / mask.sum()
 
 
-def _draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
+def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
     """One class per row by nucleus sampling (Holtzman et al. 2020): (B, classes) → (B,)."""
     probabilities = (logits / max(sampling.temperature, 1e-3)).softmax(dim=-1)
     ranked, order = probabilities.sort(dim=-1, descending=True)

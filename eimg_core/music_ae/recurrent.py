@@ -15,7 +15,7 @@ from eimg_core.emotion import VA
 from eimg_core.midi import codec
 from eimg_core.midi.batch import MusicBatch
 from eimg_core.midi.notes import Piece
-from eimg_core.music_ae.decoder import NoteDecoder, NoteEmbedding, Sampling
+from eimg_core.music_ae.decoder import NoteDecoder, NoteEmbedding, Sampling, StepLogits
 from eimg_core.music_ae.keys import KEYS, draw_keys, played_in
 
 __all__ = ["RecurrentAutoencoder", "RecurrentConfig"]
@@ -81,6 +81,9 @@ class RecurrentAutoencoder(MusicAutoencoder):
     def with_key(self, z: Tensor, batch: MusicBatch) -> Tensor:
         """[z, key]: (B, z_dim) → (B, D)."""
         return torch.cat([z, batch.key.to(z.dtype)], dim=-1)
+
+    def step_logits(self, batch: MusicBatch, latents: Tensor) -> StepLogits:
+        return self.decoder(batch.steps, batch.tempo_class, latents)
 
     def generate(
         self, latents: Tensor, *, seconds: float, generator: torch.Generator, va: Sequence[VA] | None = None

@@ -62,7 +62,7 @@ def make_take(
     progress(PLAYING, _COMPOSED)
     waveform, remarks = None, composition.notes
     try:
-        waveform = studio.render(composition.piece, level_db)
+        waveform = studio.render(composition.played, level_db)
     except RenderError as error:
         remarks = (*remarks, str(error))
     progress(PLAYING, 0.95)
@@ -73,7 +73,7 @@ def make_take(
 
 def take_value(take: Take, pairing_title: str) -> dict[str, Any]:
     """A take as plain values for the player; notes are [start, end, pitch, velocity] in seconds and MIDI numbers."""
-    composition, piece = take.composition, take.composition.piece
+    composition, piece = take.composition, take.composition.played
     landed = composition.piece_va
     return {
         "state": "done",

@@ -1,0 +1,140 @@
+"""Transformer blocks for note steps: rotary places in steps and in musical time, and a cache for playing.
+
+Shapes: B batch, T steps, W width, H heads, D = W / H.
+
+Half of the heads turn with the index of a step, the other half with the time of its onset in beats. So attention can
+ask for "the note before" as well as for "the same place one bar ago", which is how accompaniments and motifs recur.
+
+References: Vaswani et al. 2017; Su et al. 2021, "RoFormer"; pre-norm as in Xiong et al. 2020.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["Cache", "Places", "TransformerStack"]
+
+_STEP_PERIODS = (6.0, 6000.0)  # shortest and longest turn, in steps
+_BEAT_PERIODS = (1.0, 256.0)  # in beats
+
+
+class Places:
+    """Rotations of a sequence, for half of the heads by step index and for half by time.
+
+    Args:
+        index: (B, T) float.
+        beats: onset of each step in beats, (B, T) float.
+        heads, head_dim: of the attention.
+    """
+
+    def __init__(self, index: Tensor, beats: Tensor, heads: int, head_dim: int) -> None:
+        by_step = index[..., None] * _speeds(_STEP_PERIODS, head_dim // 2, index)
+        by_time = beats[..., None] * _speeds(_BEAT_PERIODS, head_dim // 2, beats)
+        angles = torch.stack([by_step, by_time], dim=1).repeat_interleave(heads // 2, dim=1)  # (B, H, T, D/2)
+        self.cos, self.sin = angles.cos(), angles.sin()
+
+    def turn(self, x: Tensor) -> Tensor:
+        """Rotate pairs of dimensions: (B, H, T, D) → (B, H, T, D)."""
+        a, b = x.chunk(2, dim=-1)
+        cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
+        return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+def _speeds(periods: tuple[float, float], count: int, like: Tensor) -> Tensor:
+    """Angular speeds whose periods are spread geometrically, (count,)."""
+    shortest, longest = (torch.tensor(period).log() for period in periods)
+    steps: Tensor = torch.linspace(float(shortest), float(longest), count, dtype=like.dtype, device=like.device)
+    return 2 * torch.pi / steps.exp()
+
+
+class Cache:
+    """Keys and values of the steps played so far; attention looks back over the last ``window`` of them."""
+
+    def __init__(self, layers: int, window: int) -> None:
+        self.window = window
+        self._kept: list[tuple[Tensor, Tensor] | None] = [None] * layers
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the newest step of a layer, (B, H, 1, D) each; returns all that it may look at."""
+        before = self._kept[layer]
+        if before is not None:
+            first = max(0, before[0].shape[2] + 1 - self.window)
+            keys = torch.cat([before[0][:, :, first:], keys], dim=2)
+            values = torch.cat([before[1][:, :, first:], values], dim=2)
+        self._kept[layer] = keys, values
+        return keys, values
+
+
+class Block(nn.Module):
+    """Self-attention and a feed-forward layer, each after a LayerNorm and added to what came in."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.norm_attention, self.norm_feedforward = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.project = nn.Linear(width, 3 * width, bias=False)
+        self.merge = nn.Linear(width, width)
+        self.feedforward = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width)
+        )
+        self.drop = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Tensor, places: Places, mask: Tensor | None, causal: bool, cache: Cache | None, layer: int
+    ) -> Tensor:
+        B, T, W = x.shape
+        parts = self.project(self.norm_attention(x)).view(B, T, 3, self.heads, W // self.heads)
+        queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
+        queries, keys = places.turn(queries), places.turn(keys)
+        if cache is not None:
+            keys, values = cache.extend(layer, keys, values)
+        p = self.dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, dropout_p=p, is_causal=causal)
+        x = x + self.drop(self.merge(attended.transpose(1, 2).reshape(B, T, W)))
+        return x + self.drop(self.feedforward(self.norm_feedforward(x)))
+
+
+class TransformerStack(nn.Module):
+    """Blocks in a row, with a last LayerNorm.
+
+    A ``condition`` (B, W) is added before every block, so that it is not forgotten on the way up.
+    """
+
+    def __init__(self, width: int, heads: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.width, self.heads = width, heads
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def places(self, index: Tensor, beats: Tensor) -> Places:
+        """Rotations for this stack's heads; see ``Places``."""
+        return Places(index, beats, self.heads, self.width // self.heads)
+
+    def forward(
+        self,
+        x: Tensor,
+        places: Places,
+        *,
+        condition: Tensor | None = None,
+        mask: Tensor | None = None,
+        causal: bool = False,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """(B, T, W) → (B, T, W).
+
+        Args:
+            x: embedded steps.
+            places: where they stand.
+            condition: (B, W).
+            mask: (B, T) bool, true on real steps; what is false is not looked at.
+            causal: each step sees itself and earlier ones only.
+            cache: while playing, the steps before; ``x`` is then the newest step alone, T = 1.
+        """
+        keys = mask[:, None, None] if mask is not None else None
+        for layer, block in enumerate(self.blocks):
+            if condition is not None:
+                x = x + condition[:, None]
+            x = block(x, places, keys, causal, cache, layer)
+        return self.norm(x)

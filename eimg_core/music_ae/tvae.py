@@ -1,0 +1,397 @@
+"""tvae: a Transformer VAE that composes, told the emotion it should reach.
+
+Steps of the codec (``eimg_core.midi.codec``), one per note, in the home key, with bars, meter and tempo. The encoder
+reads a piece into a latent z and into what it hears as valence and arousal; the decoder plays z under conditions:
+valence, arousal, density, tempo, bar, mode and style. In training each condition is now and then unknown, so that at
+playing the difference that it makes can be measured and strengthened (guidance).
+
+v_y = [z (96), key (24), valence, arousal], 122 numbers: posterior means, the estimated key, and the encoder's own
+reading. Emotion thus has a place of its own: since the decoder is told it anyway, z need not pay for it.
+
+Shapes: B batch, T steps, W width, P points of a path.
+
+References: Kingma and Welling 2014; Jiang et al. 2020, "Transformer VAE"; Wu and Yang 2023, "MuseMorphose", for a
+condition added at every layer; Ho and Salimans 2022 for guidance without a classifier.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from eimg_core.autoencoder import ComposingAutoencoder
+from eimg_core.emotion import MIDDLE, VA
+from eimg_core.layers import linear_ramp
+from eimg_core.losses import gaussian_kl
+from eimg_core.midi import codec
+from eimg_core.midi.batch import CLIP_S, MusicBatch, MusicSample
+from eimg_core.midi.codec import DURATION, FIELD_SIZES, PITCH, SHIFT, STEPS_PER_BEAT
+from eimg_core.midi.notes import Piece
+from eimg_core.music_ae.composing import Composing
+from eimg_core.music_ae.decoder import Sampling, StepLogits, token_cross_entropy
+from eimg_core.music_ae.keys import KEYS, draw_keys, played_in
+from eimg_core.music_ae.transformer import Cache, TransformerStack
+from eimg_core.request import Request
+from eimg_core.trainable import LossTerms, Objective
+
+__all__ = ["BARS", "STYLES", "BarBatch", "BarSample", "TransformerVAE", "TransformerVAEConfig", "bar_beats"]
+
+BARS = (3, 4, 5, 6)  # beats in a bar, of the folded tempo
+STYLES = ("eimg", "pop909", "emopia")  # where training pieces come from; pieces are composed in the first
+_LONGEST_BAR = max(BARS)
+_COUNTDOWN = 16  # beats before a piece's real end that the decoder is told of; this many or more, or unknown, are one
+_FASTEST_LOG = math.log(10.0)  # notes per second, in logarithms, of a piece that counts as dense
+
+
+def bar_beats(piece: Piece) -> int:
+    """Beats in a bar of the folded tempo, one of ``BARS``: bars of two count in pairs, bars of eight in halves."""
+    above, below = piece.meter
+    beats = above * 4 / below * codec.fold_tempo(piece.tempo_bpm) / piece.tempo_bpm
+    while beats < BARS[0] - 0.5:
+        beats *= 2
+    while beats > BARS[-1] + 0.5:
+        beats /= 2
+    return min(BARS, key=lambda bar: abs(bar - beats))
+
+
+@dataclass(frozen=True)
+class BarSample(MusicSample):
+    """A training example that knows its bar.
+
+    Attributes:
+        bar: beats in a bar, one of ``BARS``.
+        style: index into ``STYLES``.
+        end_beats: where the piece really ends; infinite where the excerpt was cut.
+    """
+
+    bar: int = 4
+    style: int = 0
+    end_beats: float = math.inf
+
+
+@dataclass(frozen=True)
+class BarBatch(MusicBatch):
+    """A ``MusicBatch`` with ``bar`` (B,) as index into ``BARS``, ``style`` (B,) and ``end_beats`` (B,)."""
+
+    bar: Tensor
+    style: Tensor
+    end_beats: Tensor
+
+    @property
+    def minor(self) -> Tensor:
+        """1 for pieces in a minor key: (B,)."""
+        return self.key[:, KEYS // 2 :].sum(dim=1).long()
+
+    @property
+    def log_density(self) -> Tensor:
+        """Logarithm of the notes per second, (B,)."""
+        seconds_per_step = torch.tensor(
+            [60.0 / codec.tempo_of_class(c) / STEPS_PER_BEAT for c in self.tempo_class.tolist()]
+        )
+        seconds = self.steps[..., SHIFT].sum(dim=1) * seconds_per_step
+        return (self.lengths / seconds.clamp(CLIP_S / 3, CLIP_S)).log().to(self.va.dtype)
+
+
+@dataclass(frozen=True)
+class TransformerVAEConfig:
+    """About 4 million weights: an epoch of the clips takes about 80 s on two cores.
+
+    Args:
+        width, heads, encoder_layers, decoder_layers: of the Transformers.
+        z_dim: width of the latent.
+        dropout: of the blocks; ``input_dropout``: share of previous steps hidden from the decoder.
+        drop_emotion, drop_density, drop_z: how often a condition is unknown in training.
+        weight_kl: per nat, beside the mean loss of a step: 0.004 is β = 0.4 for a clip of 100 notes.
+        free_nats: KL of a dimension below which it costs nothing more.
+        weight_heard: of the encoder's reading of valence and arousal, squared error in units of the scale.
+        kl_full: steps of the warm-up of the KL.
+        temperature, top_p, guidance: of playing, chosen on the validation split with the guide.
+        window: steps that playing looks back over.
+    """
+
+    width: int = 192
+    heads: int = 4
+    encoder_layers: int = 2
+    decoder_layers: int = 6
+    z_dim: int = 96
+    dropout: float = 0.1
+    input_dropout: float = 0.1
+    drop_emotion: float = 0.15
+    drop_density: float = 0.5
+    drop_z: float = 0.1
+    weight_kl: float = 0.004
+    free_nats: float = 0.1
+    weight_heard: float = 0.3
+    kl_full: int = 1500
+    temperature: float = 0.95
+    top_p: float = 0.95
+    guidance: float = 1.6
+    window: int = 384
+
+    @classmethod
+    def tiny(cls) -> TransformerVAEConfig:
+        return cls(
+            width=16, heads=2, encoder_layers=1, decoder_layers=1, z_dim=6, dropout=0.0, input_dropout=0.0, kl_full=1
+        )
+
+
+class StepEmbedding(nn.Module):
+    """One vector per step: its fields, the place of its onset in the beat and the beat in the bar, (..., W)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        # One more class than the codec has: "no step yet", the decoder's first input.
+        self.fields = nn.ModuleList(nn.Embedding(size + 1, width) for size in FIELD_SIZES)
+        self.phase = nn.Embedding(STEPS_PER_BEAT, width)
+        self.beat = nn.Embedding(_LONGEST_BAR, width)
+        for table in (*self.fields, self.phase, self.beat):
+            nn.init.normal_(table.weight, std=0.4)  # six of them add up
+
+    def forward(self, steps: Tensor, onsets: Tensor, bar: Tensor) -> Tensor:
+        """Steps (B, T, 4), their onsets in time steps (B, T) and beats in a bar (B,)."""
+        parts = [table(steps[..., field]) for field, table in enumerate(self.fields)]
+        return torch.stack([*parts, self.place(onsets, bar)]).sum(dim=0)
+
+    def place(self, onsets: Tensor, bar: Tensor) -> Tensor:
+        """The place of onsets in beat and bar, (B, T) → (B, T, W)."""
+        beats = onsets.div(STEPS_PER_BEAT, rounding_mode="floor")
+        return self.phase(onsets % STEPS_PER_BEAT) + self.beat(beats % bar[:, None])
+
+
+class NoteTransformer(nn.Module):
+    """The decoder: the fields of each step in turn, given those before it and all earlier steps."""
+
+    def __init__(self, width: int, heads: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.embedding = StepEmbedding(width)
+        self.countdown = nn.Embedding(_COUNTDOWN + 1, width)
+        self.stack = TransformerStack(width, heads, layers, dropout)
+        self.given = nn.ModuleList(nn.Embedding(size, width) for size in FIELD_SIZES[:3])
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, size))
+            for size in FIELD_SIZES
+        )
+
+    def context(
+        self,
+        before: Tensor,
+        onsets: Tensor,
+        index: Tensor,
+        bar: Tensor,
+        end: Tensor,
+        condition: Tensor,
+        *,
+        hidden: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """What is known before each step is chosen: (B, T, W).
+
+        Args:
+            before: each step's predecessor, (B, T, 4).
+            onsets: of the predecessors in time steps, (B, T).
+            index: of the steps in the sequence, (B, T).
+            bar: beats in a bar, (B,).
+            end: the real end of the piece in beats, (B,); infinite where unknown.
+            condition: (B, W).
+            hidden: 0 where a predecessor is hidden, else 1: (B, T, 1).
+            cache: while playing, T = 1.
+        """
+        x = self.embedding(before, onsets, bar)
+        if hidden is not None:
+            x = x * hidden
+        beats = onsets / STEPS_PER_BEAT
+        left = (end[:, None] - beats).clamp(0, _COUNTDOWN).long()
+        places = self.stack.places(index.to(x.dtype), beats.to(x.dtype))
+        return self.stack(x + self.countdown(left), places, condition=condition, causal=cache is None, cache=cache)
+
+    def after_shift(self, context: Tensor, shift: Tensor, onsets: Tensor, bar: Tensor) -> Tensor:
+        """The context once the onset is known: (B, T, W)."""
+        return context + self.given[SHIFT](shift) + self.embedding.place(onsets, bar)
+
+    def forward(
+        self, steps: Tensor, bar: Tensor, end: Tensor, condition: Tensor, *, input_dropout: float = 0.0
+    ) -> StepLogits:
+        """Teacher-forced logits of every step: steps (B, T, 4), condition (B, W)."""
+        B, T, _ = steps.shape
+        onsets = steps[..., SHIFT].cumsum(dim=1)
+        first = torch.tensor(FIELD_SIZES).expand(B, 1, 4)
+        before = torch.cat([first, steps[:, :-1]], dim=1)
+        earlier = F.pad(onsets[:, :-1], (1, 0))
+        hidden = (torch.rand(B, T, 1) >= input_dropout) if input_dropout > 0 and self.training else None
+        index = torch.arange(T).expand(B, T)
+        context = self.context(before, earlier, index, bar, end, condition, hidden=hidden)
+        shift = self.heads[SHIFT](context)
+        context = self.after_shift(context, steps[..., SHIFT], onsets, bar)
+        pitch = self.heads[PITCH](context)
+        context = context + self.given[PITCH](steps[..., PITCH])
+        duration = self.heads[DURATION](context)
+        context = context + self.given[DURATION](steps[..., DURATION])
+        return StepLogits(shift, pitch, duration, self.heads[3](context))
+
+
+class Conditions(nn.Module):
+    """What the decoder is told, as one vector: (B, W)."""
+
+    def __init__(self, z_dim: int, width: int) -> None:
+        super().__init__()
+        self.z = nn.Linear(z_dim, width)
+        self.wishes = nn.Sequential(nn.Linear(5, width), nn.GELU(), nn.Linear(width, width))
+        self.style = nn.Embedding(len(STYLES), width)
+        self.minor = nn.Embedding(2, width)
+        self.tempo = nn.Embedding(codec.TEMPO_CLASSES, width)
+        self.bar = nn.Embedding(len(BARS), width)
+        self.tempo_head = nn.Sequential(nn.GELU(), nn.Linear(width, codec.TEMPO_CLASSES))
+        self.bar_head = nn.Sequential(nn.GELU(), nn.Linear(width, len(BARS)))
+
+    def idea(self, z: Tensor, va: Tensor, log_density: Tensor, style: Tensor, minor: Tensor) -> Tensor:
+        """Everything but tempo and bar, which follow from it: (B, W).
+
+        Args:
+            z: (B, z_dim), zeros where unknown.
+            va: (B, 2) on 1-9, NaN where unknown.
+            log_density: logarithm of the notes per second, (B,), NaN where unknown.
+            style, minor: classes, (B,).
+        """
+        wishes = torch.cat([(va - MIDDLE) / 2, (log_density[:, None] - _FASTEST_LOG / 1.3)], dim=1)
+        told = ~wishes.isnan()
+        known = torch.cat([wishes.nan_to_num(0.0) * told, told[:, 1:].to(wishes.dtype)], dim=1)
+        return self.z(z) + self.wishes(known) + self.style(style) + self.minor(minor)
+
+    def forward(self, idea: Tensor, tempo_class: Tensor, bar: Tensor) -> Tensor:
+        """With a tempo and a bar: (B, W)."""
+        return idea + self.tempo(tempo_class) + self.bar(bar)
+
+
+class TransformerVAE(ComposingAutoencoder):
+    """The music autoencoder that composes."""
+
+    Config = TransformerVAEConfig
+    config: TransformerVAEConfig
+    title = "TVAE"
+    reference = "this project"
+    pretrains = True
+
+    def __init__(self, config: TransformerVAEConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or TransformerVAEConfig()
+        width = config.width
+        self.embedding = StepEmbedding(width)
+        self.tempo, self.bar = nn.Embedding(codec.TEMPO_CLASSES, width), nn.Embedding(len(BARS), width)
+        self.encoder = TransformerStack(width, config.heads, config.encoder_layers, config.dropout)
+        self.posterior = nn.Linear(width, 2 * config.z_dim)
+        self.listener = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2))
+        self.conditions = Conditions(config.z_dim, width)
+        self.decoder = NoteTransformer(width, config.heads, config.decoder_layers, config.dropout)
+        self.bars: Tensor
+        self.register_buffer("bars", torch.tensor(BARS), persistent=False)
+
+    @property
+    def latent_dim(self) -> int:
+        return self.config.z_dim + KEYS + 2
+
+    # --- data ---------------------------------------------------------------------------------------------------
+
+    def sample(self, piece: Piece, va: VA | None = None) -> BarSample:
+        return BarSample(**vars(MusicSample.of(piece, va)), bar=bar_beats(piece))
+
+    def collate(self, samples: Sequence[Any]) -> BarBatch:
+        return BarBatch(
+            **vars(MusicBatch.of(samples)),
+            bar=torch.tensor([BARS.index(sample.bar) for sample in samples]),
+            style=torch.tensor([sample.style for sample in samples]),
+            end_beats=torch.tensor([sample.end_beats for sample in samples]),
+        )
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def read(self, batch: BarBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and log-variance of q(z | piece), (B, z_dim) each, and the emotion heard, (B, 2) on 1-9."""
+        onsets = batch.steps[..., SHIFT].cumsum(dim=1)
+        x = self.embedding(batch.steps, onsets, self.bars[batch.bar])
+        x = x + (self.tempo(batch.tempo_class) + self.bar(batch.bar))[:, None]
+        index = torch.arange(x.shape[1]).expand(x.shape[:2])
+        places = self.encoder.places(index.to(x.dtype), (onsets / STEPS_PER_BEAT).to(x.dtype))
+        read = self.encoder(x, places, mask=batch.mask)
+        mask = batch.mask[..., None].to(read.dtype)
+        mean = (read * mask).sum(dim=1) / mask.sum(dim=1)
+        mu, logvar = self.posterior(mean).chunk(2, dim=-1)
+        return mu, logvar.clamp(-8.0, 4.0), MIDDLE + 2 * self.listener(mean)
+
+    def encode(self, batch: BarBatch) -> Tensor:
+        mu, _, heard = self.read(batch)
+        return torch.cat([mu, batch.key.to(mu.dtype), heard], dim=-1)
+
+    # --- training -----------------------------------------------------------------------------------------------
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (Objective("autoencode", ("model",), self.loss),)
+
+    def loss(self, batch: BarBatch, step: int) -> LossTerms:
+        """−ELBO with free nats, conditions that are now and then unknown, and the encoder's reading of emotion."""
+        config = self.config
+        mu, logvar, heard = self.read(batch)
+        z, va, density = mu, batch.va, batch.log_density
+        if self.training:
+            B = len(mu)
+            z = mu + torch.randn_like(mu) * (0.5 * logvar).exp()
+            z = z * (torch.rand(B, 1) >= config.drop_z)
+            va = va.masked_fill(torch.rand(B, 1) < config.drop_emotion, torch.nan)
+            density = density.masked_fill(torch.rand(B) < config.drop_density, torch.nan)
+        idea = self.conditions.idea(z, va, density, batch.style, batch.minor)
+        condition = self.conditions(idea, batch.tempo_class, batch.bar)
+        logits = self.decoder(
+            batch.steps, self.bars[batch.bar], batch.end_beats, condition, input_dropout=config.input_dropout
+        )
+        nats = gaussian_kl(mu, logvar, torch.zeros_like(mu), 0.0).mean(dim=0)  # (z_dim,)
+        known = ~batch.va.isnan().any(dim=1, keepdim=True)
+        error = (heard - batch.va.nan_to_num(MIDDLE)).pow(2) * known
+        terms = {
+            "tokens": token_cross_entropy(logits, batch.steps, batch.mask),
+            "tempo": F.cross_entropy(self.conditions.tempo_head(idea), batch.tempo_class),
+            "bar": F.cross_entropy(self.conditions.bar_head(idea), batch.bar),
+            "kl": nats.clamp_min(config.free_nats).sum(),
+            "heard": error.sum() / (2 * known.sum()).clamp_min(1),
+        }
+        ramp = linear_ramp(step, 0, config.kl_full)
+        weights = {
+            "tokens": 1.0,
+            "tempo": 0.05,
+            "bar": 0.05,
+            "kl": config.weight_kl * ramp,
+            "heard": config.weight_heard,
+        }
+        return LossTerms(terms, weights, {"nats": nats.sum()})
+
+    def step_logits(self, batch: BarBatch, latents: Tensor) -> StepLogits:
+        """Teacher-forced logits with given v_y (B, D), the emotion in it included."""
+        z, _, heard = latents.split([self.config.z_dim, KEYS, 2], dim=-1)
+        unknown = torch.full_like(heard[:, 0], torch.nan)
+        idea = self.conditions.idea(z, heard, unknown, batch.style, batch.minor)
+        condition = self.conditions(idea, batch.tempo_class, batch.bar)
+        return self.decoder(batch.steps, self.bars[batch.bar], batch.end_beats, condition)
+
+    # --- playing ------------------------------------------------------------------------------------------------
+
+    def generate(
+        self, latents: Tensor, *, seconds: float, generator: torch.Generator, va: Sequence[VA] | None = None
+    ) -> list[Piece]:
+        wishes = torch.tensor([(w.valence, w.arousal) for w in va], dtype=latents.dtype) if va else latents[:, -2:]
+        return self.compose(latents, Request(seconds, wishes[:, None]), generator)
+
+    def compose(self, latents: Tensor, request: Request, generator: torch.Generator) -> list[Piece]:
+        """Play v_y (B, D), or paths of them (B, P, D), with everything that can be asked for; see ``Request``."""
+        z, weights, _ = latents.split([self.config.z_dim, KEYS, 2], dim=-1)
+        weights = weights if weights.dim() == 2 else weights.mean(dim=1)
+        keys = draw_keys(weights, generator)
+        if request.key is not None:
+            keys = torch.full_like(keys, request.key)
+        sampling = Sampling(self.config.temperature, self.config.top_p)
+        composing = Composing(self, z, keys, request, sampling, self.config.guidance, generator)
+        scores, bars = composing.play()
+        return [replace(piece, meter=(bar, 4)) for piece, bar in zip(played_in(scores, keys), bars, strict=True)]

@@ -1,0 +1,64 @@
+"""What can be asked of a music autoencoder that composes, beyond its v_y.
+
+Conventions: B pieces, P points of a path; pitches are MIDI numbers in the key of the piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+from eimg_core.midi.melody import upper_line
+from eimg_core.midi.notes import Note, Piece
+
+__all__ = ["BeatNote", "Request", "notes_in_beats", "tune_of"]
+
+
+class BeatNote(NamedTuple):
+    """A note in beats: onset and length in quarter notes, a MIDI pitch and velocity."""
+
+    onset: float
+    pitch: int
+    length: float
+    velocity: int = 80
+
+
+def notes_in_beats(notes: Sequence[Note], tempo_bpm: float) -> tuple[BeatNote, ...]:
+    """Notes of a piece, by its tempo."""
+    beats = tempo_bpm / 60.0
+    return tuple(BeatNote(n.start_s * beats, n.pitch, n.duration_s * beats, n.velocity) for n in notes)
+
+
+def tune_of(piece: Piece) -> tuple[BeatNote, ...]:
+    """The melody of a piece, without what falls on its last chord."""
+    last = max((note.start_s for note in piece.notes), default=0.0)
+    line = upper_line(note for note in piece.notes if note.start_s < last)
+    return notes_in_beats(line, piece.tempo_bpm)
+
+
+@dataclass(frozen=True)
+class Request:
+    """All of it is optional but the length and the wishes.
+
+    Args:
+        seconds: length of the piece; with a tune, its bars decide instead.
+        wishes: valence and arousal on 1-9 at P points spread evenly over the piece, (B, P, 2); NaN leaves it open.
+        key: 0-23 for all pieces; drawn from v_y where ``None``.
+        tempo_bpm: drawn where ``None``; with a tune, the tempo that the tune had: the new one stays near it.
+        bar: beats in a bar; drawn where ``None``.
+        log_density: logarithm of the wished notes per second, (B,); open where ``None``.
+        tune: a melody that is kept note for note, on top of what is composed.
+        opening: notes that the pieces begin with, before they go on freely.
+    """
+
+    seconds: float
+    wishes: Tensor
+    key: int | None = None
+    tempo_bpm: float | None = None
+    bar: int | None = None
+    log_density: Tensor | None = None
+    tune: Sequence[BeatNote] = ()
+    opening: Sequence[BeatNote] = ()

@@ -17,7 +17,7 @@ from torch import Tensor
 from eimg_core.emotion import VA
 from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.notes import Piece
-from eimg_core.request import Request
+from eimg_core.midi.request import Request
 from eimg_core.trainable import Trainable
 
 __all__ = ["Autoencoder", "ComposingAutoencoder", "ImageAutoencoder", "MusicAutoencoder"]

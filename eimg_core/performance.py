@@ -58,7 +58,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 ONE_CHORD_S = 0.005  # notes closer than this belong together
-MELODY_REACH = 9  # semitones below the middle of the top notes: what is lower accompanies
+MELODY_REACH = 12  # semitones below the middle of the top notes: what is lower accompanies
 MELODY_OVERLAP_S = 0.05  # a legato
 
 CALM, EXCITED = 3.0, 7.0  # arousal in the middle of each half of the scale, where EMOPIA's halves are placed

@@ -29,9 +29,9 @@ from eimg_core.images import to_tensor
 from eimg_core.midi.attributes import key_of
 from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Piece
+from eimg_core.midi.request import Request, notes_in_beats, tune_of
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.music_ae.tvae import BARS
-from eimg_core.request import Request, notes_in_beats, tune_of
 from eimg_core.takes import Take, best_take, weigh
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
 

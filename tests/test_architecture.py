@@ -26,6 +26,8 @@ FLOORS: dict[str, int] = {
     "eimg_core.effnet_lite": 3,
     "eimg_core.sound": 3,
     "eimg_core.metrics": 3,
+    "eimg_core.performance": 3,
+    "eimg_core.takes": 3,
     "eimg_core.composer": 3,
     "eimg_core.autoencoder": 3,
     "eimg_core.data": 3,

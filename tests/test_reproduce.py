@@ -12,15 +12,16 @@ from PIL import Image
 
 import eimg_core.studio
 from eimg_core.__main__ import main as command_line
-from eimg_core.composer import ComposeOptions
+from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.cross_modal import BRIDGES
 from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.pipeline import DEFAULT_PAIRING, variants
 from eimg_core.studio import Studio
 from tests.factories import make_mini_data
 from tests.toy_autoencoder import ToyAutoencoder
-from train.reproduce import main, stages
+from train.reproduce import OURS, main, stages
 
 pytestmark = pytest.mark.slow
 
@@ -35,9 +36,7 @@ def registered():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, registered):
     folder = tmp_path_factory.mktemp("reproduction")
-    data = make_mini_data(
-        folder / "data", {"train": 24, "val": 6, "test": 6}, {"train": 24, "val": 6, "test": 6}, emopia_clips=0
-    )
+    data = make_mini_data(folder / "data", {"train": 24, "val": 6, "test": 6}, {"train": 24, "val": 6, "test": 6})
     arguments = ["--data", str(data), "--out", str(folder / "assets/checkpoints"), "--runs", str(folder / "runs")]
     arguments += ["--preset", "smoke"]
     main(arguments)
@@ -47,6 +46,10 @@ def trained(tmp_path_factory, registered):
 @pytest.fixture
 def pairings(registered):
     return [f"{image}+{music}" for image in IMAGE_AUTOENCODERS for music in MUSIC_AUTOENCODERS]
+
+
+def variants_of(pairing):
+    return {"eimg2"} if OURS & set(pairing.split("+")) else set(BRIDGES)
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_every_pairing_is_listed_and_plays_in_every_variant(studio, pairings):
     assert {info.key for info in infos} == set(pairings)
     photo = Image.new("RGB", (80, 60), "teal")
     for info in infos:
-        assert set(info.variants) == set(BRIDGES)
+        assert set(info.variants) == variants_of(info.key)
         for variant in info.variants:
             composition = studio.compose(photo, f"{info.key}@{variant}", ComposeOptions(seed=1, seconds=5.0))
             assert composition.piece.notes, info.key
@@ -99,7 +102,8 @@ def test_the_page_and_the_command_line_know_a_new_autoencoder(studio, monkeypatc
 def test_the_evaluation_has_every_row_and_its_controls(trained, pairings):
     folder, _ = trained
     records = [json.loads(path.read_text()) for path in (folder / "runs/results").glob("*.json")]
-    rows = {f"{pairing}@{variant}" for pairing in pairings for variant in BRIDGES}
+    rows = {f"{pairing}@{variant}" for pairing in pairings for variant in variants_of(pairing)}
+    rows.add(f"{DEFAULT_PAIRING}@{variants(DEFAULT_PAIRING, folder / 'assets/checkpoints')[0]} best of {USUAL_TAKES}")
     judged = [record for record in records if record["table"] != "latents"]
     assert {record["row"] for record in judged} == {*rows, "constant", "random", "oracle", "real", "mean point"}
     assert {record["row"] for record in judged if record["table"] == "requests"} == rows

@@ -2,7 +2,9 @@
 
     python -m train.evaluate --data DIR [--split test] [--seeds 0 1 2] [--only vqvae+fnt@eimg2 constant]
 
-The judge is the evaluator, which takes part in no training and no selection. Real clips stand in for pieces in the
+The judge is the evaluator, which takes part in no training and no selection. A plain row is one take; the row "best of
+4" of the default pairing lets the guide choose, as the app does, and stands apart: guide and evaluator learnt from the
+same clips and err alike. Real clips stand in for pieces in the
 control rows; they come from the same split, which the evaluator has not heard. ``python -m train.tables`` writes the
 README's tables from the records.
 """
@@ -26,7 +28,7 @@ from tqdm import tqdm
 from eimg_core import __version__
 from eimg_core.baselines import CONTROLS, ClipLibrary
 from eimg_core.checkpoints import ASSETS, load_model, read_card
-from eimg_core.composer import ComposeOptions, Composer
+from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composer
 from eimg_core.cross_modal import BRIDGES
 from eimg_core.data import Corpus, Item, load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
@@ -37,15 +39,22 @@ from eimg_core.metrics.quality import bar_groove, polyphony_rate_2, quality
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.pipeline import Pipeline, available, split_key, variants
+from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.va.evaluator import Evaluator
+from eimg_core.va.guide import Guide
 from eimg_core.va.image_reader import ImageReader
 
-__all__ = ["RESULTS", "library_of", "main", "measure"]
+__all__ = ["RESULTS", "library_of", "main", "measure", "takes_of"]
 
 RESULTS = ASSETS.parent / "results"
 REAL, MEAN_POINT = "real", "mean point"
-_KINDS: dict[str, Any] = {"image_ae": IMAGE_AUTOENCODERS, "music_ae": MUSIC_AUTOENCODERS, "cross_modal": BRIDGES}
+_BEST_OF = " best of "
+_KINDS: dict[str, Any] = {
+    "image_ae": IMAGE_AUTOENCODERS,
+    "music_ae": MUSIC_AUTOENCODERS,
+    "cross_modal": BRIDGES,
+    "va_predictor": {"guide": Guide},
+}
 GRID = (1.5, 8.5)  # first and last point of each axis
 
 
@@ -106,7 +115,15 @@ def _record(
     }
 
 
-def _requests(composer: Composer, evaluator: Evaluator, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+def takes_of(row: str) -> tuple[str, int]:
+    """``effnet+tvae@eimg2 best of 4`` → the composer's key and its number of takes, 1 where none is named."""
+    key, _, takes = row.partition(_BEST_OF)
+    return key, int(takes or 1)
+
+
+def _requests(
+    row: str, composer: Composer, evaluator: Evaluator, seed: int, args: argparse.Namespace
+) -> dict[str, Any]:
     """Ask for every point of a grid over the plane, without a photo, and see where the pieces are heard.
 
     Each point has a seed of its own: with one for all, its chances would count as many times as there are points.
@@ -114,12 +131,15 @@ def _requests(composer: Composer, evaluator: Evaluator, seed: int, args: argpars
     axis = np.linspace(*GRID, args.grid)
     asked = np.array([(valence, arousal) for valence in axis for arousal in axis])
     seeds = range(seed * len(asked), (seed + 1) * len(asked))
-    options = [ComposeOptions(s, args.seconds, VA(*point)) for s, point in zip(seeds, asked.tolist(), strict=True)]
-    label = f"{composer.key} requests, seed {seed}"
+    _, takes = takes_of(row)
+    options = [
+        ComposeOptions(s, args.seconds, VA(*point), takes) for s, point in zip(seeds, asked.tolist(), strict=True)
+    ]
+    label = f"{row} requests, seed {seed}"
     made = [composer.compose(None, None, one).piece for one in tqdm(options, desc=label, unit="piece")]
     heard = evaluator.judge_many(made)
     keys = [f"{valence:.2f} {arousal:.2f}" for valence, arousal in asked]
-    record = _record(composer.key, seed, args.split, keys, made, emotion_match(asked, heard), heard)
+    record = _record(row, seed, args.split, keys, made, emotion_match(asked, heard), heard)
     return {**record, "table": "requests", "split": "grid"}
 
 
@@ -151,6 +171,9 @@ def main(argv: list[str] | None = None) -> None:
     composers: dict[str, Composer] = {
         key: Pipeline.load(key, args.root, lambda folder, kinds: shared(folder)) for key in keys
     }
+    if DEFAULT_PAIRING in available(args.root):
+        best = f"{DEFAULT_PAIRING}@{variants(DEFAULT_PAIRING, args.root)[0]}"
+        composers[f"{best}{_BEST_OF}{USUAL_TAKES}"] = composers[best]
     composers |= {key: control(library) for key, control in CONTROLS.items()}
     args.out.mkdir(parents=True, exist_ok=True)
     wanted = args.only or [*composers, REAL, MEAN_POINT]
@@ -164,7 +187,8 @@ def main(argv: list[str] | None = None) -> None:
                 # A control is told the label (only the oracle uses it); a pairing gets what it reads from the photo.
                 point = item.va if row in CONTROLS else readings[index]
                 one_seed = seed * len(held_out) + index if row == "random" else seed
-                made.append(composer.compose(pictures[index], point, ComposeOptions(one_seed, args.seconds)).piece)
+                options = ComposeOptions(one_seed, args.seconds, takes=takes_of(row)[1])
+                made.append(composer.compose(pictures[index], point, options).piece)
             heard = evaluator.judge_many(made)
             record = _record(
                 row, seed, args.split, [i.key for i in held_out], made, emotion_match(labels, heard), heard
@@ -172,7 +196,7 @@ def main(argv: list[str] | None = None) -> None:
             _write(args, record)
         if row not in CONTROLS:
             for seed in args.seeds:
-                _write(args, _requests(composer, evaluator, seed, args))
+                _write(args, _requests(row, composer, evaluator, seed, args))
     if REAL in wanted:
         heard = evaluator.judge_many(library.pieces)
         keys = [item.key for item in clips.split(args.split)]
@@ -196,8 +220,9 @@ def main(argv: list[str] | None = None) -> None:
 def _write(args: argparse.Namespace, record: dict[str, Any]) -> None:
     """Add what makes a number repeatable, and write the record."""
     row = record["row"]
-    image_key, music_key, _ = split_key(row)
-    folders = [f"cross_modal/{row}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
+    key, _ = takes_of(row)
+    image_key, music_key, _ = split_key(key)
+    folders = [f"cross_modal/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
     folders.append("va_predictor/evaluator")
     full = {
         "table": "pairings",

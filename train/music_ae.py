@@ -120,7 +120,7 @@ def practise(
         ClipBatches(model, samples, stage.batch_size, args.seed),
         stage.loop,
         folder=args.runs / "music_pretrain" / args.key,
-        evaluate=lambda m: held_out(m, held),  # type: ignore[arg-type]
+        evaluate=(lambda m: held_out(m, held)) if held else None,  # type: ignore[arg-type]
         label=f"{args.key}, practising",
     )
     closing = [sample for sample in samples if math.isfinite(getattr(sample, "end_beats", math.inf))]

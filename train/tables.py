@@ -18,7 +18,7 @@ from typing import Any
 from eimg_core.checkpoints import ASSETS
 from eimg_core.midi.codec import FIELDS
 from eimg_core.pipeline import available, variants
-from train.evaluate import MEAN_POINT, REAL
+from train.evaluate import MEAN_POINT, REAL, takes_of
 
 __all__ = ["BLOCKS", "PAPER_TABLE_V", "fill", "load_records", "main", "render"]
 
@@ -104,8 +104,10 @@ def render(records: Sequence[Record]) -> str:
 
 
 def _title(row: str) -> str:
-    pairing, _, variant = row.partition("@")
-    return TITLES.get(row, f"**{pairing}**" + (f" ({variant})" if variant else ""))
+    key, takes = takes_of(row)
+    pairing, _, variant = key.partition("@")
+    title = TITLES.get(row, f"**{pairing}**" + (f" ({variant})" if variant else ""))
+    return title if takes == 1 else f"{title}, best of {takes} by the guide"
 
 
 def _cells(records: Sequence[Record]) -> str:
@@ -199,7 +201,7 @@ def results(assets: Path) -> str:
     """The main table, from the records of the test split: each pairing in the variant that its plain name means."""
     shown = {f"{key}@{variants(key, assets / 'checkpoints')[0]}" for key in available(assets / "checkpoints")}
     records = load_records(assets / "results")
-    return render([record for record in records if record["row"] in {*shown, *CONTROL_ORDER}])
+    return render([record for record in records if takes_of(record["row"])[0] in {*shown, *CONTROL_ORDER}])
 
 
 def requests(assets: Path) -> str:
@@ -244,7 +246,7 @@ def latents(assets: Path) -> str:
         "training fold, and no theme or piece is divided. *Italic* rows read what is no autoencoder's latent: what "
         f"there was to be read. **On test** ({tests}) is the honest column. Out of fold ({others} of train and val) "
         "flatters the autoencoders: they were trained on the train split, FNT even knowing whether the arousal of a "
-        "clip is above 5. Active: dimensions that vary by more than 0.01 over the test items; effective: "
+        "clip is above 5, TVAE its label. Active: dimensions that vary by more than 0.01 over the test items; effective: "
         "participation ratio of their covariance. Rebuilt: PSNR of photos; accuracy of teacher-forced notes, and "
         "cross-entropy per note in nats with the true latent / another clip's. "
         f"`{records[0]['command']}`, {max(r['date'] for r in records)}.",
@@ -264,7 +266,7 @@ _BASELINES = {
     "photos": "*frozen features of the photo reader*",
     "clips": "*counted features of the music judge*",
 }
-_STAGES = ("open", "read_photo", "embed", "generate", "measure", "render")
+_STAGES = ("open", "read_photo", "embed", "generate", "measure", "perform", "render")
 _CARD_LINES: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
     "image_ae": _image_ae,
     "music_ae": _music_ae,

@@ -32,10 +32,10 @@ from eimg_core.midi.attributes import home_shift
 from eimg_core.midi.codec import DURATION, FIELD_SIZES, PITCH, REST_PITCH, SHIFT, STEPS_PER_BEAT, Score
 from eimg_core.midi.melody import upper_line
 from eimg_core.midi.notes import HIGHEST_PITCH, LOWEST_PITCH, Note
+from eimg_core.midi.request import BeatNote, Request
 from eimg_core.music_ae.decoder import Sampling, draw
 from eimg_core.music_ae.keys import KEYS
 from eimg_core.music_ae.transformer import Cache
-from eimg_core.request import BeatNote, Request
 
 if TYPE_CHECKING:
     from eimg_core.music_ae.tvae import TransformerVAE

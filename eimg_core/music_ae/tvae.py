@@ -33,11 +33,11 @@ from eimg_core.midi import codec
 from eimg_core.midi.batch import CLIP_S, MusicBatch, MusicSample
 from eimg_core.midi.codec import DURATION, FIELD_SIZES, PITCH, SHIFT, STEPS_PER_BEAT
 from eimg_core.midi.notes import Piece
+from eimg_core.midi.request import Request
 from eimg_core.music_ae.composing import Composing
 from eimg_core.music_ae.decoder import Sampling, StepLogits, token_cross_entropy
 from eimg_core.music_ae.keys import KEYS, draw_keys, played_in
 from eimg_core.music_ae.transformer import Cache, TransformerStack
-from eimg_core.request import Request
 from eimg_core.trainable import LossTerms, Objective
 
 __all__ = ["BARS", "STYLES", "BarBatch", "BarSample", "TransformerVAE", "TransformerVAEConfig", "bar_beats"]

@@ -39,7 +39,7 @@ __all__ = ["DEFAULT_PAIRING", "Pipeline", "available", "split_key", "variants"]
 
 ModelLoader = Callable[[Path, Mapping[str, type[Any]]], tuple[Any, dict[str, Any]]]
 
-DEFAULT_PAIRING = "effnet+fnt"
+DEFAULT_PAIRING = "effnet+tvae"
 _LEAST_NOTES = 4  # of a piece that can be told again or continued
 _SAME_PLACE = 0.05  # a target this near to the photo's own emotion is not a wish to move
 

@@ -139,7 +139,9 @@ def test_compared_or_alone_a_pairing_makes_the_same_notes(compose, photo, tmp_pa
 
 
 def test_a_broken_pairing_costs_one_sentence(compose, photo, tmp_path, capsys):
-    assert compose(photo, "--pairing", "all", "--versions", 2, "--no-audio", "--no-figure", "--out", tmp_path / "out") == 2
+    assert (
+        compose(photo, "--pairing", "all", "--versions", 2, "--no-audio", "--no-figure", "--out", tmp_path / "out") == 2
+    )
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1
     assert f"{BROKEN}: The bridge" in error[0]

@@ -15,13 +15,10 @@ from eimg_core.metrics import (
     Quality,
     bar_groove,
     bar_pitch_class_entropy,
-    circular_wasserstein,
-    distribution_gaps,
     polyphony_rate_2,
     quality,
     quality_of_ticks,
     read_ticks,
-    wasserstein,
 )
 from eimg_core.midi.notes import Note, Pedal, Piece, write_midi
 
@@ -115,8 +112,6 @@ def test_nothing_gives_nan() -> None:
     assert all(math.isnan(value) for value in values(quality(EMPTY)))
     assert all(math.isnan(metric(EMPTY)) for metric in (bar_groove, polyphony_rate_2, bar_pitch_class_entropy))
     assert all(math.isnan(value) for value in values(quality_of_ticks([], [], [], length=3)))
-    assert math.isnan(wasserstein([], [1.0]))
-    assert math.isnan(distribution_gaps([EMPTY], [Piece((Note(0.0, 60, 1.0),))]).duration_s)
 
 
 def test_faulty_ticks_are_refused() -> None:
@@ -160,29 +155,3 @@ def test_two_pitches_and_bar_entropy_by_hand() -> None:
     assert bar_pitch_class_entropy(piece) == 0.0  # C in two octaves, then F
     both = Piece((Note(0.0, 60, 1.0), Note(1.0, 65, 2.0), Note(2.0, 65, 4.0)), tempo_bpm=120.0)
     assert bar_pitch_class_entropy(both) == pytest.approx(0.5)  # one bar of 1 bit, one of 0
-
-
-def test_wasserstein_of_a_shift_is_the_shift() -> None:
-    rng = np.random.default_rng(0)
-    sample = rng.normal(size=300)
-    assert wasserstein(sample, sample + 2.5) == pytest.approx(2.5)
-    assert wasserstein(sample, rng.permutation(sample)) == pytest.approx(0.0, abs=1e-12)
-    assert wasserstein([0.0], [1.0, 3.0]) == pytest.approx(2.0)
-    scipy = pytest.importorskip("scipy.stats")
-    other = rng.exponential(size=170)
-    assert wasserstein(sample, other) == pytest.approx(scipy.wasserstein_distance(sample, other))
-
-
-def test_the_circle_of_pitch_classes_has_no_edge() -> None:
-    eye = np.eye(12)
-    assert circular_wasserstein(eye[0], eye[11]) == pytest.approx(1.0)
-    assert circular_wasserstein(eye[0], eye[6]) == pytest.approx(6.0)
-    assert circular_wasserstein(3 * eye[2], eye[2]) == 0.0
-
-
-def test_gaps_are_zero_for_equal_music_and_name_what_differs() -> None:
-    piece = _bars([[0, 4, 8, 12], [0, 8]])
-    same = distribution_gaps([piece, piece], [piece])
-    assert (same.inter_onset_s, same.duration_s, same.pitch, same.pitch_class) == pytest.approx((0, 0, 0, 0))
-    higher = distribution_gaps([piece.transposed(13)], [piece])
-    assert (higher.pitch, higher.pitch_class, higher.duration_s) == pytest.approx((13.0, 1.0, 0.0))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eimg_core.pipeline import available, variants
-from train.tables import BLOCKS, COLUMNS, CONTROL_ORDER, fill, load_records, render
+from train.tables import BLOCKS, COLUMNS, CONTROL_ORDER, fill, load_records, render, render_musicality
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -108,3 +108,28 @@ def test_records_are_complete():
     checkpoints = ROOT / "assets/checkpoints"
     rows = {f"{key}@{variant}" for key in available(checkpoints) for variant in variants(key, checkpoints)}
     assert {r["row"] for r in load_records(ROOT / "assets/results")} == {*rows, *CONTROL_ORDER}
+
+
+def musical(row: str, polyphony: float, copying: dict[str, float]) -> dict:
+    shares = ("bar_groove", "bar_pitch_class_entropy", "inter_onset_s", "duration_s", "key_clarity")
+    return {
+        "row": row, "split": "test", "n": 3, "takes": [8, 8], "date": "2026-01-01", "command": "c",
+        "summary": {
+            "polyphony_rate": polyphony, "pitch_entropy": 4.0, "groove_consistency": 1.0,
+            "distributions": {name: {"share": 1.5} for name in shares},
+            "copying": {name: {"mean": 7.0, "max": 9, "copied": copied} for name, copied in copying.items()},
+            "similarity": 0.6, "similarity_real": 0.5,
+        },
+    }  # fmt: skip
+
+
+def test_musicality_stands_beside_real_clips_searched_for_in_the_same_music():
+    real = musical("real", 0.5, {"clips": 0.05, "clips, songs": 0.1})
+    table = render_musicality([musical("a+b@eimg2", 0.4, {"clips, songs": 0.0}), real])
+    row = next(line for line in table.splitlines() if "a+b" in line)
+    assert "| 0.20 | 1.50 |" in row
+    assert "| 7.0 / 9 (7.0 / 9) | 0% (10%) | 1.20 |" in row
+    with pytest.raises(ValueError, match="real clips"):
+        render_musicality([musical("a+b@eimg2", 0.4, {"clips": 0.0})])
+    with pytest.raises(ValueError, match="not searched for in other"):
+        render_musicality([musical("a+b@eimg2", 0.4, {"other": 0.0}), real])

@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 _CLIPS_PER_PHOTO = 2  # in a mixed batch
-_AT_ONCE = 64  # pieces composed in one batch
+_AT_ONCE = 16  # pieces composed in one batch
 _REQUESTS = 400  # pieces that the guide listens to before a bridge is done
 
 
@@ -259,7 +259,13 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     pairing = f"{args.image}+{args.music}"
     component = f"cross_modal/{pairing}@{args.variant}"
-    stage = stage_of(args, "cross_modal", f"{args.image}@{args.variant}", args.variant)
+    stage = stage_of(
+        args,
+        "cross_modal",
+        f"{pairing}@{args.variant}",
+        *(f"{key}@{args.variant}" for key in (args.music, args.image)),
+        args.variant,
+    )
     photos, clips = read_oasis(args.data), read_eimg(args.data)
     folders: dict[str, Path] = {
         "image": args.out / "image_ae" / args.image,

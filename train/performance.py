@@ -109,7 +109,7 @@ def _median(values: Sequence[float]) -> float:
 
 
 def excerpts(onsets: Sequence[Onset]) -> Iterable[tuple[range, NDArray[np.int64], NDArray[np.float64]]]:
-    """Excerpts on a grid: their onsets, the sixteenths they stand on from a beat, and seconds off, tempo drift removed."""
+    """Excerpts on a grid: their onsets, the sixteenths they stand on, and seconds off, with tempo drift removed."""
     starts = np.array([onset.start_s for onset in onsets])
     for begin in np.arange(starts[0], starts[-1] - EXCERPT_S * 0.75, EXCERPT_S):
         span = range(*np.searchsorted(starts, [begin, begin + EXCERPT_S]).tolist())

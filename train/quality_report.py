@@ -39,11 +39,11 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.pipeline import Pipeline, available, split_key, variants
 from eimg_core.va.image_reader import ImageReader
-from train.evaluate import RESULTS, takes_of
+from train.evaluate import REAL, RESULTS, takes_of
 
 __all__ = ["COPIED", "NEAREST", "REAL", "Made", "Yardstick", "apart", "main", "report"]
 
-REAL, NEAREST = "real", "nearest"
+NEAREST = "nearest"
 COPIED = 12  # notes; a longer run is called copied
 _PHOTOS_WITH_TAKES = 12
 _SPLIT: Any = "test"

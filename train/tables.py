@@ -19,8 +19,9 @@ from eimg_core.checkpoints import ASSETS
 from eimg_core.midi.codec import FIELDS
 from eimg_core.pipeline import available, variants
 from train.evaluate import MEAN_POINT, REAL, takes_of
+from train.quality_report import COPIED, NEAREST
 
-__all__ = ["BLOCKS", "PAPER_TABLE_V", "fill", "load_records", "main", "render"]
+__all__ = ["BLOCKS", "PAPER_TABLE_V", "fill", "load_records", "main", "render", "render_musicality"]
 
 COLUMNS = (
     ("emotion_matching", "Emotion Matching ↓", 2),
@@ -246,12 +247,64 @@ def latents(assets: Path) -> str:
         "training fold, and no theme or piece is divided. *Italic* rows read what is no autoencoder's latent: what "
         f"there was to be read. **On test** ({tests}) is the honest column. Out of fold ({others} of train and val) "
         "flatters the autoencoders: they were trained on the train split, FNT even knowing whether the arousal of a "
-        "clip is above 5, TVAE its label. Active: dimensions that vary by more than 0.01 over the test items; effective: "
-        "participation ratio of their covariance. Rebuilt: PSNR of photos; accuracy of teacher-forced notes, and "
-        "cross-entropy per note in nats with the true latent / another clip's. "
+        "clip is above 5, TVAE its label. Active: dimensions that vary by more than 0.01 over the test items; "
+        "effective: participation ratio of their covariance. Rebuilt: PSNR of photos; accuracy of teacher-forced "
+        "notes, and cross-entropy per note in nats with the true latent / another clip's. "
         f"`{records[0]['command']}`, {max(r['date'] for r in records)}.",
     ]
     return "\n".join(lines)
+
+
+def musicality(assets: Path) -> str:
+    """How near the pieces are to real clips, what they copy and how takes differ, from the records of the report."""
+    paths = sorted((assets / "results").glob("musicality-*.json"))
+    return render_musicality([json.loads(path.read_text(encoding="utf-8")) for path in paths])
+
+
+def render_musicality(records: Sequence[Record]) -> str:
+    """The table of musicality as Markdown.
+
+    Raises:
+        ValueError: the row of the real clips is missing, or does not tell of a training set that a row learnt from.
+    """
+    by_row = {record["row"]: record for record in records}
+    if REAL not in by_row:
+        raise ValueError("real clips, without which the others mean nothing, are missing: run train.quality_report")
+    real = by_row[REAL]["summary"]
+    controls = [row for row in reversed(_YARDSTICKS) if row in by_row]
+    titles = ("three metrics, gap ↓", *_SHARES.values(), "longest run, mean / max", f"above {COPIED}", "takes alike ↓")
+    lines = ["| composer | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    for row in (*(row for row in by_row if row not in controls), *controls):
+        cells = _musical_cells(by_row[row]["summary"], real, beside_real=row != REAL)
+        lines.append(f"| {_YARDSTICKS.get(row) or _title(row)} | " + " | ".join(cells) + " |")
+    first = next((record for row, record in by_row.items() if row not in controls), by_row[REAL])
+    takes = f"{len(first['takes'])} of them in {max(first['takes'], default=0)} takes; " if first["takes"] else ""
+    lines += [
+        "",
+        "*Gap*: the sum over polyphony, pitch entropy and groove of the distance from real clips, as a share of "
+        "theirs. *The next five*: how far the distribution is from that of real clips, where 1 is how far two halves "
+        "of the real clips are from each other. *Longest run*: notes in a row that stand, in any key and at any tempo, "
+        "in a piece which the music autoencoder learnt from; what repeats inside a run counts once. In brackets: real "
+        "clips of the test split, searched for in the same pieces. *Takes alike*: how alike the takes of a photo are, "
+        f"where 1 is how alike real clips of like emotion are. n = {first['n']} photos of the {first['split']} split, "
+        f"{takes}{by_row[REAL]['n']} real clips; `{first['command']}`, {max(r['date'] for r in records)}.",
+    ]
+    return "\n".join(lines)
+
+
+def _musical_cells(summary: Mapping[str, Any], real: Mapping[str, Any], *, beside_real: bool) -> list[str]:
+    """The cells of one row; of what is copied, that of the first training set it names."""
+    gap = sum(abs(summary[name] - real[name]) / real[name] for name in _PAPER_METRICS)
+    shares = [_cell([summary["distributions"][name]["share"]], 2) for name in _SHARES]
+    searched, copied = next(iter(summary["copying"].items()))
+    run, many = f"{copied['mean']:.1f} / {copied['max']}", f"{copied['copied']:.0%}"
+    if beside_real:
+        if searched not in real["copying"]:
+            raise ValueError(f"real clips were not searched for in {searched}: run train.quality_report --only {REAL}")
+        base = real["copying"][searched]
+        run, many = f"{run} ({base['mean']:.1f} / {base['max']})", f"{many} ({base['copied']:.0%})"
+    alike = None if summary["similarity"] is None else summary["similarity"] / summary["similarity_real"]
+    return [f"{gap:.2f}", *shares, run, many, _cell([alike], 2)]
 
 
 def _rebuilt(measured: Mapping[str, float]) -> str:
@@ -266,6 +319,15 @@ _BASELINES = {
     "photos": "*frozen features of the photo reader*",
     "clips": "*counted features of the music judge*",
 }
+_YARDSTICKS = {REAL: "*real clips*", NEAREST: "*nearest* (the training clip nearest to the photo's label)"}
+_PAPER_METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency")
+_SHARES = {
+    "bar_groove": "groove by bar",
+    "bar_pitch_class_entropy": "pitch classes by bar",
+    "inter_onset_s": "time between onsets",
+    "duration_s": "note lengths",
+    "key_clarity": "clarity of key",
+}
 _STAGES = ("open", "read_photo", "embed", "generate", "measure", "perform", "render")
 _CARD_LINES: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
     "image_ae": _image_ae,
@@ -277,6 +339,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "table_v": table_v,
     "requests": requests,
     "latents": latents,
+    "musicality": musicality,
     "components": components,
     "latency": latency,
 }

@@ -6,8 +6,8 @@ Conventions
 - From note to note there is one *step*: the interval in semitones, and how the rhythm goes on. A note of the same
   chord is one sign; otherwise the time since the last chord, over the time before that, is one of five: much
   shorter, shorter, the same, longer, much longer. So a run is found again in another key and at another tempo, and
-  played with another touch. The classes are wide on purpose: chance makes runs a little longer, but no copy is
-  missed for a few milliseconds.
+  played with another touch. The classes are wide on purpose: chance makes runs a little longer, but a copy is not
+  missed because it is played a few milliseconds apart.
 - The length of a run is its number of notes, where nothing in it repeats. Of what repeats inside the run, only the
   first time counts: the length is the number of *different* groups of three steps in the run, plus three. A note
   struck fifty times is a run of 4, a major scale through the whole keyboard one of 7, an accompaniment that goes on

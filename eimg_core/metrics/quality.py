@@ -13,7 +13,6 @@ Yang (2020), "The Jazz Transformer on the front line", for groove and entropy by
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,19 +24,15 @@ from eimg_core.errors import InputError
 from eimg_core.midi.notes import Piece
 
 __all__ = [
-    "Gaps",
     "Quality",
     "Ticks",
     "bar_groove",
     "bar_pitch_class_entropy",
-    "circular_wasserstein",
-    "distribution_gaps",
     "piece_ticks",
     "polyphony_rate_2",
     "quality",
     "quality_of_ticks",
     "read_ticks",
-    "wasserstein",
 ]
 
 GRID_TICKS_PER_SECOND = 960  # 480 ticks per quarter at 120 bpm
@@ -131,92 +126,6 @@ def bar_pitch_class_entropy(piece: Piece) -> float:
     table = np.zeros((int(steps.max()) // bar + 1, 12))
     np.add.at(table, (steps // bar, classes), 1)
     return float(np.mean([_entropy(row) for row in table if row.any()]))
-
-
-# --- distributions -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Gaps:
-    """Wasserstein-1 distances between the notes of two sets of pieces; 0 is equal, NaN if a set is empty.
-
-    Args:
-        inter_onset_s: of the times between neighbouring onsets, in seconds.
-        duration_s: of the note lengths, in seconds.
-        pitch: of the pitches, in semitones.
-        pitch_class: of the pitch classes around the circle, in semitones.
-        velocity: of the MIDI velocities.
-    """
-
-    inter_onset_s: float
-    duration_s: float
-    pitch: float
-    pitch_class: float
-    velocity: float
-
-
-def distribution_gaps(pieces: Sequence[Piece], reference: Sequence[Piece]) -> Gaps:
-    """How far the notes of some pieces are, as distributions, from those of a reference set.
-
-    Means hide what distributions show: half very dense and half empty music has an ordinary mean density.
-    """
-    a, b = _pooled(pieces), _pooled(reference)
-
-    def gap(name: str) -> float:
-        return wasserstein(a[name], b[name])
-
-    classes = [np.bincount(pool["pitch"].astype(int) % 12, minlength=12) for pool in (a, b)]
-    return Gaps(gap("inter_onset_s"), gap("duration_s"), gap("pitch"), circular_wasserstein(*classes), gap("velocity"))
-
-
-def wasserstein(a: ArrayLike, b: ArrayLike) -> float:
-    """Wasserstein-1 distance of two samples on a line: the area between their cumulative distributions.
-
-    Args:
-        a, b: samples, (N,) and (M,).
-    Returns:
-        The distance in the unit of the samples; NaN if one of them is empty.
-    """
-    x, y = (np.sort(np.asarray(sample, dtype=np.float64).ravel()) for sample in (a, b))
-    if not len(x) or not len(y):
-        return math.nan
-    support = np.sort(np.concatenate([x, y]))
-    below_x, below_y = (np.searchsorted(s, support[:-1], side="right") / len(s) for s in (x, y))
-    return float(np.sum(np.abs(below_x - below_y) * np.diff(support)))
-
-
-def circular_wasserstein(p: ArrayLike, q: ArrayLike) -> float:
-    """Wasserstein-1 distance of two histograms on a circle, in bins (Rabin, Delon and Gousseau 2011).
-
-    Cutting the circle at a bin shifts the difference of the cumulative sums by a constant; the median is the best one.
-
-    Args:
-        p, q: non-negative weights of the same bins, (K,).
-    Returns:
-        The distance, 0 to K/2; NaN if a histogram is empty.
-    """
-    u, v = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
-    if u.shape != v.shape or u.ndim != 1:
-        raise ValueError(f"expected two histograms of one shape (K,), got {u.shape} and {v.shape}")
-    if not u.sum() or not v.sum():
-        return math.nan
-    difference = np.cumsum(u / u.sum() - v / v.sum())
-    return float(np.abs(difference - np.median(difference)).sum())
-
-
-def _pooled(pieces: Sequence[Piece]) -> dict[str, NDArray[np.float64]]:
-    """All notes of all pieces; onsets closer than 1 ms are one, since chords have no time between their notes."""
-    between: list[NDArray[np.float64]] = [np.empty(0)]
-    notes = [note for piece in pieces for note in piece.notes]
-    for piece in pieces:
-        gaps = np.diff(np.unique([note.start_s for note in piece.notes]))
-        between.append(gaps[gaps > 1e-3])
-    return {
-        "inter_onset_s": np.concatenate(between),
-        "duration_s": np.array([note.duration_s for note in notes], dtype=np.float64),
-        "pitch": np.array([note.pitch for note in notes], dtype=np.float64),
-        "velocity": np.array([note.velocity for note in notes], dtype=np.float64),
-    }
 
 
 # --- ticks ---------------------------------------------------------------------------------------------------------

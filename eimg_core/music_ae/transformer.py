@@ -18,6 +18,7 @@ __all__ = ["Cache", "Places", "TransformerStack"]
 
 _STEP_PERIODS = (6.0, 6000.0)  # shortest and longest turn, in steps
 _BEAT_PERIODS = (1.0, 256.0)  # in beats
+_ROOM = 128  # steps in a new cache
 
 
 class Places:
@@ -50,21 +51,28 @@ def _speeds(periods: tuple[float, float], count: int, like: Tensor) -> Tensor:
 
 
 class Cache:
-    """Keys and values of the steps played so far; attention looks back over the last ``window`` of them."""
+    """Keys and values of the steps played so far; attention looks back over the last ``window`` of them.
+
+    They are written in place into buffers that double when full: to append by copying would cost more than attention.
+    """
 
     def __init__(self, layers: int, window: int) -> None:
         self.window = window
-        self._kept: list[tuple[Tensor, Tensor] | None] = [None] * layers
+        self._kept: list[Tensor | None] = [None] * layers  # keys above values, (2, B, H, room, D)
+        self._steps = [0] * layers
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Add the newest step of a layer, (B, H, 1, D) each; returns all that it may look at."""
-        before = self._kept[layer]
-        if before is not None:
-            first = max(0, before[0].shape[2] + 1 - self.window)
-            keys = torch.cat([before[0][:, :, first:], keys], dim=2)
-            values = torch.cat([before[1][:, :, first:], values], dim=2)
-        self._kept[layer] = keys, values
-        return keys, values
+        newest, at = torch.stack([keys, values]), self._steps[layer]
+        kept = self._kept[layer]
+        if kept is None:
+            kept = newest.new_empty(*newest.shape[:3], _ROOM, newest.shape[4])
+        elif at == kept.shape[3]:
+            kept = torch.cat([kept, torch.empty_like(kept)], dim=3)
+        kept[:, :, :, at : at + 1] = newest
+        self._kept[layer], self._steps[layer] = kept, at + 1
+        seen = kept[:, :, :, max(0, at + 1 - self.window) : at + 1]
+        return seen[0], seen[1]
 
 
 class Block(nn.Module):

@@ -129,9 +129,9 @@ class TransformerVAEConfig:
     free_nats: float = 0.1
     weight_heard: float = 0.3
     kl_full: int = 1500
-    temperature: float = 0.95
+    temperature: float = 0.9
     top_p: float = 0.95
-    guidance: float = 1.6
+    guidance: float = 2.2
     window: int = 384
 
     @classmethod

@@ -63,7 +63,12 @@ def wire_compare(studio: Studio, desk: Desk, controls: CompareControls, shown: C
     under_way = gr.State(None, time_to_live=int(KEEP_S))  # the line-up, so that Stop can pack what is there
 
     def compare(
-        photo: OpenedPhoto | None, emotion: VA | None, pairings: list[str], seed: float, seconds: float
+        photo: OpenedPhoto | None,
+        emotion: VA | None,
+        pairings: list[str],
+        seed: float,
+        seconds: float,
+        expressive: bool = True,
     ) -> Iterator[tuple[dict[str, Any], Lineup | None]]:
         """Let several composers write for the same photo or point, with the same seed, soundfont and loudness.
 
@@ -73,7 +78,8 @@ def wire_compare(studio: Studio, desk: Desk, controls: CompareControls, shown: C
         and a picture.
         """
         try:
-            options = ComposeOptions(seed=int(seed), seconds=float(seconds), target=emotion)
+            # One take each: what is compared are the pairings, not the guide's choice.
+            options = ComposeOptions(int(seed), float(seconds), emotion, expressive=bool(expressive))
             chosen = [info for info in known if info.key in pairings]
             start = line_up(studio, photo, options, chosen, new_folder(pieces))
             for lineup in compose_all(studio, start):
@@ -88,7 +94,7 @@ def wire_compare(studio: Studio, desk: Desk, controls: CompareControls, shown: C
         """After Stop: the files of the pieces that are done."""
         return (lineup_value(pack(studio, lineup)), None) if lineup else (gr.skip(), gr.skip())
 
-    wanted = [desk.photo, desk.plane, controls.pairings, desk.seed, desk.seconds]
+    wanted = [desk.photo, desk.plane, controls.pairings, desk.seed, desk.seconds, desk.expressive]
     button = controls.compare
     button.click(js=START, inputs=controls.pairings, outputs=[shown, button], **IN_PAGE)
     run = button.click(compare, wanted, [shown, under_way], api_name="compare", trigger_mode="multiple", **HEAVY)

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.composer import LARGEST_SEED, ComposeOptions
+from eimg_core.composer import LARGEST_SEED, USUAL_TAKES, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.ui.desk import Desk
 from eimg_core.ui.faults import sentence
@@ -64,7 +64,12 @@ def wire_create(studio: Studio, desk: Desk, controls: CreateControls, piece: Pla
     titles = {info.key: info.title for info in studio.pairings()}
 
     def compose(
-        photo: OpenedPhoto | None, emotion: VA | None, pairing: str, seed: float, seconds: float
+        photo: OpenedPhoto | None,
+        emotion: VA | None,
+        pairing: str,
+        seed: float,
+        seconds: float,
+        expressive: bool = True,
     ) -> Iterator[dict[str, Any]]:
         """Compose piano music for a photo, for a point in the emotion plane, or for a photo with another target.
 
@@ -72,7 +77,7 @@ def wire_create(studio: Studio, desk: Desk, controls: CreateControls, piece: Pla
         The same photo, target, pairing, seed and length give the same piece.
         """
         try:
-            options = ComposeOptions(seed=int(seed), seconds=float(seconds), target=emotion)
+            options = ComposeOptions(int(seed), float(seconds), emotion, USUAL_TAKES, bool(expressive))
             folder = new_folder(pieces)
             take = yield from stages_of(lambda tell: make_take(studio, photo, pairing, options, folder, tell), working)
             yield take_value(take, titles[pairing])
@@ -80,7 +85,7 @@ def wire_create(studio: Studio, desk: Desk, controls: CreateControls, piece: Pla
             yield failed(sentence(error))
             raise gr.Error(sentence(error), visible=False, print_exception=False) from error
 
-    wanted = [desk.photo, desk.plane, controls.pairing, desk.seed, desk.seconds]
+    wanted = [desk.photo, desk.plane, controls.pairing, desk.seed, desk.seconds, desk.expressive]
     controls.compose.click(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
     # By default a click is dropped while the run before it is being cancelled; after Stop it must count.
     composing = controls.compose.click(compose, wanted, piece, api_name="compose", trigger_mode="multiple", **HEAVY)

@@ -31,6 +31,7 @@ class Desk:
     plane: EmotionPlane
     seconds: gr.Slider
     seed: gr.Number
+    expressive: gr.Checkbox
 
 
 def photo_card(examples: Path) -> Photo:
@@ -56,8 +57,8 @@ def emotion_card() -> EmotionPlane:
         return EmotionPlane(elem_id="plane")
 
 
-def music_settings() -> tuple[gr.Slider, gr.Number]:
-    """Length in seconds, and the seed with its dice."""
+def music_settings() -> tuple[gr.Slider, gr.Number, gr.Checkbox]:
+    """Length in seconds, the seed with its dice, and whether a pianist plays."""
     seconds = gr.Slider(
         SHORTEST_S, LONGEST_S, USUAL_S, step=1, label="Length in seconds", buttons=[], elem_id="seconds"
     )
@@ -73,7 +74,13 @@ def music_settings() -> tuple[gr.Slider, gr.Number]:
         )
         dice = gr.Button("Roll a new seed", elem_id="dice", min_width=44, scale=0)
     dice.click(js=ROLL_DICE, outputs=seed, **IN_PAGE)
-    return seconds, seed
+    expressive = gr.Checkbox(
+        True,
+        label="Play with expression",
+        info="Dynamics, timing and pedal of a pianist; otherwise exactly as written.",
+        elem_id="expressive",
+    )
+    return seconds, seed, expressive
 
 
 def wire_desk(studio: Studio, desk: Desk) -> None:

@@ -1,0 +1,146 @@
+"""Takes and what can be done with a piece: the guide chooses, a tune is told again, goes on, moves through photos."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+from eimg_core.checkpoints import save_model
+from eimg_core.composer import ComposeOptions
+from eimg_core.emotion import VA, distance
+from eimg_core.errors import InputError
+from eimg_core.midi.melody import upper_line
+from eimg_core.midi.notes import Note, Piece
+from eimg_core.pipeline import Pipeline
+from eimg_core.studio import Studio
+from eimg_core.takes import CHECKS, Take, best_take, strain, weigh
+from eimg_core.va.guide import GUIDE_FOLDER, Guide, GuideConfig
+from tests.tiny import save_tiny_pairing
+
+POINT = VA(6.0, 4.0)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory) -> Pipeline:
+    root = tmp_path_factory.mktemp("takes")
+    save_tiny_pairing(root, "vqvae", "tvae", "eimg2")
+    torch.manual_seed(0)
+    save_model(root / GUIDE_FOLDER, Guide(GuideConfig.tiny()), {"kind": "va_predictor", "key": "guide"})
+    return Pipeline.load("vqvae+tvae", root)
+
+
+@pytest.fixture(scope="module")
+def other(pipeline, tmp_path_factory) -> Pipeline:
+    root = tmp_path_factory.mktemp("other")
+    save_tiny_pairing(root, "vqvae", "fnt", "eimg2")
+    return Pipeline.load("vqvae+fnt", root)
+
+
+def song() -> Piece:
+    """A scale up and down over a held bass, then a chord."""
+    tune = [60, 62, 64, 65, 67, 65, 64, 62]
+    notes = [Note(i * 0.5, p + 12, i * 0.5 + 0.5) for i, p in enumerate(tune)]
+    notes += [Note(i * 2.0, 48, i * 2.0 + 1.9) for i in range(2)]
+    notes += [Note(4.0, p, 6.0) for p in (48, 60, 64, 67)]
+    return Piece(tuple(notes), 120.0)
+
+
+def test_the_best_take_is_the_nearest_that_is_playable():
+    piece = song()
+    near, far = Take(piece, POINT, 0.2, 0.0), Take(piece, POINT, 0.9, 0.0)
+    strange = Take(piece, POINT, 0.1, 1.0)
+    assert best_take([far, near, strange]) is near
+    assert best_take([near, replace(near)]) is near  # the first of equals
+
+
+def test_pieces_without_notes_lose():
+    silent, sounding = weigh([Piece(()), song()], [None, VA(1.0, 9.0)], POINT)
+    assert best_take([silent, sounding]) is sounding
+    assert sounding.distance == pytest.approx(distance(VA(1.0, 9.0), POINT))
+
+
+@pytest.mark.parametrize(
+    ("name", "notes"),
+    [
+        ("longest_wait", [Note(t, 60 + p, t + 0.5) for t, p in ((0, 0), (0.5, 4), (6.0, 7), (6.5, 5))]),
+        ("stubbornness", [Note(i * 0.5, 60, i * 0.5 + 0.4) for i in range(20)]),
+        ("key_clarity", [Note(i * 0.5, 60 + i % 12, i * 0.5 + 0.5) for i in range(24)]),
+        ("clash", [Note(i * 0.5, p, i * 0.5 + 0.4) for i in range(8) for p in (60, 61)]),
+        ("wandering", [Note(i * 0.5, 30 + 50 * (i % 2), i * 0.5 + 0.4) for i in range(12)]),
+    ],
+)
+def test_each_check_finds_its_fault(name, notes):
+    measure, usual, bad = CHECKS[name]
+    faulty = Piece(tuple(notes), 120.0)
+    assert (measure(faulty) - usual) / (bad - usual) > 0.9
+    assert strain(faulty) > strain(song()) == 0.0
+
+
+def test_takes_are_one_batch_and_the_guide_chooses(pipeline):
+    v_y = pipeline.to_music_latent(pipeline.place_of(None, POINT))
+    options = ComposeOptions(3, 6.0, takes=4)
+    takes = pipeline.takes(v_y, options, POINT)
+    assert len({take.piece for take in takes}) == 4
+    assert all(take.heard is not None for take in takes)
+    chosen = pipeline.generate(v_y, options, POINT)
+    assert chosen == min(takes, key=lambda take: take.distance + take.strain).piece
+    alone = pipeline.takes(v_y, replace(options, takes=1), POINT)
+    assert alone[0].heard is None  # nobody listens to a plain take
+
+
+def test_without_a_guide_the_first_take_is_kept(other):
+    assert other.guide is None
+    v_y = other.to_music_latent(other.place_of(None, POINT))
+    options = ComposeOptions(3, 6.0, takes=2)
+    assert other.generate(v_y, options, POINT) == other.takes(v_y, options, POINT)[0].piece
+
+
+def test_a_tune_is_told_again(pipeline):
+    told = pipeline.retell(song(), VA(2.0, 2.0), ComposeOptions(1, takes=2)).piece
+    tune = [note.pitch for note in upper_line(n for n in song().notes if n.start_s < 4.0)]
+    beat = told.seconds_per_beat
+    tops = [max(n.pitch for n in told.notes if abs(n.start_s / beat - i) < 0.02) for i in range(len(tune))]
+    assert tops == tune
+
+
+def test_a_piece_goes_on(pipeline):
+    longer = pipeline.extend(song(), POINT, ComposeOptions(1, 14.0)).piece
+    assert longer.duration_s > 11
+    kept = {(round(n.start_s, 2), n.pitch) for n in longer.notes}
+    assert {(round(n.start_s, 2), n.pitch) for n in song().notes if n.start_s < 4.0} <= kept
+    with pytest.raises(InputError, match="already lasts 6 s; ask for at least 8 s"):
+        pipeline.extend(song(), POINT, ComposeOptions(1, 6.5))
+
+
+def test_a_story_moves_through_its_photos(pipeline):
+    stops = [(Image.new("RGB", (64, 64), colour), va) for colour, va in (("red", VA(2, 8)), ("teal", VA(7, 2)))]
+    one = pipeline.journey(stops, ComposeOptions(1, 12.0))
+    assert one.target_va == VA(4.5, 5.0)
+    assert one.piece.duration_s == pytest.approx(12.0, abs=0.1)
+    assert one.piece == pipeline.journey(stops, ComposeOptions(1, 12.0)).piece
+    assert one.piece != pipeline.journey(stops[::-1], ComposeOptions(1, 12.0)).piece
+    with pytest.raises(InputError, match="needs 2 to 8 photos, not 1"):
+        pipeline.journey(stops[:1], ComposeOptions(1, 12.0))
+
+
+def test_who_cannot_is_told_who_can(other, pipeline):
+    with pytest.raises(InputError, match=r"cannot keep a tune; choose a pairing that ends in tvae\."):
+        other.retell(song(), POINT, ComposeOptions())
+    with pytest.raises(InputError, match="fewer than 4 notes one after another"):
+        pipeline.retell(Piece((Note(0, 60, 1),)), POINT, ComposeOptions())
+
+
+def test_a_performance_leaves_the_score_alone(pipeline, monkeypatch):
+    studio = Studio()
+    monkeypatch.setattr(studio, "pipeline", lambda pairing: pipeline)
+    played = studio.compose(None, "vqvae+tvae", ComposeOptions(2, 6.0, POINT))
+    written = studio.compose(None, "vqvae+tvae", ComposeOptions(2, 6.0, POINT, expressive=False))
+    assert played.piece == written.piece
+    assert played.metrics == written.metrics
+    assert played.piece_va == written.piece_va
+    assert written.performance is None
+    assert written.played is written.piece
+    assert played.played is played.performance != played.piece

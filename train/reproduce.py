@@ -94,6 +94,7 @@ def main(argv: list[str] | None = None) -> None:
     latents(where)
     evaluate([*where, *split])
     if args.preset == "paper":
+        importlib.import_module("train.quality_report").main(where)
         tables(["--assets", str(args.out.parent)])
 
 

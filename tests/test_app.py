@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from eimg_core.composer import ComposeOptions
+from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError
 from eimg_core.midi.notes import read_midi
@@ -343,7 +343,7 @@ def test_the_named_endpoints_read_and_compose(url: str, studio: FakeStudio, beac
     again = client.predict(photo=None, **wanted, api_name="/compose")
     assert piece["notes"] == again["notes"]
     assert set(piece["files"]) == {"mid", "wav", "json", "png"}
-    assert studio.asked[-1] == ComposeOptions(seed=5, seconds=9.0, target=VA(7.5, 6.0))
+    assert studio.asked[-1] == ComposeOptions(5, 9.0, VA(7.5, 6.0), USUAL_TAKES)
     with pytest.raises(Exception, match="from 1 to 9"):
         client.predict(photo=None, **{**wanted, "emotion": {"target": {"valence": "high"}}}, api_name="/compose")
     with pytest.raises(Exception, match="from 1 to 9"):

@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.pairings import example
 from eimg_core import __version__
 from eimg_core.checkpoints import ASSETS
-from eimg_core.composer import ComposeOptions
+from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.images import open_photo
 from eimg_core.pipeline import DEFAULT_PAIRING
 from eimg_core.sound.render import available_engine
@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairing", default=DEFAULT_PAIRING)
     parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--takes", type=int, default=USUAL_TAKES)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "latency.json")
     args = parser.parse_args(argv)
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
         started = time.perf_counter()
         photo = open_photo(path)
         opened = time.perf_counter()
-        composition = studio.compose(photo, args.pairing, ComposeOptions(seed=repeat, seconds=args.seconds))
+        composition = studio.compose(photo, args.pairing, ComposeOptions(repeat, args.seconds, takes=args.takes))
         composed = time.perf_counter()
         data = studio.render(composition.played).wav_bytes()
         ended = time.perf_counter()
@@ -62,9 +63,11 @@ def main(argv: list[str] | None = None) -> None:
         )
     cold = subprocess.run([sys.executable, "-c", _COLD], capture_output=True, text=True, check=True)
     record = {
-        "command": f"python -m benchmarks.latency --pairing {args.pairing} --seconds {args.seconds:g}",
+        "command": f"python -m benchmarks.latency --pairing {args.pairing} --seconds {args.seconds:g} "
+        f"--takes {args.takes}",
         "pairing": args.pairing,
         "seconds": args.seconds,
+        "takes": args.takes,
         "repeats": args.repeats,
         "cores": os.cpu_count(),
         "machine": platform.machine(),

@@ -179,7 +179,8 @@ def latency(assets: Path) -> str:
     median = record["median_s"]
     stages = ", ".join(f"{name.replace('_', ' ')} {median[name]:.2f} s" for name in _STAGES if name in median)
     return (
-        f"From a photo to {record['seconds']:g} s of playable sound, warm, takes **{median['total']:.2f} s** "
+        f"From a photo to {record['seconds']:g} s of playable sound, the best of {record['takes']} takes, warm: "
+        f"**{median['total']:.2f} s** "
         f"({stages}; median of {record['repeats']}, slowest {record['slowest_total_s']:.2f} s) on {record['cores']} "
         f"CPU cores, {record['engine']}; from a cold start to the first piece {record['cold_start_s']:.0f} s. "
         f"`{record['command']}`, {record['date']}."

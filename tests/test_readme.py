@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from eimg_core.pipeline import available, variants
+from eimg_core.composer import USUAL_TAKES
+from eimg_core.pipeline import DEFAULT_PAIRING, available, variants
 from train.tables import BLOCKS, COLUMNS, CONTROL_ORDER, fill, load_records, render, render_musicality
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,6 +108,7 @@ def test_records_are_complete():
         assert len(kept["items"] if "items" in kept else [0] * kept["n"]) == kept["n"], path.name
     checkpoints = ROOT / "assets/checkpoints"
     rows = {f"{key}@{variant}" for key in available(checkpoints) for variant in variants(key, checkpoints)}
+    rows.add(f"{DEFAULT_PAIRING}@{variants(DEFAULT_PAIRING, checkpoints)[0]} best of {USUAL_TAKES}")
     assert {r["row"] for r in load_records(ROOT / "assets/results")} == {*rows, *CONTROL_ORDER}
 
 

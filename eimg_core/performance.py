@@ -35,9 +35,9 @@ pedal, ms up after the onset it belongs to                 19        0
 
 Valence moved none of the velocities there (54 and 53 in the calm half, 78 and 79 in the excited one), so it does not
 move ours; it shows in the touch, by the literature. Lengths of notes were not measured: in transcribed recordings a
-note lasts as long as its pedal. Of what the regression leaves unexplained (9 steps) we play
-some 60 % as chance. The melody led by 2 ms in these transcriptions and leads by 20 to 30 ms on measured pianos (Goebl
-2001); we stay between.
+note lasts as long as its pedal. Of what the regression leaves unexplained (9 steps) we play some 60 % as
+chance. The melody led by 2 ms in these transcriptions and leads by 20 to 30 ms on measured pianos (Goebl 2001); we
+stay between.
 """
 
 from __future__ import annotations

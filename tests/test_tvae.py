@@ -181,7 +181,9 @@ def test_a_row_does_not_depend_on_what_the_others_are_asked(model):
     """Takes are made in one batch; what one row is told must not leak into another."""
     alone = Request(6.0, torch.tensor([[[2.0, 2.0]], [[8.0, 8.0]]]), key=0)
     other = Request(6.0, torch.tensor([[[2.0, 2.0]], [[5.0, 1.0]]]), key=0)
-    frozen = TransformerVAE(replace(model.config, temperature=0.0, top_p=0.01)).eval()  # no chance is left
+    frozen = TransformerVAE(
+        replace(model.config, temperature=(0.0,) * 4, top_p=(0.01,) * 4)
+    ).eval()  # no chance is left
     frozen.load_state_dict(model.state_dict())
     z = latents(model, 2)
     with torch.inference_mode():
@@ -297,7 +299,9 @@ def test_playing_is_fast_enough_to_wait_for(model):
         pieces = play(model, Request(8.0, wishes((5, 5), count=4)), count=4)
     finally:
         hook.remove()
-    assert len(passes) == max(len(piece.notes) for piece in pieces) + 1
+    # A rest or a key struck twice at once takes a pass and is no note.
+    notes = [len(piece.notes) for piece in pieces]
+    assert max(notes) < len(passes) <= 1.5 * max(notes) + 1 < sum(notes)
     assert np.all([note.pitch >= LOWEST_PITCH for piece in pieces for note in piece.notes])
 
 

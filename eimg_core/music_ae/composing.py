@@ -29,7 +29,7 @@ from torch import Tensor
 
 from eimg_core.midi import codec
 from eimg_core.midi.attributes import home_shift
-from eimg_core.midi.codec import DURATION, FIELD_SIZES, PITCH, REST_PITCH, SHIFT, STEPS_PER_BEAT, Score
+from eimg_core.midi.codec import DURATION, FIELD_SIZES, PITCH, REST_PITCH, SHIFT, STEPS_PER_BEAT, VELOCITY, Score
 from eimg_core.midi.melody import upper_line
 from eimg_core.midi.notes import HIGHEST_PITCH, LOWEST_PITCH, Note
 from eimg_core.midi.request import BeatNote, Request
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Composing", "Restatement", "form_of", "last_bar_line"]
 
 _FINGERS = 5
+_FOURTH = 5  # in semitones
 _TENTH = 16  # semitones; the widest a hand stretches
 _WIDEST_GAP_S = 2.5
 _RING_S = (1.3, 2.6)  # how long the last chord rings, at least and at most
@@ -196,7 +197,7 @@ class Composing:
         z: (B, z_dim), or (B, P, z_dim) where it moves with the wishes.
         keys: (B,).
         request: see ``Request``.
-        sampling: temperature and nucleus.
+        sampling: temperature and nucleus of each field.
         guidance: how much the wished emotion counts; 1 is what was learnt, 0 ignores it.
         generator: the only source of randomness.
     """
@@ -207,7 +208,7 @@ class Composing:
         z: Tensor,
         keys: Tensor,
         request: Request,
-        sampling: Sampling,
+        sampling: Sequence[Sampling],
         guidance: float,
         generator: torch.Generator,
     ) -> None:
@@ -314,11 +315,14 @@ class Composing:
             forced = self._meet_tune(pitch, onset, forced)
             pitch = _override(pitch, [note[1] if note else None for note in forced])
             context = context + decoder.given[PITCH](self._twice(pitch))[:, None]
-            duration = draw(self._guided(decoder.heads[DURATION](context)[:, 0]), self.sampling, self.generator)
+            duration = draw(
+                self._guided(decoder.heads[DURATION](context)[:, 0]), self.sampling[DURATION], self.generator
+            )
             duration = _override(duration, [note[2] if note else None for note in forced])
             context = context + decoder.given[DURATION](self._twice(duration))[:, None]
-            calm = Sampling(0.5 * self.sampling.temperature, self.sampling.top_p)
-            velocity = draw(self._guided(decoder.heads[3](context)[:, 0]), calm, self.generator)
+            velocity = draw(
+                self._guided(decoder.heads[VELOCITY](context)[:, 0]), self.sampling[VELOCITY], self.generator
+            )
             velocity = _override(velocity, [note[3] if note and note[3] >= 0 else None for note in forced])
             self._follow_hands(pitch, together)
             step, now = torch.stack([shift, pitch, duration, velocity], dim=-1), torch.where(done, now, onset)
@@ -356,7 +360,7 @@ class Composing:
         forbidden[at_end & (self.chord < _LAST_CHORD[0]), 1] = True
         forbidden[at_end & (self.chord >= _LAST_CHORD[1]), 0] = True
         forbidden[forbidden.all(dim=1), 1] = False
-        shift = draw(logits.masked_fill(forbidden, -torch.inf), self.sampling, self.generator)
+        shift = draw(logits.masked_fill(forbidden, -torch.inf), self.sampling[SHIFT], self.generator)
         leaving = at_end & ((shift > 0) | self._chord_closed()) & ~done
         forced: list[_Forced] = []
         for i, (row, moment, wanted) in enumerate(zip(self.rows, now.tolist(), shift.tolist(), strict=True)):
@@ -394,6 +398,9 @@ class Composing:
         stretched = together & (self.high >= 0)
         forbidden |= stretched[:, None] & (pitches > (self.high + _TENTH)[:, None])
         forbidden |= at_end[:, None] & ~self.tonic
+        # Two notes of a triad are at most a fourth apart: leave room above for those the last chord still lacks.
+        lacking = (_LAST_CHORD[0] - 1 - torch.where(together, self.chord, 0)).clamp(min=0)
+        forbidden |= at_end[:, None] & (pitches >= (REST_PITCH - _FOURTH * lacking)[:, None])
         bass = at_end & ~together
         forbidden |= bass[:, None] & (~self.root | (pitches > _HIGHEST_BASS))
         for i, (row, moment) in enumerate(zip(self.rows, onset.tolist(), strict=True)):
@@ -402,7 +409,7 @@ class Composing:
                 forbidden[i] |= pitches >= top
         nothing_left = forbidden.all(dim=1)
         forbidden[nothing_left] = pitches != before[nothing_left, None].clamp(max=REST_PITCH - 1)
-        return draw(logits.masked_fill(forbidden, -torch.inf), self.sampling, self.generator)
+        return draw(logits.masked_fill(forbidden, -torch.inf), self.sampling[PITCH], self.generator)
 
     def _meet_tune(self, pitch: Tensor, onset: Tensor, forced: list[_Forced]) -> list[_Forced]:
         """Where the tune has a note and the model wants one as high or higher, it is the tune's."""

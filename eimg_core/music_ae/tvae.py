@@ -111,7 +111,9 @@ class TransformerVAEConfig:
         free_nats: KL of a dimension below which it costs nothing more.
         weight_heard: of the encoder's reading of valence and arousal, squared error in units of the scale.
         kl_full: steps of the warm-up of the KL.
-        temperature, top_p, guidance: of playing, chosen on the validation split with the guide.
+        temperature, top_p: of playing, one per field (shift, pitch, duration, velocity), chosen on the validation
+            split: a small nucleus cuts off the long durations, and with them half of the chords.
+        guidance: how far the emotion is followed, 1 as in training; chosen there too, with the guide.
         window: steps that playing looks back over.
     """
 
@@ -129,8 +131,8 @@ class TransformerVAEConfig:
     free_nats: float = 0.1
     weight_heard: float = 0.3
     kl_full: int = 1500
-    temperature: float = 0.9
-    top_p: float = 0.95
+    temperature: Sequence[float] = (0.9, 1.0, 1.1, 0.45)
+    top_p: Sequence[float] = (0.95, 0.95, 1.0, 0.95)
     guidance: float = 2.2
     window: int = 384
 
@@ -391,7 +393,7 @@ class TransformerVAE(ComposingAutoencoder):
         keys = draw_keys(weights, generator)
         if request.key is not None:
             keys = torch.full_like(keys, request.key)
-        sampling = Sampling(self.config.temperature, self.config.top_p)
+        sampling = [Sampling(*both) for both in zip(self.config.temperature, self.config.top_p, strict=True)]
         composing = Composing(self, z, keys, request, sampling, self.config.guidance, generator)
         scores, bars = composing.play()
         return [replace(piece, meter=(bar, 4)) for piece, bar in zip(played_in(scores, keys), bars, strict=True)]

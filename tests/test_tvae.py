@@ -181,6 +181,7 @@ def test_a_row_does_not_depend_on_what_the_others_are_asked(model):
     """Takes are made in one batch; what one row is told must not leak into another."""
     alone = Request(6.0, torch.tensor([[[2.0, 2.0]], [[8.0, 8.0]]]), key=0)
     other = Request(6.0, torch.tensor([[[2.0, 2.0]], [[5.0, 1.0]]]), key=0)
+    # No chance is left.
     frozen = TransformerVAE(
         replace(model.config, temperature=(0.0,) * 4, top_p=(0.01,) * 4)
     ).eval()  # no chance is left

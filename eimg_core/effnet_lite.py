@@ -143,6 +143,11 @@ class EfficientNetLite(nn.Module):
             channels = outputs
         self.head = ConvNorm(channels, FEATURES, 1)
 
+    @property
+    def side(self) -> int:
+        """Side of the square pictures it was trained on, in pixels."""
+        return self.variant.side
+
     def forward(self, images: Tensor) -> Tensor:
         """Mean of the head's map, (B, 3, S, S) in [-1, 1] → (B, 1280)."""
         return self.maps(images)[-1].mean(dim=(2, 3))

@@ -17,7 +17,7 @@ from eimg_core.images import to_tensor
 from eimg_core.va.image_reader import ImageReader
 from tests.factories import make_photo
 
-CONFIG = replace(EffNetConfig.tiny(), backbone="seen")
+CONFIG = replace(EffNetConfig.tiny(), backbone="seen", stages=(5, 6, 7))  # the last ones, as the reader
 VARIANT = LiteVariant(CONFIG.width, CONFIG.depth, CONFIG.side)
 
 
@@ -36,7 +36,7 @@ def test_it_sees_what_the_photo_reader_sees(root):
     assert origin["depends_on"]["backbone"] == read_card(root / "backbone" / CONFIG.backbone)["sha256"]
     photos = [make_photo(VA(v, 5), np.random.default_rng(1)).resize((48, 48)) for v in (2, 4, 5, 6, 8)]
     seen = model.encode(torch.stack([to_tensor(photo, model.image_size) for photo in photos]))
-    reader = ImageReader(load_lite(root / "backbone/seen"), CONFIG.stages, spreads=True)
+    reader = ImageReader([load_lite(root / "backbone/seen")], len(CONFIG.stages), spreads=True)
     assert seen.std(dim=0).max() > 0.1
     np.testing.assert_allclose(seen.numpy(), reader.features(photos), rtol=1e-4, atol=1e-5)
 

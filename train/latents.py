@@ -35,16 +35,15 @@ from eimg_core import __version__
 from eimg_core.autoencoder import Autoencoder
 from eimg_core.checkpoints import ASSETS, load_model, read_card
 from eimg_core.data import SPLITS, Corpus, load_pieces, read_eimg, read_oasis
-from eimg_core.effnet_lite import load_lite
 from eimg_core.errors import CheckpointError
+from eimg_core.eyes import load_eyes
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.va.image_reader import ImageReader
 from eimg_core.va.music_features import feature_table
 from train.cross_modal import features_of
 from train.evaluate import RESULTS
 from train.image_ae import photo_tensor, reconstruction_error
-from train.image_va import BACKBONE, LATE_STAGES, read_features
+from train.image_va import ENCODERS, read_blocks
 from train.music_ae import held_out, samples_of
 from train.music_va import FOLDS, agreement, folds
 
@@ -203,12 +202,11 @@ def photo_records(args: argparse.Namespace, keys: Sequence[str]) -> Iterator[dic
         found = examine(model, photo_tensor(corpus.items, model.image_size), corpus, rebuilt)
         yield _record(corpus, "image_ae", key, found, {f"image_ae/{key}": card["sha256"]})
     if PHOTOS in keys:
-        backbone = f"backbone/{BACKBONE}"
-        digest = read_card(args.root / backbone)["sha256"]
-        reader = ImageReader(load_lite(args.root / backbone), LATE_STAGES, spreads=True)
-        features = read_features(reader, corpus, args.runs / "cache" / f"photos-{digest[:12]}.npz")
+        digests = {f"backbone/{name}": read_card(args.root / "backbone" / name)["sha256"] for name in ENCODERS}
+        nets = {name: load_eyes(args.root / name) for name in digests}
+        features = np.concatenate(list(read_blocks(nets, args.root, corpus, args.runs).values()), axis=1)
         found = {"width": features.shape[1], "readout": read_emotion(features, corpus)}
-        yield _record(corpus, "baseline", PHOTOS, found, {backbone: digest})
+        yield _record(corpus, "baseline", PHOTOS, found, digests)
 
 
 def clip_records(args: argparse.Namespace, keys: Sequence[str]) -> Iterator[dict[str, Any]]:

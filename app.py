@@ -26,7 +26,7 @@ from eimg_core.ui import compare_page, create_page
 from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wire_desk
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.protocol import Studio
-from eimg_core.ui.theme import studio_theme
+from eimg_core.ui.theme import SHEETS, studio_theme
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "assets" / "examples"
@@ -89,7 +89,7 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, **options: Any) -> Any:
         enable_monitoring=False,
         footer_links=["api"],
         theme=studio_theme(),
-        css_paths=[HERE / "assets" / "style.css"],
+        css_paths=[HERE / "assets" / "style" / f"{sheet}.css" for sheet in SHEETS],
         **options,
     )
 

@@ -1,6 +1,6 @@
-"""The look of the page: Gradio's own parts take their colours, sizes and fonts from ``assets/style.css``.
+"""The look of the page: Gradio's own parts take their colours, sizes and fonts from ``assets/style``.
 
-Every colour is a CSS variable that the style sheet sets once for the light and once for the dark theme. Fonts are
+Every colour is a CSS variable that ``colours.css`` sets once for the light and once for the dark theme. Fonts are
 those of the visitor's system; nothing is fetched from anywhere.
 """
 
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gradio as gr
 
-__all__ = ["SANS", "studio_theme"]
+__all__ = ["SANS", "SHEETS", "studio_theme"]
+
+SHEETS = ("colours", "page", "desk", "plane", "controls", "player", "comparison")  # of assets/style, in this order
 
 SANS = ("-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "DejaVu Sans Condensed", "sans-serif")
 _MONO = ("ui-monospace", "Menlo", "Consolas", "monospace")

@@ -123,7 +123,7 @@ def crowding(piece: Piece) -> float:
 
 
 def straying(piece: Piece) -> float:
-    """Share of the sounding time of all notes that is outside the scale of the key: natural or harmonic minor, major."""
+    """Share of the sounding time of all notes outside the scale of the key: major, or natural and harmonic minor."""
     key = key_of(piece)
     scale = _SCALES[key // 12]
     away = sum(note.duration_s for note in piece.notes if (note.pitch - key) % 12 not in scale)

@@ -2,8 +2,8 @@
 
 The model proposes, the grammar disposes. What it takes care of, for every row of a batch:
 
-- **hands**: at most ten notes are struck together, five in a hand, each hand within a tenth, none a semitone apart (nor,
-  in the depth, a tone);
+- **hands**: at most ten notes are struck together, five in a hand, each hand within a tenth, none a semitone (in the
+  depth a tone) apart;
 - **pace**: no silence longer than 2.5 s, no more than 20 notes within a second, and every onset on a place that music
   paper has: eighths of a beat, or thirds and sixths;
 - **ending**: the tempo is trimmed by a few percent so that a bar line falls shortly before the wished end; the half bar
@@ -77,7 +77,7 @@ def _follows(place: int, step: int) -> bool:
         return place % 4 == 0
     if step % 6 and step % 3 == 0:
         return place % 6 == 0
-    return place % 3 == 0 or (step % 6 != 0 or step % 12 == 0) and place % 4 == 0
+    return place % 3 == 0 or (place % 4 == 0 and (step % 6 != 0 or step % 12 == 0))
 
 
 _FOLLOWS = torch.tensor([[_follows(place, step) for place in range(STEPS_PER_BEAT)] for step in range(STEPS_PER_BEAT)])

@@ -27,6 +27,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.eyes": 3,
     "eimg_core.sound": 3,
     "eimg_core.metrics": 3,
+    "eimg_core.notation": 3,
     "eimg_core.performance": 3,
     "eimg_core.takes": 3,
     "eimg_core.composer": 3,
@@ -48,7 +49,7 @@ FLOORS: dict[str, int] = {
 }
 RUNTIME = {
     "torch", "torchvision", "gradio", "pretty_midi", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
-    "PIL", "tqdm", "pillow_heif",
+    "PIL", "tqdm", "pillow_heif", "verovio", "soundfile",
 }  # fmt: skip
 
 

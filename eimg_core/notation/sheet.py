@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from eimg_core.errors import RenderError
@@ -62,6 +63,7 @@ def engrave_svg(musicxml: bytes, width: int = 1100, *, header: bool = False) -> 
                 "header": "auto" if header else "none",
                 "footer": "none",
                 "breaks": "auto",
+                "minLastJustification": 0.55,
                 "font": "Leipzig",
                 "svgViewBox": True,
                 "svgRemoveXlink": True,
@@ -88,11 +90,14 @@ def _toolkit() -> Any:
     except ImportError as error:
         raise RenderError(_MISSING) from error
     verovio.enableLog(verovio.LOG_OFF)
+    # Verovio keeps the place of its fonts for each thread, and importing it tells the first one only.
+    verovio.setDefaultResourcePath(str(Path(verovio.__file__).parent / "data"))
     return verovio.toolkit()
 
 
 def _cleaned(svg: str) -> Sheet:
     svg = re.sub(r"<\?xml[^>]*\?>|<!DOCTYPE[^>]*>|<!--.*?-->|<desc>.*?</desc>", "", svg, flags=re.DOTALL)
+    svg = svg.replace(' color="black"', "")
     bars = tuple(re.findall(r'<g id="([\w-]+)" class="measure"', svg))
     size = re.search(r'viewBox="0 0 (\d+) (\d+)"', svg)
     width, height = (int(number) for number in size.groups()) if size else (0, 0)

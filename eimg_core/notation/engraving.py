@@ -131,17 +131,15 @@ def _symbols(
 def _length(sound: Sound, following: int, hand: int, grid: Grid) -> tuple[int, bool]:
     """Where a sound ends on paper, and whether it is staccato."""
     gap, length = following - sound.start, sound.written - sound.start
-    if sound.tied:
-        return sound.end, False
     if length >= _LEGATO * gap or gap - length <= 3:
         return following, False
     if gap <= TICKS:
-        return following, length <= _SHORT * gap
+        return following, length <= _SHORT * gap and not sound.tied
     value = min(_LENGTHS, key=lambda ticks: abs(ticks - length))
     end = sound.start + value
     step = grid.step(hand, end - 1)
     end = min(following, (end // TICKS) * TICKS + -(-(end % TICKS) // step) * step)
-    return end, length < 7
+    return end, length < 7 and not sound.tied
 
 
 def _rests(start: int, end: int, hand: int, grid: Grid, hidden: bool) -> list[Symbol]:

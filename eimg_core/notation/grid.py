@@ -22,7 +22,9 @@ from eimg_core.midi.notes import Piece
 __all__ = ["TICKS", "Grid", "GridNote", "lay_out"]
 
 TICKS = 24  # of a quarter note
-_STEPS = ((6, 0.0), (8, 2.5), (3, 5.0), (4, 6.0))  # ticks between the places of a beat, and what reading it so costs
+# Ticks between the places of a beat, what reading it so costs, and each tick that an onset lies beside its place:
+# sixteenths may be inexact, what is read as a triplet must be one.
+_STEPS = ((6, 0.0, 1.0), (8, 0.9, 2.5), (3, 5.0, 1.0), (4, 6.0, 2.5))
 _MERGED = 4.0  # cost of two onsets that would fall on one place
 _ROLLED = 1.6  # ticks: what is closer is one chord, spread
 _PHASES = (0, 1, -1, 2, -2, 3, -3)
@@ -148,12 +150,13 @@ def _by_beat(places: Sequence[float], phase: float) -> dict[int, list[float]]:
 
 def _best_step(inside: Sequence[float]) -> tuple[int, float]:
     """How the onsets of a quarter are read best, and how badly that fits."""
-    return min(((step, _step_cost(inside, step) + cost) for step, cost in _STEPS), key=lambda choice: choice[1])
+    choices = ((step, _step_cost(inside, step, beside) + cost) for step, cost, beside in _STEPS)
+    return min(choices, key=lambda choice: choice[1])
 
 
-def _step_cost(inside: Sequence[float], step: int) -> float:
+def _step_cost(inside: Sequence[float], step: int, beside: float) -> float:
     places = [round(tick / step) for tick in inside]
-    cost = sum(abs(tick - place * step) for tick, place in zip(inside, places, strict=True))
+    cost = beside * sum(abs(tick - place * step) for tick, place in zip(inside, places, strict=True))
     merged = [a[0] == b[0] and b[1] - a[1] > _ROLLED for a, b in pairwise(zip(places, inside, strict=True))]
     return cost + _MERGED * sum(merged)
 

@@ -20,6 +20,7 @@ _TWO_VOICES = 1.5  # beats that must be lost before a second voice is worth it
 _GAP = 0.5  # cost of each silence in a voice of two
 _PER_STRETCHED = 0.35  # of a beat that a chord's note is written too long
 _HARDLY = 0.25  # a note that loses no more than this share of its length loses nothing
+_OVERLAP = 6  # ticks: a legato, no second voice
 _LEAST_TIED = 12  # ticks over a bar line that are worth a tie
 
 
@@ -106,7 +107,7 @@ def _outer_line(notes: Sequence[GridNote], top: bool) -> tuple[list[GridNote], l
     for _, group in groupby(notes, key=lambda note: note.start):
         chord = list(group)
         edge = chord[-1] if top else chord[0]
-        sounding = outer and outer[-1].end > edge.start + (outer[-1].end - outer[-1].start) * _HARDLY
+        sounding = outer and outer[-1].end > edge.start + min(_OVERLAP, (outer[-1].end - outer[-1].start) * _HARDLY)
         if sounding and (edge.pitch < outer[-1].pitch if top else edge.pitch > outer[-1].pitch):
             inner += chord
         else:

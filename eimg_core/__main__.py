@@ -229,12 +229,13 @@ def _kept(
 ) -> tuple[Composition, dict[str, Path]]:
     """Play, save and say so."""
     started = time.perf_counter()
-    silent = args.no_audio or (args.format and not {"wav", "mp3", "zip"} & set(args.format))
+    formats = args.format or ["mid", "wav", *([] if args.no_figure else ["png"]), "json"]
+    silent = args.no_audio or not {"wav", "mp3", "zip"} & set(formats)
     waveform = None if silent else studio.render(composition.played, level_db)
     if waveform is not None:
         timings = {**composition.timings_s, "render": time.perf_counter() - started}
         composition = replace(composition, timings_s=timings)
-    files = studio.save(composition, waveform, args.out, stem, photo, figure=not args.no_figure, formats=args.format)
+    files = studio.save(composition, waveform, args.out, stem, photo, formats=formats)
     heard = composition.piece_va
     where = f"heard {heard.valence:.2f} {heard.arousal:.2f}" if heard else "not judged"
     target = composition.target_va

@@ -74,8 +74,9 @@ async function fetchFile(button, kind) {
   button.setAttribute("aria-busy", "false");
   if (answer.fault) return say(answer.fault);
   say("");
-  const { url, orig_name: record } = from.files.json;
-  const link = make("a", "", { href: url.slice(0, url.length - encodeURI(record).length) + encodeURI(answer.name), download: answer.name });
+  const beside = from.files.json.url;
+  const href = beside.slice(0, beside.lastIndexOf("/") + 1) + encodeURIComponent(answer.name);
+  const link = make("a", "", { href, download: answer.name });
   link.hidden = true;
   root.append(link);
   link.click();

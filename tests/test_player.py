@@ -79,7 +79,7 @@ class Guest:
         context = Watched(browser, self).new_context(
             viewport={"width": size[0], "height": size[1]}, color_scheme=theme, accept_downloads=True
         )
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(20_000)
         self.page = context.new_page()
         self.page.goto(url)
         self.page.wait_for_selector("#sound")

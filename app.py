@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from eimg_core.ui.files import KEEP_S, temp_root
+from eimg_core.ui.files import KEEP_S, pieces_root, temp_root
 
 # Read by Gradio when it is imported: no telemetry, no look-ups, one known place for temporary files.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -30,7 +30,7 @@ from eimg_core.ui.theme import SHEETS, studio_theme
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "assets" / "examples"
-PIECES = Path(os.environ["GRADIO_TEMP_DIR"]) / "pieces"  # inside Gradio's folder, so it serves them without a copy
+PIECES = pieces_root()
 
 HEADER = """<header class="masthead"><h1>EIMG Studio</h1>
 <p>A photo becomes a piece of piano music with the same emotion.</p></header>"""

@@ -8,7 +8,7 @@
     python -m eimg_core retell FILE.mid --valence 3 --arousal 2  the same tune with another emotion
     python -m eimg_core extend FILE.mid --seconds 40             a piece that goes on
     python -m eimg_core pairings [--json]                        what is shipped
-    python -m eimg_core render FILE.mid --out FILE.wav           play a MIDI file
+    python -m eimg_core render FILE.mid --out FILE.wav           a MIDI file as sound or score (.mp3 .musicxml .svg)
     python -m eimg_core evaluate-midi FILE.mid [FILE.mid ...]    metrics and heard emotion, JSON lines
 
 Exit code 0: done. 2: wrong usage or bad input, one sentence per problem on stderr; what was good is still done.
@@ -36,12 +36,15 @@ from eimg_core.errors import CheckpointError, EimgError, InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from eimg_core.midi.notes import Piece
     from eimg_core.studio import Studio  # brings torch, which is imported only when there is something to compute
 
 __all__ = ["main"]
 
 _ALL = "all"
 _MOST_VERSIONS = 26
+_FORMATS = ("mid", "wav", "mp3", "musicxml", "svg", "png", "json", "zip")
+_RENDERED = (".wav", ".mp3", ".musicxml", ".svg")
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
@@ -226,11 +229,13 @@ def _kept(
 ) -> tuple[Composition, dict[str, Path]]:
     """Play, save and say so."""
     started = time.perf_counter()
-    waveform = None if args.no_audio else studio.render(composition.played, level_db)
+    formats = args.format or ["mid", "wav", *([] if args.no_figure else ["png"]), "json"]
+    silent = args.no_audio or not {"wav", "mp3", "zip"} & set(formats)
+    waveform = None if silent else studio.render(composition.played, level_db)
     if waveform is not None:
         timings = {**composition.timings_s, "render": time.perf_counter() - started}
         composition = replace(composition, timings_s=timings)
-    files = studio.save(composition, waveform, args.out, stem, photo, figure=not args.no_figure)
+    files = studio.save(composition, waveform, args.out, stem, photo, formats=formats)
     heard = composition.piece_va
     where = f"heard {heard.valence:.2f} {heard.arousal:.2f}" if heard else "not judged"
     target = composition.target_va
@@ -322,16 +327,45 @@ def _pairings(args: argparse.Namespace) -> int:
 
 def _render(args: argparse.Namespace) -> int:
     from eimg_core.midi.notes import read_midi
-    from eimg_core.sound.render import render
 
-    waveform = render(read_midi(args.file))
     out = args.out or Path(args.file.stem + ".wav")
+    kind = out.suffix.lower()
+    if kind not in _RENDERED:
+        raise InputError(f"{out.name} should end in {', '.join(_RENDERED[:-1])} or {_RENDERED[-1]}.")
+    if kind in (".wav", ".mp3"):
+        data, said = _played(read_midi(args.file), kind)
+    else:
+        data, said = _written(read_midi(args.file, straighten=True), kind, args.file.stem)
     try:
-        out.write_bytes(waveform.wav_bytes())
+        out.write_bytes(data)
     except OSError as error:
         raise InputError(f"Cannot write {out.name}: {error.strerror}. Choose another file with --out.") from error
-    print(f"{out.name}: {waveform.duration_s:.1f} s, {waveform.engine}")
+    print(f"{out.name}: {said}")
     return 0
+
+
+def _played(piece: Piece, kind: str) -> tuple[bytes, str]:
+    """A MIDI file as sound, and what played it."""
+    from eimg_core.exports.audio import mp3_of
+    from eimg_core.sound.render import render
+
+    waveform = render(piece)
+    wav = waveform.wav_bytes()
+    return mp3_of(wav) if kind == ".mp3" else wav, f"{waveform.duration_s:.1f} s, {waveform.engine}"
+
+
+def _written(piece: Piece, kind: str, title: str) -> tuple[bytes, str]:
+    """A MIDI file as a score, and in which key."""
+    from eimg_core.notation.engraving import engrave
+    from eimg_core.notation.musicxml import to_musicxml
+    from eimg_core.notation.sheet import engrave_svg
+
+    if not piece.notes:
+        raise InputError("The file has no notes, so there is nothing to write down; choose another one.")
+    score = engrave(piece)
+    xml = to_musicxml(score, title=title)
+    data = engrave_svg(xml, header=True).svg.encode() if kind == ".svg" else xml
+    return data, f"{len(score.bars)} bars, {score.key.name}"
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -367,6 +401,14 @@ def _evaluate(args: argparse.Namespace) -> int:
     return 2 if problems else 0
 
 
+def _formats(text: str) -> list[str]:
+    """The kinds of a list with commas."""
+    kinds = list(dict.fromkeys(filter(None, (kind.strip().lower().lstrip(".") for kind in text.split(",")))))
+    if not kinds or set(kinds) - set(_FORMATS):
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(_FORMATS)}, found {text!r}")
+    return kinds
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m eimg_core", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -384,6 +426,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--as-written", action="store_true", help="without a pianist's dynamics, timing and pedal")
     made.add_argument("--out", type=Path, default=Path("outputs"))
+    made.add_argument(
+        "--format",
+        type=_formats,
+        metavar="KINDS",
+        help=f"which files, with commas between: {', '.join(_FORMATS)} (default mid,wav,png,json)",
+    )
     made.add_argument("--valence", type=float, help="1 unpleasant - 9 pleasant")
     made.add_argument("--arousal", type=float, help="1 calm - 9 excited")
     made.add_argument("--no-audio", action="store_true", help="leave out the WAV")
@@ -417,7 +465,7 @@ def _parser() -> argparse.ArgumentParser:
     pairings.add_argument("--json", action="store_true")
     pairings.set_defaults(run=_pairings)
 
-    play = commands.add_parser("render", help="play a MIDI file into a WAV file")
+    play = commands.add_parser("render", help="play a MIDI file into a WAV or MP3 file, or write its score")
     play.add_argument("file", type=Path)
     play.add_argument("--out", type=Path)
     play.set_defaults(run=_render)

@@ -6,7 +6,6 @@ It reads a photo by its colours (bright is pleasant, colourful is exciting), so 
 from __future__ import annotations
 
 import io
-import json
 import threading
 import wave
 import zipfile
@@ -20,7 +19,9 @@ from PIL import Image, ImageDraw
 from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
-from eimg_core.midi.notes import Note, Pedal, Piece, write_midi
+from eimg_core.exports.formats import Work, write
+from eimg_core.exports.tags import photo_digest
+from eimg_core.midi.notes import Note, Pedal, Piece
 
 RATE_HZ = 22_050
 
@@ -149,15 +150,10 @@ class FakeStudio:
         photo: Image.Image | None = None,
         figure: bool = True,
     ) -> dict[str, Path]:
-        files = {kind: folder / f"{stem}.{kind}" for kind in ("mid", "wav", "json", "png")}
-        write_midi(composition.piece, files["mid"], title=stem)
-        files["json"].write_text(json.dumps({"seed": composition.options.seed, "pairing": composition.pairing}))
-        Image.new("RGB", (64, 32), "white").save(files["png"])
-        if waveform is None:
-            del files["wav"]
-        else:
-            files["wav"].write_bytes(waveform.wav_bytes())
-        return files
+        sound = None if waveform is None else {"engine": waveform.engine, "soundfont": waveform.soundfont}
+        wav = None if waveform is None else waveform.wav_bytes()
+        work = Work(composition, photo_digest(photo), photo, wav, sound)
+        return write(work, folder, stem, ("mid", "wav", *(("png",) if figure else ()), "json"))
 
     def save_comparison(
         self,

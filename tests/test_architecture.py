@@ -27,6 +27,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.eyes": 3,
     "eimg_core.sound": 3,
     "eimg_core.metrics": 3,
+    "eimg_core.notation": 3,
     "eimg_core.performance": 3,
     "eimg_core.takes": 3,
     "eimg_core.composer": 3,
@@ -39,6 +40,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.image_ae": 4,
     "eimg_core.music_ae": 4,
     "eimg_core.baselines": 5,
+    "eimg_core.exports": 5,
     "eimg_core.pipeline": 5,
     "eimg_core.studio": 6,
     "eimg_core.ui": 6,
@@ -48,7 +50,7 @@ FLOORS: dict[str, int] = {
 }
 RUNTIME = {
     "torch", "torchvision", "gradio", "pretty_midi", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
-    "PIL", "tqdm", "pillow_heif",
+    "PIL", "tqdm", "pillow_heif", "verovio", "soundfile",
 }  # fmt: skip
 
 

@@ -191,7 +191,7 @@ def _to_piece(midi: pretty_midi.PrettyMIDI, straighten: bool) -> Piece:
     return Piece(tuple(notes), tempo, meter, tuple(p for p in pedals if p.end_s > p.start_s))
 
 
-def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "") -> bytes:
+def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "", texts: Iterable[str] = ()) -> bytes:
     """Write a type-0 MIDI file at 480 ticks per quarter; the same piece always gives the same bytes.
 
     A key that is struck again while it still sounds is released first, as on a piano.
@@ -200,6 +200,7 @@ def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "")
         piece: what to write.
         path: where to; ``None`` only returns the bytes.
         title: track name, for the programs that show one.
+        texts: remarks that are kept inside, as text events at the start.
     Returns:
         The bytes of the file.
     """
@@ -224,7 +225,8 @@ def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "")
             events.append((tick, 1, value, mido.Message("control_change", control=64, value=value)))
     track = mido.MidiTrack()
     if title:
-        track.append(mido.MetaMessage("track_name", name=title.encode("latin-1", "replace").decode("latin-1")))
+        track.append(mido.MetaMessage("track_name", name=_latin(title)))
+    track.extend(mido.MetaMessage("text", text=_latin(text)) for text in texts)
     track.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(piece.tempo_bpm)))
     track.append(mido.MetaMessage("time_signature", numerator=piece.meter[0], denominator=piece.meter[1]))
     track.append(mido.Message("program_change", program=0))
@@ -239,3 +241,8 @@ def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "")
     if path is not None:
         Path(path).write_bytes(buffer.getvalue())
     return buffer.getvalue()
+
+
+def _latin(text: str) -> str:
+    """What a MIDI file can say."""
+    return text.encode("latin-1", "replace").decode("latin-1")

@@ -96,7 +96,15 @@ def _compose_one(studio: Studio, lineup: Lineup, n: int) -> Generator[Lineup, No
     try:
         take = yield from stages_of(
             lambda tell: make_take(
-                studio, lineup.photo, entry.pairing, lineup.options, lineup.folder, tell, lineup.photo_va, COMPARED_DB
+                studio,
+                lineup.photo,
+                entry.pairing,
+                lineup.options,
+                lineup.folder,
+                tell,
+                lineup.photo_va,
+                COMPARED_DB,
+                figure=True,
             ),
             lambda stage, done: lineup.having(
                 n, replace(entry, card={"state": "working", "stage": stage, "done": round(done, 3)})

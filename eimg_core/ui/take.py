@@ -12,10 +12,12 @@ import gradio as gr
 from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import RenderError
+from eimg_core.notation.following import follow
 from eimg_core.ui.emotion_plane import point
 from eimg_core.ui.files import file_stem
 from eimg_core.ui.photo_input import OpenedPhoto
 from eimg_core.ui.protocol import Studio, Waveform
+from eimg_core.ui.takeaway import ON_DEMAND
 
 __all__ = ["COMPOSING", "PLAYING", "READING", "STAGES", "Take", "file_values", "make_take", "take_value"]
 
@@ -25,7 +27,7 @@ _COMPOSED = 0.75  # share of the whole work; the rest is playing and saving
 
 @dataclass(frozen=True)
 class Take:
-    """A composition with its sound, if it could be played, and its files (``mid``, ``wav``, ``png``, ``json``)."""
+    """A composition with its sound, if it could be played, and its files (``mid``, ``wav``, ``json``, …)."""
 
     composition: Composition
     waveform: Waveform | None
@@ -42,8 +44,9 @@ def make_take(
     progress: Progress,
     photo_va: VA | None = None,
     level_db: float | None = None,
+    figure: bool = False,
 ) -> Take:
-    """Compose for the photo or the target, play the piece, and save everything in ``folder``.
+    """Compose for the photo or the target, play the piece, and save it in ``folder``.
 
     A piece that cannot be played is still saved, without sound and with a remark that says why.
 
@@ -51,6 +54,7 @@ def make_take(
         progress: told one of ``STAGES``, or a stage the composer names, and the share of the whole work.
         photo_va: the emotion of the photo where it has been read before.
         level_db: play the piece at this loudness, in dBFS, to be compared with others.
+        figure: whether to draw the picture now; otherwise it is drawn when somebody asks (see ``takeaway``).
     Raises:
         EimgError: the composer cannot use what it was given.
     """
@@ -67,17 +71,29 @@ def make_take(
         remarks = (*remarks, str(error))
     progress(PLAYING, 0.95)
     stem = file_stem(photo.name if photo else None, composition.target_va.region, pairing, options.seed)
-    files = studio.save(composition, waveform, folder, stem, photo=image)
+    files = studio.save(composition, waveform, folder, stem, photo=image, figure=figure)
     return Take(composition, waveform, files, remarks)
 
 
 def take_value(take: Take, pairing_title: str) -> dict[str, Any]:
-    """A take as plain values for the player; notes are [start, end, pitch, velocity] in seconds and MIDI numbers."""
+    """A take as plain values for the player.
+
+    Times are seconds as played: ``notes`` are [start, end, pitch, velocity] with MIDI numbers, ``hands`` say of each
+    note 0 right or 1 left, ``chords`` are [start, end, name], ``bars`` where bars begin and, at the end, where the last
+    one ends. ``take`` is what ``takeaway`` knows the piece by, for ``exports``: the kinds of files it makes on demand.
+    A take without files yet is shown as one whose sound is still to come if the value gets ``pending`` true.
+    """
     composition, piece = take.composition, take.composition.played
     landed = composition.piece_va
+    followed = follow(composition.piece, piece)
+    record = take.files.get("json")
     return {
         "state": "done",
         "notes": [[round(n.start_s, 3), round(n.end_s, 3), n.pitch, n.velocity] for n in piece.notes],
+        "hands": list(followed.hands),
+        "chords": [list(chord) for chord in followed.chords],
+        "bars": list(followed.bars),
+        "key": followed.key,
         "pedals": [[round(p.start_s, 3), round(p.end_s, 3)] for p in piece.pedals],
         "duration_s": round(piece.duration_s, 3),
         "tempo_bpm": round(piece.tempo_bpm, 2),
@@ -94,6 +110,8 @@ def take_value(take: Take, pairing_title: str) -> dict[str, Any]:
         "soundfont": take.waveform.soundfont if take.waveform else None,
         "remarks": list(take.remarks),
         "files": file_values(take.files),
+        "take": f"{record.parent.name}/{record.stem}" if record else None,
+        "exports": [kind for kind in ON_DEMAND if kind != "mp3" or take.waveform],
     }
 
 

@@ -27,6 +27,7 @@ from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wi
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.theme import SHEETS, studio_theme
+from eimg_core.ui.wiring import IN_PAGE
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "assets" / "examples"
@@ -34,6 +35,21 @@ PIECES = Path(os.environ["GRADIO_TEMP_DIR"]) / "pieces"  # inside Gradio's folde
 
 HEADER = """<header class="masthead"><h1>EIMG Studio</h1>
 <p>A photo becomes a piece of piano music with the same emotion.</p></header>"""
+
+
+PAGES = {"Create": create_page.LEAD, "Compare": compare_page.LEAD}
+
+# app#compare opens the page Compare, and turning a page changes the address, so that it can be passed on.
+FOLLOW_ADDRESS = """() => {
+  const tab = (name) => /^[a-z]+$/.test(name) && document.getElementById(`${name}-button`);
+  const follow = () => { const found = tab(location.hash.slice(1)); if (found) found.click(); };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest && event.target.closest("#pages [role=tab]");
+    if (button && button.id) history.replaceState(null, "", `#${button.id.replace("-button", "")}`);
+  });
+  window.addEventListener("hashchange", follow);
+  follow();
+}"""
 
 
 def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -> gr.Blocks:
@@ -50,10 +66,11 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
     with gr.Blocks(title="EIMG Studio", analytics_enabled=False, delete_cache=(600, int(KEEP_S))) as demo:
         gr.HTML(HEADER, apply_default_css=False)
         with gr.Tabs(elem_id="pages"):
-            for name, lead in (("Create", create_page.LEAD), ("Compare", compare_page.LEAD)):
+            for name, lead in PAGES.items():
                 with gr.Tab(name, id=name.lower(), elem_id=name.lower()):
                     gr.HTML(f'<p class="lead">{lead}</p>', apply_default_css=False)
-        with gr.Row(elem_id="desk", equal_height=True):
+        demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
+        with gr.Row(elem_id="desk", elem_classes="only-create only-compare only-listen", equal_height=True):
             photo = photo_card(examples)
             plane = emotion_card()
             with gr.Column(elem_classes="card", min_width=280, scale=8):

@@ -30,6 +30,7 @@ class FakePairing:
     key: str
     title: str
     default: bool = False
+    variants: tuple[str, ...] = ("eimg2",)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import gradio as gr
 
 from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
+from eimg_core.ui.choice import Choice, chosen
 from eimg_core.ui.comparison import Comparison, lineup_value
 from eimg_core.ui.desk import Desk
 from eimg_core.ui.faults import sentence
@@ -35,21 +36,16 @@ REST_NO_MORE = "() => ({interactive: true, __type__: 'update'})"
 class CompareControls:
     """Whom to ask, and the button."""
 
-    pairings: gr.CheckboxGroup
+    pairings: Choice
     compare: gr.Button
 
 
 def compare_controls(pairings: Sequence[PairingInfo]) -> CompareControls:
-    """All composers to choose from, at first all of them chosen, and the button that starts them."""
-    with gr.Column(elem_classes="controls only-compare"):
-        chosen = gr.CheckboxGroup(
-            [(info.title, info.key) for info in pairings],
-            value=[info.key for info in pairings],
-            label="Composers",
-            elem_id="pairings",
-        )
+    """All composers to choose from, at first the paper's six, and the button that starts them."""
+    with gr.Column(elem_classes="controls only-compare only-listen"):
+        choice = Choice(pairings, elem_id="pairings")
         compare = gr.Button("Compare", variant="primary", elem_id="compare-start")
-    return CompareControls(chosen, compare)
+    return CompareControls(choice, compare)
 
 
 def compare_result(pairings: Sequence[PairingInfo]) -> Comparison:
@@ -80,8 +76,7 @@ def wire_compare(studio: Studio, desk: Desk, controls: CompareControls, shown: C
         try:
             # One take each: what is compared are the pairings, not the guide's choice.
             options = ComposeOptions(int(seed), float(seconds), emotion, expressive=bool(expressive))
-            chosen = [info for info in known if info.key in pairings]
-            start = line_up(studio, photo, options, chosen, new_folder(pieces))
+            start = line_up(studio, photo, options, chosen(known, pairings), new_folder(pieces))
             for lineup in compose_all(studio, start):
                 yield lineup_value(lineup), lineup
             yield lineup_value(replace(lineup, state="packing")), lineup

@@ -19,7 +19,8 @@ __all__ = ["PairingInfo", "PhotoReading", "Studio", "Waveform"]
 
 
 class PairingInfo(Protocol):
-    """One way from photo to piece: ``key`` such as ``vqvae+fnt``, ``title`` for people."""
+    """One way from photo to piece: ``key`` such as ``vqvae+fnt``, ``title`` for people, ``variants`` of its bridge, the
+    one that ``key`` means first."""
 
     @property
     def key(self) -> str: ...
@@ -27,6 +28,8 @@ class PairingInfo(Protocol):
     def title(self) -> str: ...
     @property
     def default(self) -> bool: ...
+    @property
+    def variants(self) -> Sequence[str]: ...
 
 
 class PhotoReading(Protocol):

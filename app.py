@@ -10,6 +10,8 @@ import argparse
 import logging
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
 
 import gradio as gr
 
-from eimg_core.ui import compare_page, create_page
+from eimg_core.ui import compare_page, create_page, story_page
 from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wire_desk
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.protocol import Studio
@@ -37,8 +39,6 @@ HEADER = """<header class="masthead"><h1>EIMG Studio</h1>
 <p>A photo becomes a piece of piano music with the same emotion.</p></header>"""
 
 
-PAGES = {"Create": create_page.LEAD, "Compare": compare_page.LEAD}
-
 # app#compare opens the page Compare, and turning a page changes the address, so that it can be passed on.
 FOLLOW_ADDRESS = """() => {
   const tab = (name) => /^[a-z]+$/.test(name) && document.getElementById(`${name}-button`);
@@ -50,6 +50,14 @@ FOLLOW_ADDRESS = """() => {
   window.addEventListener("hashchange", follow);
   follow();
 }"""
+
+
+@contextmanager
+def _page(name: str, lead: str) -> Iterator[gr.Tab]:
+    """A tab with its one sentence; what is put into it is built when it is first opened."""
+    with gr.Tab(name, id=name.lower(), elem_id=name.lower()) as tab:
+        gr.HTML(f'<p class="lead">{lead}</p>', apply_default_css=False)
+        yield tab
 
 
 def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -> gr.Blocks:
@@ -66,9 +74,12 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
     with gr.Blocks(title="EIMG Studio", analytics_enabled=False, delete_cache=(600, int(KEEP_S))) as demo:
         gr.HTML(HEADER, apply_default_css=False)
         with gr.Tabs(elem_id="pages"):
-            for name, lead in PAGES.items():
-                with gr.Tab(name, id=name.lower(), elem_id=name.lower()):
-                    gr.HTML(f'<p class="lead">{lead}</p>', apply_default_css=False)
+            with _page("Create", create_page.LEAD):
+                pass
+            with _page("Compare", compare_page.LEAD):
+                pass
+            with _page("Story", story_page.LEAD):
+                story = story_page.story_page(studio, examples, pieces)
         demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
         with gr.Row(elem_id="desk", elem_classes="only-create only-compare only-listen", equal_height=True):
             photo = photo_card(examples)
@@ -83,6 +94,7 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
         wire_desk(studio, desk)
         create_page.wire_create(studio, desk, create, piece, pieces)
         compare_page.wire_compare(studio, desk, compare, comparison, pieces)
+        story_page.wire_story(studio, story, pieces)
     return demo.queue(max_size=24, default_concurrency_limit=1)
 
 

@@ -157,19 +157,7 @@ function placeMarks() {
     const { valence, arousal } = part.now.piece;
     return { part, x: toX(valence), y: toY(arousal), badge: { x: toX(valence), y: toY(arousal) } };
   });
-  const inside = (number, from) => Math.min(from + SIDE - BADGE, Math.max(from + BADGE, number));
-  for (let round = 0; round < 60; round++)
-    for (const one of spots)
-      for (const other of spots.slice(spots.indexOf(one) + 1)) {
-        let dx = other.badge.x - one.badge.x, dy = other.badge.y - one.badge.y, gap = Math.hypot(dx, dy);
-        if (gap >= APART) continue;
-        if (gap < 0.1) [dx, dy, gap] = [Math.cos(other.part.n), Math.sin(other.part.n), 1];
-        const push = (APART - Math.min(gap, APART)) / 2 / gap + 0.01;
-        for (const [spot, way] of [[one, -1], [other, 1]]) {
-          spot.badge.x = inside(spot.badge.x + way * dx * push, LEFT);
-          spot.badge.y = inside(spot.badge.y + way * dy * push, TOP);
-        }
-      }
+  keepApart(spots.map(({ badge }) => badge), APART, BADGE);
   for (const part of parts) part.mark.classList.toggle("placed", false);
   for (const { part, x, y, badge } of spots) {
     part.mark.classList.add("placed");

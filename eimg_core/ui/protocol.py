@@ -70,6 +70,17 @@ class Studio(Protocol):
         photo_va: VA | None = None,
     ) -> Composition: ...
 
+    def journey(
+        self,
+        photos: Sequence[Image],
+        pairing: str,
+        options: ComposeOptions,
+        progress: Progress | None = None,
+        points: Sequence[VA] | None = None,
+    ) -> Composition: ...
+
+    def listen(self, piece: Piece) -> VA: ...
+
     def render(self, piece: Piece, level_db: float | None = None) -> Waveform: ...
 
     def save(

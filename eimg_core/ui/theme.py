@@ -19,6 +19,9 @@ SHEETS = (
     "player",
     "choice",
     "comparison",
+    "story",
+    "listening",
+    "results",
 )  # of assets/style, in this order
 
 SANS = ("-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "DejaVu Sans Condensed", "sans-serif")

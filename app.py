@@ -1,7 +1,7 @@
 """EIMG Studio in the browser: layout, wiring and messages. ``python app.py --help`` shows the options.
 
 The pages are in ``eimg_core.ui``; their handlers fetch, call and show, while music, models and files live on lower
-floors. The handlers are also the named API endpoints ``/read_photo``, ``/compose`` and ``/compare``.
+floors. The handlers are also named API endpoints, such as ``/compose``; see README.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
 
 import gradio as gr
 
-from eimg_core.ui import compare_page, create_page, story_page
+from eimg_core.ui import compare_page, create_page, listening, programs, story_page
 from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wire_desk
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.protocol import Studio
@@ -78,6 +78,8 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 pass
             with _page("Compare", compare_page.LEAD):
                 pass
+            with _page("Listen", listening.LEAD):
+                pass
             with _page("Story", story_page.LEAD):
                 story = story_page.story_page(studio, examples, pieces)
         demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
@@ -91,10 +93,13 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 compare = compare_page.compare_controls(pairings)
         piece = create_page.create_result()
         comparison = compare_page.compare_result(pairings)
+        test = listening.Listening(elem_id="listening", elem_classes="only-listen")
         wire_desk(studio, desk)
         create_page.wire_create(studio, desk, create, piece, pieces)
-        compare_page.wire_compare(studio, desk, compare, comparison, pieces)
+        compare_page.wire_compare(studio, desk, compare, comparison, test, pieces)
         story_page.wire_story(studio, story, pieces)
+        with gr.Column(visible=False):
+            programs.offer_programs(studio, pieces)
     return demo.queue(max_size=24, default_concurrency_limit=1)
 
 

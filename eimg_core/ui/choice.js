@@ -22,7 +22,7 @@ function makeRow([key, title, variants], n) {
     box.type = "checkbox";
     box.id = `choice-${n}-${column}`;
     box.setAttribute("aria-label", column ? `${title}, ${column}` : title);
-    box.classList.toggle("usual", place === 0);
+    box.className = place ? "tick" : "tick usual";
     box.addEventListener("change", told);
     cell.append(box);
     boxes.set(place ? `${key}@${column}` : key, box);

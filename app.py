@@ -24,7 +24,7 @@ os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
 
 import gradio as gr
 
-from eimg_core.ui import compare_page, create_page, listening, programs, story_page
+from eimg_core.ui import compare_page, create_page, listening, programs, results_page, story_page
 from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wire_desk
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.protocol import Studio
@@ -39,14 +39,20 @@ HEADER = """<header class="masthead"><h1>EIMG Studio</h1>
 <p>A photo becomes a piece of piano music with the same emotion.</p></header>"""
 
 
-# app#compare opens the page Compare, and turning a page changes the address, so that it can be passed on.
+# The address #compare opens the page Compare, and turning a page changes the address, so that it can be passed on. The
+# style sheet shows what belongs to the page that the body names. A narrow window keeps its last tabs in a menu.
+TURN = """() => {
+  if (document.body.dataset.page || "NAME" !== "create") history.replaceState(null, "", "#NAME");
+  document.body.dataset.page = "NAME";
+}"""
 FOLLOW_ADDRESS = """() => {
-  const tab = (name) => /^[a-z]+$/.test(name) && document.getElementById(`${name}-button`);
-  const follow = () => { const found = tab(location.hash.slice(1)); if (found) found.click(); };
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest && event.target.closest("#pages [role=tab]");
-    if (button && button.id) history.replaceState(null, "", `#${button.id.replace("-button", "")}`);
-  });
+  const follow = () => {
+    const [name] = /^[a-z]+/.exec(location.hash.slice(1)) || [];
+    if (!name || name === (document.body.dataset.page || "create")) return;
+    const tabs = [...document.querySelectorAll("#pages [role=tab], #pages .overflow-dropdown button")];
+    const tab = tabs.find((each) => each.textContent.trim().toLowerCase() === name);
+    if (tab) tab.click();
+  };
   window.addEventListener("hashchange", follow);
   follow();
 }"""
@@ -58,6 +64,7 @@ def _page(name: str, lead: str) -> Iterator[gr.Tab]:
     with gr.Tab(name, id=name.lower(), elem_id=name.lower()) as tab:
         gr.HTML(f'<p class="lead">{lead}</p>', apply_default_css=False)
         yield tab
+    tab.select(js=TURN.replace("NAME", name.lower()), **IN_PAGE)
 
 
 def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -> gr.Blocks:
@@ -82,6 +89,9 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 pass
             with _page("Story", story_page.LEAD):
                 story = story_page.story_page(studio, examples, pieces)
+            with _page("Results", results_page.LEAD) as opened:
+                page, results = results_page.results_page({info.key: info.title for info in pairings})
+                opened.select(results, None, page, queue=False, show_progress="hidden", api_visibility="private")
         demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
         with gr.Row(elem_id="desk", elem_classes="only-create only-compare only-listen", equal_height=True):
             photo = photo_card(examples)

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Turn photos into piano music, in the browser.")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT"), help="first free from 7860")
+    parser.add_argument("--mcp", action="store_true", help="be a tool for language models as well; needs gradio[mcp]")
     arguments = parser.parse_args()
+    if arguments.mcp and not find_spec("mcp"):
+        parser.exit(2, "--mcp needs an extra that is not installed: run pip install 'gradio[mcp]', then start again.\n")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx", "matplotlib"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -153,7 +157,7 @@ def main() -> None:
     if not studio.pairings():
         parser.exit(2, "No trained pairing is installed: the folder assets/checkpoints is empty. See README.md.\n")
     threading.Thread(target=warm_up, args=(studio,), name="warm-up", daemon=True).start()
-    launch(build_ui(studio), server_name=arguments.host, server_port=arguments.port)
+    launch(build_ui(studio), server_name=arguments.host, server_port=arguments.port, mcp_server=arguments.mcp)
 
 
 if __name__ == "__main__":

@@ -44,8 +44,9 @@ _THUMBNAIL_PX = 240
 
 def thumbnail(photo: Image) -> str:
     """A small picture as a ``data:`` address: pixels only, nothing of the file it came in."""
-    small, buffer = photo.copy(), io.BytesIO()
+    small, buffer = photo.convert("RGB"), io.BytesIO()
     small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
+    small.info.clear()
     small.save(buffer, "JPEG", quality=82)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 

@@ -287,7 +287,8 @@ class Pipeline(Composer):
         points = [va for _, va in stops]
         request = Request(options.seconds, self._wishes(points, options.takes))
         middle = VA(*(sum(axis) / len(points) for axis in zip(*((p.valence, p.arousal) for p in points), strict=True)))
-        return self._ask(composer, path[None], request, replace(options, seed=seed & 0x7FFFFFFF), middle)
+        made = self._ask(composer, path[None], request, replace(options, seed=seed & 0x7FFFFFFF), middle)
+        return replace(made, options=options)  # the seed that was asked for makes the same story again
 
     @torch.inference_mode()
     def place_of(self, photo: Image | None, va: VA) -> Tensor:

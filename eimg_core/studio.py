@@ -153,10 +153,26 @@ class Studio:
         """The piece, going on until ``options.seconds``; see ``Pipeline.extend``."""
         return self._finished(self.pipeline(pairing).extend(piece, target, options))
 
-    def journey(self, photos: Sequence[Image | VA], pairing: str, options: ComposeOptions) -> Composition:
-        """One piece that moves through photos, or points of the plane; see ``Pipeline.journey``."""
-        stops = [(None, p) if isinstance(p, VA) else (p, self.read_photo(p).va.clamped()) for p in photos]
-        return self._finished(self.pipeline(pairing).journey(stops, options))
+    def journey(
+        self,
+        photos: Sequence[Image | VA],
+        pairing: str,
+        options: ComposeOptions,
+        progress: Progress | None = None,
+        points: Sequence[VA] | None = None,
+    ) -> Composition:
+        """One piece that moves through photos, or points of the plane; see ``Pipeline.journey``.
+
+        ``points`` are the emotions of the photos where they have been read before, one for each.
+        """
+        tell = progress or (lambda stage, share: None)
+        pipeline = self.pipeline(pairing)
+        if points is None:
+            tell("reading the photos", 0.05)
+            points = [p if isinstance(p, VA) else self.read_photo(p).va.clamped() for p in photos]
+        stops = [(None if isinstance(photo, VA) else photo, point) for photo, point in zip(photos, points, strict=True)]
+        tell("composing", 0.3)
+        return self._finished(pipeline.journey(stops, options))
 
     def listen(self, piece: Piece) -> VA:
         """Where the evaluator hears a piece.

@@ -10,7 +10,7 @@ import threading
 import wave
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ class FakePairing:
     key: str
     title: str
     default: bool = False
+    variants: tuple[str, ...] = ("eimg2",)
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,10 @@ PAIRINGS = (
     FakePairing("alae+lsr", "ALAE + LSR"),
     FakePairing("beta_vae+fnt", "β-VAE + FNT"),
     FakePairing("beta_vae+lsr", "β-VAE + LSR"),
-    FakePairing("vqvae+lsr", "VQ-VAE + LSR"),
+    FakePairing("vqvae+lsr", "VQ-VAE + LSR", variants=("eimg2", "paper")),
+    FakePairing("effnet+tvae", "EffNet + TVAE"),
 )
+METRICS = {"polyphony_rate": 0.53, "pitch_entropy": 3.61, "groove_consistency": 0.98}
 MISSES = {  # how far each one lands from its target; two land in nearly the same place
     "vqvae+fnt": (0.6, 0.3),
     "alae+fnt": (-1.1, 0.8),
@@ -72,6 +75,7 @@ MISSES = {  # how far each one lands from its target; two land in nearly the sam
     "beta_vae+fnt": (0.4, -1.6),
     "beta_vae+lsr": (1.9, 1.2),
     "vqvae+lsr": (-2.2, -0.7),
+    "effnet+tvae": (0.2, 0.2),
 }
 
 
@@ -117,7 +121,8 @@ class FakeStudio:
             self.before_composing()
         if pairing in self.before:
             self.before[pairing]()
-        piece = sketch(target, options.seed + list(MISSES).index(pairing), options.seconds)
+        key, _, variant = pairing.partition("@")
+        piece = sketch(target, options.seed + list(MISSES).index(key) + len(variant), options.seconds)
         tell("composing", 1.0)
         return Composition(
             piece,
@@ -125,11 +130,41 @@ class FakeStudio:
             options,
             photo_va,
             target,
-            VA(target.valence + MISSES[pairing][0], target.arousal + MISSES[pairing][1]).clamped(),
-            {"polyphony_rate": 0.53, "pitch_entropy": 3.61, "groove_consistency": 0.98},
+            VA(target.valence + MISSES[key][0], target.arousal + MISSES[key][1]).clamped(),
+            dict(METRICS),
             {"compose": 0.01},
             (),
+            variant or "eimg2",
         )
+
+    def journey(
+        self,
+        photos: Sequence[Image.Image],
+        pairing: str,
+        options: ComposeOptions,
+        progress: Progress | None = None,
+        points: Sequence[VA] | None = None,
+    ) -> Composition:
+        tell = progress or (lambda stage, done: None)
+        self.asked.append(options)
+        if not 2 <= len(photos) <= 8:
+            raise InputError(f"A story needs 2 to 8 photos, not {len(photos)}.")
+        points = points or [self.read_photo(photo).va for photo in photos]
+        tell("composing", 0.4)
+        if self.before_composing:
+            self.before_composing()
+        middle = VA(*(sum(axis) / len(points) for axis in zip(*((p.valence, p.arousal) for p in points), strict=True)))
+        part_s, notes = options.seconds / len(points), []
+        for n, point in enumerate(points):
+            part = sketch(point, options.seed + n, part_s)
+            notes += [replace(x, start_s=x.start_s + n * part_s, end_s=x.end_s + n * part_s) for x in part.notes]
+        piece = Piece(tuple(notes))
+        return Composition(piece, pairing, options, None, middle, middle, dict(METRICS), {"compose": 0.01}, ())
+
+    def listen(self, piece: Piece) -> VA:
+        if not piece.notes:
+            raise InputError("The piece has no notes.")
+        return VA(1 + 8 * float(np.mean([note.pitch for note in piece.notes])) / 127, 5.0)
 
     def render(self, piece: Piece, level_db: float | None = None) -> FakeWaveform:
         self.levels.append(level_db)

@@ -40,15 +40,14 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
+from eimg_core.records import BEST_OF, MEAN_POINT, REAL, takes_of
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.guide import Guide
 from eimg_core.va.image_reader import ImageReader
 
-__all__ = ["RESULTS", "library_of", "main", "measure", "takes_of"]
+__all__ = ["RESULTS", "library_of", "main", "measure"]
 
 RESULTS = ASSETS.parent / "results"
-REAL, MEAN_POINT = "real", "mean point"
-_BEST_OF = " best of "
 _KINDS: dict[str, Any] = {
     "image_ae": IMAGE_AUTOENCODERS,
     "music_ae": MUSIC_AUTOENCODERS,
@@ -115,12 +114,6 @@ def _record(
     }
 
 
-def takes_of(row: str) -> tuple[str, int]:
-    """``effnet+tvae@eimg2 best of 4`` → the composer's key and its number of takes, 1 where none is named."""
-    key, _, takes = row.partition(_BEST_OF)
-    return key, int(takes or 1)
-
-
 def _requests(
     row: str, composer: Composer, evaluator: Evaluator, seed: int, args: argparse.Namespace
 ) -> dict[str, Any]:
@@ -173,7 +166,7 @@ def main(argv: list[str] | None = None) -> None:
     }
     if DEFAULT_PAIRING in available(args.root):
         best = f"{DEFAULT_PAIRING}@{variants(DEFAULT_PAIRING, args.root)[0]}"
-        composers[f"{best}{_BEST_OF}{USUAL_TAKES}"] = composers[best]
+        composers[f"{best}{BEST_OF}{USUAL_TAKES}"] = composers[best]
     composers |= {key: control(library) for key, control in CONTROLS.items()}
     args.out.mkdir(parents=True, exist_ok=True)
     wanted = args.only or [*composers, REAL, MEAN_POINT]
@@ -212,6 +205,7 @@ def main(argv: list[str] | None = None) -> None:
                 "split": args.split,
                 "n": match.n,
                 "n_judged": match.n,
+                "point": {"valence": _number(mean_photo.valence), "arousal": _number(mean_photo.arousal)},
                 "summary": {"emotion_matching": _number(match.distance), "r_valence": None, "r_arousal": None},
             },
         )

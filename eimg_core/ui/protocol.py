@@ -19,7 +19,8 @@ __all__ = ["PairingInfo", "PhotoReading", "Studio", "Waveform"]
 
 
 class PairingInfo(Protocol):
-    """One way from photo to piece: ``key`` such as ``vqvae+fnt``, ``title`` for people."""
+    """One way from photo to piece: ``key`` such as ``vqvae+fnt``, ``title`` for people, ``variants`` of its bridge, the
+    one that ``key`` means first."""
 
     @property
     def key(self) -> str: ...
@@ -27,6 +28,8 @@ class PairingInfo(Protocol):
     def title(self) -> str: ...
     @property
     def default(self) -> bool: ...
+    @property
+    def variants(self) -> Sequence[str]: ...
 
 
 class PhotoReading(Protocol):
@@ -47,6 +50,7 @@ class Waveform(Protocol):
     def engine(self) -> str: ...
     @property
     def soundfont(self) -> str: ...
+    def wav_bytes(self) -> bytes: ...
 
 
 class Studio(Protocol):
@@ -66,6 +70,17 @@ class Studio(Protocol):
         progress: Progress | None = None,
         photo_va: VA | None = None,
     ) -> Composition: ...
+
+    def journey(
+        self,
+        photos: Sequence[Image],
+        pairing: str,
+        options: ComposeOptions,
+        progress: Progress | None = None,
+        points: Sequence[VA] | None = None,
+    ) -> Composition: ...
+
+    def listen(self, piece: Piece) -> VA: ...
 
     def render(self, piece: Piece, level_db: float | None = None) -> Waveform: ...
 

@@ -224,6 +224,8 @@ class Composing:
         drawn = draw(self._guided(conditions.tempo_head(whole)), wanted, generator)
         tempi = [_tempo(codec.tempo_of_class(c), request) for c in drawn.tolist()]
         self.tempo_class = torch.tensor([codec.nearest_tempo_class(tempo) for tempo in tempi])
+        # The model is told the tempo it would take: told the other one, it makes up for it with longer or shorter notes.
+        tempi = [tempo * request.tempo_factor for tempo in tempi]
         self.bar_class = draw(self._guided(conditions.bar_head(whole)), wanted, generator)
         if request.bar is not None:
             self.bar_class = torch.full((B,), model.bars.tolist().index(request.bar))
@@ -256,7 +258,7 @@ class Composing:
         told = self.model.conditions.idea(z, va, density, self.style, self.minor)
         if self.guidance == 1.0:
             return told
-        untold = self.model.conditions.idea(z, torch.full_like(va, torch.nan), density, self.style, self.minor)
+        untold = self.model.conditions.idea(z, torch.full_like(va, torch.nan), unknown, self.style, self.minor)
         return torch.cat([told, untold])
 
     def _condition(self, now: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PIL.Image import Image
 
@@ -146,6 +146,24 @@ class Composition:
     def played(self) -> Piece:
         """What sounds, and what a MIDI file holds."""
         return self.performance or self.piece
+
+    def keeping(self, take: int) -> Composition:
+        """The same with another take; what was measured of the one before is left out.
+
+        Raises:
+            InputError: there is no such take.
+        """
+        if not 0 <= take < len(self.candidates):
+            raise InputError(f"There is no take {take + 1}; this piece has {len(self.candidates)} to choose from.")
+        return replace(
+            self,
+            piece=self.candidates[take].piece,
+            options=replace(self.options, keep=take),
+            kept=take,
+            piece_va=None,
+            metrics={},
+            performance=None,
+        )
 
 
 class Composer(ABC):

@@ -261,11 +261,12 @@ class Pipeline(Composer):
             tempo_bpm=piece.tempo_bpm,
             bar=_bar(piece),
             tune=tune_of(piece),
+            tempo_factor=options.tempo,
         )
         return self._ask(composer, self._feature(piece), request, options, target)
 
     def extend(self, piece: Piece, target: VA, options: ComposeOptions) -> Composition:
-        """The piece, going on: its notes up to its last chord, then new ones until ``options.seconds``.
+        """The piece, going on: its notes up to its last chord, then new ones until ``options.seconds``, in its tempo.
 
         Raises:
             InputError: the music autoencoder cannot go on from an opening, or the piece has too few notes, or it
@@ -307,7 +308,7 @@ class Pipeline(Composer):
         for photo, _ in stops:
             seed = seed if photo is None else zlib.crc32(photo.tobytes(), seed)
         points = [va for _, va in stops]
-        request = Request(options.seconds, self._wishes(points, options.takes))
+        request = Request(options.seconds, self._wishes(points, options.takes), tempo_factor=options.tempo)
         middle = VA(*(sum(axis) / len(points) for axis in zip(*((p.valence, p.arousal) for p in points), strict=True)))
         return self._ask(composer, path[None], request, replace(options, seed=seed & 0x7FFFFFFF), middle)
 

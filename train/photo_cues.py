@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         "command": "python -m train.photo_cues --data DIR",
         "data": "OASIS, train split",
         "n": len(items),
-        "r_low_high": correlations(found, [(item.va.valence, item.va.arousal) for item in items]),
+        "r_low_high": correlations(found, [(item.va.valence, item.va.arousal) for item in items if item.va]),
         "mean": {cue: round(float(np.mean([one[cue] for one in found])), 3) for cue in CUES},
         "sd": {cue: round(float(np.std([one[cue] for one in found])), 3) for cue in CUES},
         "date": datetime.date.today().isoformat(),

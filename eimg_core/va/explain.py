@@ -100,7 +100,7 @@ def _without_each_part(photo: Image.Image, grid: int) -> list[Image.Image]:
     centres = (np.arange(grid) + 0.5) / grid
     # Flat in the middle of a window, half gone at its edge: no hard edge for a network to see.
     bumps = np.exp(-0.5 * ((place[None] - centres[:, None]) * 2 * grid / 1.08) ** 4)  # (grid, _VIEW)
-    masks = (Image.fromarray(np.uint8(255 * np.outer(row, column))) for row in bumps for column in bumps)
+    masks = (Image.fromarray((255 * np.outer(row, column)).astype(np.uint8)) for row in bumps for column in bumps)
     return [sharp, *(Image.composite(blurred, sharp, mask) for mask in masks)]
 
 

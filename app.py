@@ -1,7 +1,8 @@
 """EIMG Studio in the browser: layout, wiring and messages. ``python app.py --help`` shows the options.
 
 The pages are in ``eimg_core.ui``; their handlers fetch, call and show, while music, models and files live on lower
-floors. The handlers are also the named API endpoints ``/read_photo``, ``/compose`` and ``/compare``.
+floors. The handlers are also the named API endpoints ``/read_photo``, ``/explain_photo``, ``/compose``, ``/retell``,
+``/extend`` and ``/compare``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wi
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.theme import SHEETS, studio_theme
+from eimg_core.ui.tune_api import tune_api
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "assets" / "examples"
@@ -54,17 +56,18 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 with gr.Tab(name, id=name.lower(), elem_id=name.lower()):
                     gr.HTML(f'<p class="lead">{lead}</p>', apply_default_css=False)
         with gr.Row(elem_id="desk", equal_height=True):
-            photo = photo_card(examples)
+            photo, why = photo_card(examples)
             plane = emotion_card()
             with gr.Column(elem_classes="card", min_width=280, scale=8):
                 gr.HTML("<h2>Music</h2>", apply_default_css=False)
-                desk = Desk(photo, plane, *music_settings())
+                desk = Desk(photo, why, plane, *music_settings())
                 create = create_page.create_controls(pairings)
                 compare = compare_page.compare_controls(pairings)
-        piece = create_page.create_result()
+        piece, bench = create_page.create_result(pairings)
         comparison = compare_page.compare_result(pairings)
         wire_desk(studio, desk)
-        create_page.wire_create(studio, desk, create, piece, pieces)
+        create_page.wire_create(demo, studio, desk, create, piece, bench, pieces)
+        tune_api(studio, pieces)
         compare_page.wire_compare(studio, desk, compare, comparison, pieces)
     return demo.queue(max_size=24, default_concurrency_limit=1)
 

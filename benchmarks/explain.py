@@ -44,7 +44,10 @@ def main(argv: list[str] | None = None) -> None:
         largest.append([float(np.abs(q).max()) for q in quick])
 
     def by_axis(rows: list[list[float]], digits: int = 3) -> dict[str, float]:
-        return {axis: round(float(np.mean(column)), digits) for axis, column in zip(AXES, zip(*rows, strict=True), strict=True)}
+        return {
+            axis: round(float(np.mean(column)), digits)
+            for axis, column in zip(AXES, zip(*rows, strict=True), strict=True)
+        }
 
     record = {
         "command": "python -m benchmarks.explain",

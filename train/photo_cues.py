@@ -25,7 +25,9 @@ from eimg_core.va.image_reader import AXES
 __all__ = ["correlations", "main"]
 
 
-def correlations(found: list[dict[str, float]], ratings: list[tuple[float, float]]) -> dict[str, dict[str, list[float]]]:
+def correlations(
+    found: list[dict[str, float]], ratings: list[tuple[float, float]]
+) -> dict[str, dict[str, list[float]]]:
     """Cue → axis → r and the ends of its 95 % interval, of N ≥ 4 photos."""
     half_width = 1.96 / math.sqrt(len(found) - 3)
     table: dict[str, dict[str, list[float]]] = {}

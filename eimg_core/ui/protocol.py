@@ -15,7 +15,7 @@ from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.midi.notes import Piece
 
-__all__ = ["PairingInfo", "PhotoReading", "Studio", "Waveform"]
+__all__ = ["Explanation", "PairingInfo", "PhotoReading", "Studio", "Waveform"]
 
 
 class PairingInfo(Protocol):
@@ -27,6 +27,10 @@ class PairingInfo(Protocol):
     def title(self) -> str: ...
     @property
     def default(self) -> bool: ...
+    @property
+    def composes(self) -> bool:
+        """Whether it can keep a tune, go on with a piece and follow a wished density."""
+        ...
 
 
 class PhotoReading(Protocol):
@@ -38,6 +42,17 @@ class PhotoReading(Protocol):
     def sd_valence(self) -> float: ...
     @property
     def sd_arousal(self) -> float: ...
+
+
+class Explanation(Protocol):
+    """What each part of a photo adds to its reading: rows of effects in points, and both maps in words, by axis."""
+
+    @property
+    def valence(self) -> Sequence[Sequence[float]]: ...
+    @property
+    def arousal(self) -> Sequence[Sequence[float]]: ...
+    @property
+    def words(self) -> Mapping[str, str]: ...
 
 
 class Waveform(Protocol):
@@ -66,6 +81,16 @@ class Studio(Protocol):
         progress: Progress | None = None,
         photo_va: VA | None = None,
     ) -> Composition: ...
+
+    def explain_photo(self, photo: Image) -> Explanation: ...
+
+    def keep(self, composition: Composition, take: int) -> Composition: ...
+
+    def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition: ...
+
+    def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition: ...
+
+    def listen(self, piece: Piece) -> VA: ...
 
     def render(self, piece: Piece, level_db: float | None = None) -> Waveform: ...
 

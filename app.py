@@ -61,8 +61,9 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
             with gr.Column(elem_classes="card", min_width=280, scale=8):
                 gr.HTML("<h2>Music</h2>", apply_default_css=False)
                 desk = Desk(photo, why, plane, *music_settings())
-                create = create_page.create_controls(pairings)
+                buttons = create_page.create_controls()
                 compare = compare_page.compare_controls(pairings)
+        create = create_page.CreateControls(*buttons, *create_page.more_controls(pairings))
         piece, bench = create_page.create_result(pairings)
         comparison = compare_page.compare_result(pairings)
         wire_desk(studio, desk)

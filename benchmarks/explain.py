@@ -2,8 +2,8 @@
 
     python -m benchmarks.explain [--out FILE.json]
 
-The photos are the examples that ship. The agreement is Pearson's r over the cells of one map, and of the strongest cells
-how often the quick map has the slow one's among its three strongest.
+The photos are the examples that ship. The agreement is Pearson's r over the cells of one map, and how often the slow
+map's strongest cell is among the quick one's three strongest.
 """
 
 from __future__ import annotations

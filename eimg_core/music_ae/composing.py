@@ -224,7 +224,7 @@ class Composing:
         drawn = draw(self._guided(conditions.tempo_head(whole)), wanted, generator)
         tempi = [_tempo(codec.tempo_of_class(c), request) for c in drawn.tolist()]
         self.tempo_class = torch.tensor([codec.nearest_tempo_class(tempo) for tempo in tempi])
-        # The model is told the tempo it would take: told the other one, it makes up for it with longer or shorter notes.
+        # The model is told its own tempo: told the other one, it would make up for it with shorter or longer notes.
         tempi = [tempo * request.tempo_factor for tempo in tempi]
         self.bar_class = draw(self._guided(conditions.bar_head(whole)), wanted, generator)
         if request.bar is not None:

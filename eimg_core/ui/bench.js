@@ -8,6 +8,7 @@ const KEPT_MS = 50 * 60 * 1000; // the server gives up files after an hour
 const history_ = createHistory();
 const memory = new Map(); // key of a recipe → { value, since }: what this page has shown
 let piece = null; // the take that is on show
+let drawn = ""; // which entries are on the page
 let at = null; // id of its entry in the history
 
 const clamp = (number) => Math.min(9, Math.max(1, number));
@@ -119,7 +120,8 @@ function drawTakes() {
 }
 
 function drawButtons() {
-  const busy = Boolean(props.value && props.value.busy) || !piece || Boolean(piece.pending);
+  const latest = (props.value && props.value.piece) || {};
+  const busy = !piece || latest.state === "working" || Boolean(piece.pending);
   const able = Boolean(piece && props.composing.includes(piece.pairing));
   const steps = piece ? piece.recipe.steps.length : 0, long = piece ? piece.duration_s + 4 > LONGEST_S : false;
   for (const button of root.querySelectorAll("[data-move]")) {
@@ -149,8 +151,9 @@ function entryItem(entry) {
   const take = (recipe.steps.at(-1) || recipe).keep;
   lines.append(
     make("strong", "", [entry.region, ...steps.slice(-1), ...(Number.isInteger(take) ? [`take ${LETTERS[take]}`] : [])].join(", ")),
-    make("small", "", `${numbers(entry.target)} · ${entry.duration.toFixed(0)} s · seed ${recipe.seed}`),
-    make("small", "", `${entry.title} · ${clockOf(entry.made)}${recipe.photo ? " · for a photo" : ""}`)
+    make("small", "", numbers(entry.target)),
+    make("small", "", `${entry.title} · seed ${recipe.seed} · ${entry.duration.toFixed(0)} s`),
+    make("small", "", clockOf(entry.made) + (recipe.photo ? " · for a photo" : ""))
   );
   for (const button of [open, star, drop]) button.type = "button";
   open.append(tinyRoll(entry.roll), lines);
@@ -178,10 +181,12 @@ const focusOn = (id, selector) => {
 };
 
 function drawHistory() {
-  const entries = history_.all();
+  const entries = history_.all(), look = JSON.stringify([at, entries.map((entry) => [entry.id, entry.star])]);
+  drawButtons();
+  if (look === drawn) return; // so that what has the focus keeps it
+  drawn = look;
   find(".history").hidden = !entries.length;
   find(".history ul").replaceChildren(...[...entries].reverse().map(entryItem)); // the newest first
-  drawButtons();
 }
 
 // --- a new piece on the page

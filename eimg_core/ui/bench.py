@@ -1,8 +1,8 @@
 """The bench below the player: the takes of a piece, the same tune again, undo, a link, and what this browser has made.
 
-Its value is a plain dict that the page's events fill: ``piece`` (the player's value), ``photo`` (hash of the photo on the
-desk) and ``busy``; and what the visitor wants: ``recipe`` (make it: event ``submit``), ``show`` (a value this page still
-has: event ``select``) or ``settings`` (put them on the desk: event ``apply``).
+Its value is a plain dict. The page's events fill in ``piece`` (the player's value) and ``photo`` (hash of the photo on
+the desk); the visitor wants a ``recipe`` (make it: event ``submit``), ``show`` (a value that this page still has: event
+``select``) or ``settings`` (put them on the desk: event ``apply``).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from eimg_core.ui.take import COMPOSED, candidate_values, pending_value, play_ta
 from eimg_core.ui.wiring import HEAVY, IN_PAGE
 from eimg_core.ui.work import stages_of
 
-__all__ = ["LEAD", "CreateControls", "create_controls", "create_result", "wire_create"]
+__all__ = ["LEAD", "CreateControls", "create_controls", "create_result", "more_controls", "wire_create"]
 
 LEAD = "Give a photo, aim at another emotion if you like, and let one composer write for it."
 
@@ -62,7 +62,7 @@ FROM_ADDRESS = """(plane, seed, seconds, expressive, pairing, tempo, density) =>
   const query = new URLSearchParams(location.search);
   const number = (name, low, high, otherwise) => {
     const text = query.get(name), value = Number(text);
-    return text !== null && text.trim() !== '' && Number.isFinite(value) && value >= low && value <= high ? value : otherwise;
+    return text && text.trim() && value >= low && value <= high ? value : otherwise; // NaN is in no range
   };
   const valence = number('v', 1, 9, null), arousal = number('a', 1, 9, null);
   const target = valence !== null && arousal !== null ? {valence, arousal} : plane && plane.target;
@@ -79,23 +79,34 @@ DENSITY_IF_ABLE = """(pairing) => ({interactive: %s.includes(pairing), __type__:
 class CreateControls:
     """Whom to ask and how, and the buttons."""
 
+    compose: gr.Button
+    another: gr.Button
     pairing: gr.Radio
     tempo: gr.Slider
     density: gr.Slider
-    compose: gr.Button
-    another: gr.Button
 
 
-def create_controls(pairings: Sequence[PairingInfo]) -> CreateControls:
-    """The buttons that start a composer, and, folded away, which one it is and what it can be told."""
+def create_controls() -> tuple[gr.Button, gr.Button]:
+    """The buttons that start a composer, and start it with the next seed."""
     with gr.Column(elem_classes="controls only-create"):
-        with gr.Accordion("More: composer, tempo, density", open=False, elem_id="more"):
-            pairing = gr.Radio(
-                [(info.title, info.key) for info in pairings],
-                value=next((info.key for info in pairings if info.default), None),
-                label="Composer",
-                elem_id="pairing",
-            )
+        another = gr.Button("Other takes", elem_id="another")
+        compose = gr.Button("Compose", variant="primary", elem_id="compose")
+    return compose, another
+
+
+def more_controls(pairings: Sequence[PairingInfo]) -> tuple[gr.Radio, gr.Slider, gr.Slider]:
+    """Folded away: which composer, and what it can be told."""
+    with (
+        gr.Accordion("More: composer, tempo, density", open=False, elem_id="more", elem_classes="only-create"),
+        gr.Column(elem_classes="more"),
+    ):
+        pairing = gr.Radio(
+            [(info.title, info.key) for info in pairings],
+            value=next((info.key for info in pairings if info.default), None),
+            label="Composer",
+            elem_id="pairing",
+        )
+        with gr.Row(elem_classes="more-faders"):
             tempo = gr.Slider(
                 SLOWEST,
                 FASTEST,
@@ -112,13 +123,11 @@ def create_controls(pairings: Sequence[PairingInfo]) -> CreateControls:
                 0.0,
                 step=0.25,
                 label="Density",
-                info="Sparser to the left, denser to the right; 0 leaves it to the composer. Only for TVAE.",
+                info="Sparser or denser than the composer would write; 0 is its own. Followed by TVAE alone.",
                 buttons=["reset"],
                 elem_id="density",
             )
-        another = gr.Button("Other takes", elem_id="another")
-        compose = gr.Button("Compose", variant="primary", elem_id="compose")
-    return CreateControls(pairing, tempo, density, compose, another)
+    return pairing, tempo, density
 
 
 def create_result(pairings: Sequence[PairingInfo]) -> tuple[Player, Bench]:

@@ -69,7 +69,8 @@ function draw() {
     slider.value = target ? clamp(target[name]) : MIDDLE;
     slider.style.setProperty("--done", `${((slider.value - LOW) / (HIGH - LOW)) * 100}%`);
     const offset = photo && target ? target[name] - photo[name] : 0;
-    slider.previousElementSibling.textContent = Math.abs(offset) >= 0.05 ? `${signed(offset)} from the photo` : "";
+    slider.previousElementSibling.textContent = Math.abs(offset) >= 0.05 ? signed(offset) : "";
+    slider.previousElementSibling.title = "from the photo";
     slider.parentElement.style.setProperty("--photo", photo ? (clamp(photo[name]) - LOW) / (HIGH - LOW) : -1);
     slider.setAttribute("aria-valuetext", target ? `${Number(slider.value).toFixed(1)} of 9, ${region(target)}` : "not chosen");
   }

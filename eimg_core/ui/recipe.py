@@ -27,7 +27,7 @@ _HASH_DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is done with a piece: ``retell`` keeps its tune and aims at ``target``, ``extend`` goes on until ``seconds``.
+    """What is done with a piece: ``retell`` keeps its tune and aims at ``target``, ``extend`` goes on to ``seconds``.
 
     ``keep``: which of the step's takes; ``None`` leaves it to the guide.
     """

@@ -1,4 +1,4 @@
-"""Named endpoints for programs that have a piece already: the tune of a MIDI file told again, or a piece that goes on."""
+"""Named endpoints for programs that have a MIDI file: its tune told again, or the piece going on."""
 
 from __future__ import annotations
 

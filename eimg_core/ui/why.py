@@ -1,8 +1,8 @@
 """Why a photo is read as it is: a switch on the photo's card, and a map over the photo for each axis.
 
-Its value is a plain dict: ``{}`` without a photo; ``ready`` with one; and once it was asked, ``valence`` and ``arousal``
-(rows of effects in points, see ``eimg_core.va.explain``) and ``words`` for both. Nothing is computed before the switch is
-turned.
+Its value is a plain dict: ``{}`` without a photo; ``ready`` with one; and once it was asked, ``valence`` and
+``arousal`` (rows of effects in points, see ``eimg_core.va.explain``) and ``words`` for both. Nothing is computed before
+the switch is turned.
 """
 
 from __future__ import annotations

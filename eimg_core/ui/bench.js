@@ -62,12 +62,13 @@ function restore(entry) {
   at = entry.id;
   const photo = props.value && props.value.photo;
   if (entry.recipe.photo && entry.recipe.photo !== photo) {
-    say("This piece was made for another photo, which is not kept. Its settings are back: add that photo again to hear it exactly, or compose for the same point.");
+    find(".history-said").textContent =
+      "This piece was made for another photo, which is not kept. Its settings are back: add that photo again to hear it exactly, or compose for the same point.";
     props.value = { ...props.value, settings: { ...entry.recipe, target: entry.target } };
     trigger("apply");
     return drawHistory();
   }
-  say("");
+  find(".history-said").textContent = "";
   want(entry.recipe);
 }
 

@@ -119,12 +119,12 @@ def test_cues_are_what_they_say() -> None:
 
 def test_correlations_of_a_cue_that_is_the_rating_and_of_its_opposite() -> None:
     found = [dict.fromkeys(CUES, float(n)) for n in range(20)]
-    noise = [0.3 * (-1) ** n for n in range(20)]
+    noise = [2.0 * (-1) ** n for n in range(20)]
     ratings = [(n + noise[n], -n + noise[n]) for n in range(20)]
     table = correlations(found, ratings)
     r, low, high = table["brightness"]["valence"]
-    assert 0.99 < low < r < high < 1
-    assert table["contrast"]["arousal"][0] < -0.99
+    assert 0.8 < low < r < high < 1
+    assert table["contrast"]["arousal"][0] < -0.9
 
 
 def test_only_cues_that_the_record_backs_are_spoken_of() -> None:

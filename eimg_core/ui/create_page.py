@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,16 +156,12 @@ def wire_create(
             yield failed(sentence(error)), gr.skip()
             raise gr.Error(sentence(error), visible=False, print_exception=False) from error
 
-    def sounding(
-        photo: OpenedPhoto | None, recipe: Recipe, composition: Composition, known: Known
-    ) -> Generator[Shown, None, None]:
+    def sounding(photo: OpenedPhoto | None, recipe: Recipe, composition: Composition, known: Known) -> Iterator[Shown]:
         title = titles.get(recipe.pairing, recipe.pairing)
         more = {"recipe": recipe.value(), "takes": candidate_values(composition)}
         yield {**pending_value(composition, title), **more}, known
-        folder = new_folder(pieces)
-        take = yield from stages_of(
-            lambda tell: play_take(studio, composition, folder, tell, photo, suffix=_suffix(recipe)),
-            lambda stage, done: (gr.skip(), gr.skip()),
+        take = play_take(
+            studio, composition, new_folder(pieces), lambda stage, done: None, photo, suffix=_suffix(recipe)
         )
         yield {**take_value(take, title), **more}, known
 

@@ -110,8 +110,13 @@ def load_component(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def save_model(folder: Path, model: nn.Module, card: Mapping[str, Any]) -> None:
-    """Save a module whose ``config`` is a frozen dataclass; the config goes into the card, floats become float16."""
-    save_component(folder, half(model.state_dict()), {**card, "config": asdict(model.config)})  # type: ignore[call-overload]
+    """Save a module whose ``config`` is a frozen dataclass; the config goes into the card, floats become float16.
+
+    Where the card has ``borrows``, names of tensors that begin with its keys are left out: they are those of another
+    component, such as ``{"eyes.": "backbone/efficientnet_lite1"}``, whose hash stands in ``depends_on``.
+    """
+    own = {k: t for k, t in model.state_dict().items() if not k.startswith(tuple(card.get("borrows", ())))}
+    save_component(folder, half(own), {**card, "config": asdict(model.config)})  # type: ignore[call-overload]
 
 
 def load_model(folder: Path, kinds: Mapping[str, type[M]]) -> tuple[M, dict[str, Any]]:
@@ -123,6 +128,11 @@ def load_model(folder: Path, kinds: Mapping[str, type[M]]) -> tuple[M, dict[str,
     tensors, card = load_component(folder)
     if card.get("key") not in kinds:
         raise CheckpointError(f"{folder.name} is a {card.get('key')!r}; known here: {', '.join(kinds)}.")
+    for prefix, component in card.get("borrows", {}).items():
+        lent, lender = load_component(folder.parent.parent / component)
+        if lender["sha256"] not in card["depends_on"].values():
+            raise CheckpointError(f"{folder.name} was trained with another {component}; retrain it.")
+        tensors |= {f"{prefix}{name}": tensor for name, tensor in lent.items()}
     cls = kinds[card["key"]]
     try:
         model = cls(cls.Config(**card["config"]))  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from eimg_core.checkpoints import read_card, save_component
+from eimg_core.checkpoints import load_component, load_model, read_card, save_component, save_model
 from eimg_core.effnet_lite import VARIANTS, LiteVariant, load_lite
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
@@ -53,6 +53,20 @@ def test_training_leaves_the_eyes_alone():
         model.loss(images, step).total.backward()
         optimizer.step()
     assert torch.equal(model.encode(images), before)
+
+
+def test_its_component_holds_the_decoder_and_borrows_the_eyes(root):
+    model = EffNet(CONFIG).eval()
+    folder = root / "image_ae" / "effnet"
+    save_model(folder, model, {"kind": "image_ae", "key": "effnet", **model.start_from(root)})
+    tensors, _ = load_component(folder)
+    assert tensors.keys() == {name for name in model.state_dict() if name.startswith("decoder.")}
+    again, _ = load_model(folder, {"effnet": EffNet})
+    image = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(again.encode(image), model.encode(image))
+    save_component(root / "backbone" / "seen", EffNet(EffNetConfig.tiny()).eyes.state_dict(), {"key": "seen"})
+    with pytest.raises(CheckpointError, match="trained with another backbone/seen"):
+        load_model(folder, {"effnet": EffNet})
 
 
 def test_a_missing_or_different_backbone_is_one_sentence(root):

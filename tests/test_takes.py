@@ -71,6 +71,8 @@ def test_pieces_without_notes_lose():
         ("key_clarity", [Note(i * 0.5, 60 + i % 12, i * 0.5 + 0.5) for i in range(24)]),
         ("clash", [Note(i * 0.5, p, i * 0.5 + 0.4) for i in range(8) for p in (60, 61)]),
         ("wandering", [Note(i * 0.5, 30 + 50 * (i % 2), i * 0.5 + 0.4) for i in range(12)]),
+        ("crowding", [Note(i * 0.04, 60 + i % 5, i * 0.04 + 0.04) for i in range(100)]),
+        ("straying", [Note(i * 0.5, 60 + 2 * (i % 6), i * 0.5 + 0.5) for i in range(24)]),  # whole tones
     ],
 )
 def test_each_check_finds_its_fault(name, notes):

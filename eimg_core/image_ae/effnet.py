@@ -107,7 +107,8 @@ class EffNet(ImageAutoencoder):
         return int(_SEED_SIDE * 2 ** len(self.config.channels))
 
     def start_from(self, root: Path) -> dict[str, Any]:
-        """Put the trained weights of ``config.backbone`` into the encoder; the card keeps their hash and licence.
+        """Put the trained weights of ``config.backbone`` into the encoder. The card keeps their hash and licence, and
+        says that they are borrowed: the component itself holds the decoder alone.
 
         Raises:
             CheckpointError: they are missing, damaged or of another variant.
@@ -125,7 +126,11 @@ class EffNet(ImageAutoencoder):
             raise CheckpointError(f"The config of effnet describes another variant than {name}; make them agree.")
         self.eyes.load_state_dict(trained.state_dict())
         card = read_card(folder)
-        return {"depends_on": {"backbone": card["sha256"]}, "licence_of_backbone": card.get("licence", "not stated")}
+        return {
+            "depends_on": {"backbone": card["sha256"]},
+            "borrows": {"eyes.": f"backbone/{name}"},
+            "licence_of_backbone": card.get("licence", "not stated"),
+        }
 
     def train(self, mode: bool = True) -> EffNet:
         """The encoder always evaluates."""

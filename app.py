@@ -30,6 +30,7 @@ from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wi
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.theme import SHEETS, studio_theme
+from eimg_core.ui.tune_api import tune_api
 from eimg_core.ui.wiring import IN_PAGE
 
 HERE = Path(__file__).parent
@@ -95,22 +96,24 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 opened.select(results, None, page, queue=False, show_progress="hidden", api_visibility="private")
         demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
         with gr.Row(elem_id="desk", elem_classes="only-create only-compare only-listen", equal_height=True):
-            photo = photo_card(examples)
+            photo, why = photo_card(examples)
             plane = emotion_card()
             with gr.Column(elem_classes="card", min_width=280, scale=8):
                 gr.HTML("<h2>Music</h2>", apply_default_css=False)
-                desk = Desk(photo, plane, *music_settings())
-                create = create_page.create_controls(pairings)
+                desk = Desk(photo, why, plane, *music_settings())
+                buttons = create_page.create_controls()
                 compare = compare_page.compare_controls(pairings)
-        piece = create_page.create_result()
+        create = create_page.CreateControls(*buttons, *create_page.more_controls(pairings))
+        piece, bench = create_page.create_result(pairings)
         comparison = compare_page.compare_result(pairings)
         test = listening.Listening(elem_id="listening", elem_classes="only-listen")
         wire_desk(studio, desk)
-        create_page.wire_create(studio, desk, create, piece, pieces)
+        create_page.wire_create(demo, studio, desk, create, piece, bench, pieces)
         compare_page.wire_compare(studio, desk, compare, comparison, test, pieces)
         story_page.wire_story(studio, story, pieces)
         with gr.Column(visible=False):
             programs.offer_programs(studio, pieces)
+            tune_api(studio, pieces)
     return demo.queue(max_size=24, default_concurrency_limit=1)
 
 

@@ -244,7 +244,15 @@ def _kept(
 
 
 def _options(args: argparse.Namespace) -> ComposeOptions:
-    return ComposeOptions(args.seed, args.seconds, takes=args.takes, expressive=not args.as_written)
+    return ComposeOptions(
+        args.seed,
+        args.seconds,
+        takes=args.takes,
+        expressive=not args.as_written,
+        tempo=args.tempo,
+        density=args.density,
+        keep=None if args.keep is None else args.keep - 1,
+    )
 
 
 def _story(args: argparse.Namespace) -> int:
@@ -423,6 +431,11 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=USUAL_TAKES,
         help=f"compose so many and keep the one heard nearest to the target (default {USUAL_TAKES})",
+    )
+    made.add_argument("--keep", type=int, metavar="N", help="keep the N-th take instead of the guide's choice")
+    made.add_argument("--tempo", type=float, default=1.0, help="times the composer's own tempo, 0.7 to 1.4")
+    made.add_argument(
+        "--density", type=float, default=0.0, help="-1 fewer, 1 more notes a second than the composer would write"
     )
     made.add_argument("--as-written", action="store_true", help="without a pianist's dynamics, timing and pedal")
     made.add_argument("--out", type=Path, default=Path("outputs"))

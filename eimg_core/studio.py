@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from PIL.Image import Image
 
+from eimg_core.autoencoder import ComposingAutoencoder
 from eimg_core.checkpoints import ASSETS, load_model, read_card
 from eimg_core.comparison import table_row, write_archive, write_table
 from eimg_core.composer import ComposeOptions, Composition, Progress
@@ -31,6 +32,7 @@ from eimg_core.performance import perform
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.sound.render import Waveform, match_loudness, render
 from eimg_core.va.evaluator import Evaluator
+from eimg_core.va.explain import Explanation, explain
 from eimg_core.va.image_reader import ImageReader, ImageReading
 
 __all__ = ["PairingInfo", "Studio", "describe"]
@@ -41,7 +43,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PairingInfo:
-    """A shipped pairing, as menus show it; ``variants`` are those of its bridge, the one that ``key`` means first."""
+    """A shipped pairing, as menus show it; ``variants`` are those of its bridge, the one that ``key`` means first.
+
+    ``composes``: it can keep a tune, go on with a piece and follow a wished density.
+    """
 
     key: str
     title: str
@@ -49,6 +54,7 @@ class PairingInfo:
     megabytes: float
     default: bool
     variants: tuple[str, ...]
+    composes: bool = False
 
 
 class Studio:
@@ -83,7 +89,9 @@ class Studio:
             size = sum(file.stat().st_size for folder in folders for file in folder.glob("weights.safetensors"))
             title = f"{IMAGE_AUTOENCODERS[image_key].title} + {MUSIC_AUTOENCODERS[music_key].title}"
             preset = str(read_card(folders[0]).get("preset", ""))
-            info = PairingInfo(key, title, preset, round(size / 1e6, 1), key == DEFAULT_PAIRING, tuple(shipped))
+            composes = issubclass(MUSIC_AUTOENCODERS[music_key], ComposingAutoencoder)
+            megabytes = round(size / 1e6, 1)
+            info = PairingInfo(key, title, preset, megabytes, key == DEFAULT_PAIRING, tuple(shipped), composes)
             infos.append(info)
         return infos
 
@@ -122,6 +130,10 @@ class Studio:
         """The emotion of a photo, with one standard deviation on each axis."""
         return self._once("reader", lambda: ImageReader.load(self.root)).read(photo)
 
+    def explain_photo(self, photo: Image) -> Explanation:
+        """Which parts of a photo make it pleasant or exciting; see ``eimg_core.va.explain``."""
+        return explain(self._once("reader", lambda: ImageReader.load(self.root)), photo)
+
     def compose(
         self,
         photo: Image | None,
@@ -152,6 +164,10 @@ class Studio:
     def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
         """The piece, going on until ``options.seconds``; see ``Pipeline.extend``."""
         return self._finished(self.pipeline(pairing).extend(piece, target, options))
+
+    def keep(self, composition: Composition, take: int) -> Composition:
+        """The composition with another of its takes, measured and performed."""
+        return self._finished(composition.keeping(take))
 
     def journey(
         self,

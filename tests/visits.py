@@ -39,7 +39,8 @@ class Visit:
         before = self.page.evaluate(f"{sound} ? {sound}.src : ''")
         self.page.click("#compose")
         self.page.wait_for_function(
-            f"(before) => document.querySelector('.player[data-state=done]') && {sound} && {sound}.src !== before",
+            f"(before) => document.querySelector('.player[data-state=done]') && {sound} && {sound}.src"
+            f" && {sound}.src !== before",
             arg=before,
         )
 

@@ -253,6 +253,8 @@ class Composing:
         drawn = draw(self._guided(conditions.tempo_head(whole)), wanted, generator)
         tempi = [_tempo(codec.tempo_of_class(c), request) for c in drawn.tolist()]
         self.tempo_class = torch.tensor([codec.nearest_tempo_class(tempo) for tempo in tempi])
+        # The model is told its own tempo: told the other one, it would make up for it with shorter or longer notes.
+        tempi = [tempo * request.tempo_factor for tempo in tempi]
         self.bar_class = draw(self._guided(conditions.bar_head(whole)), wanted, generator)
         if request.bar is not None:
             self.bar_class = torch.full((B,), model.bars.tolist().index(request.bar))
@@ -285,7 +287,7 @@ class Composing:
         told = self.model.conditions.idea(z, va, density, self.style, self.minor)
         if self.guidance == 1.0:
             return told
-        untold = self.model.conditions.idea(z, torch.full_like(va, torch.nan), density, self.style, self.minor)
+        untold = self.model.conditions.idea(z, torch.full_like(va, torch.nan), unknown, self.style, self.minor)
         return torch.cat([told, untold])
 
     def _condition(self, now: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.midi.notes import Piece
 
-__all__ = ["PairingInfo", "PhotoReading", "Studio", "Waveform"]
+__all__ = ["Explanation", "PairingInfo", "PhotoReading", "Studio", "Waveform"]
 
 
 class PairingInfo(Protocol):
@@ -30,6 +30,10 @@ class PairingInfo(Protocol):
     def default(self) -> bool: ...
     @property
     def variants(self) -> Sequence[str]: ...
+    @property
+    def composes(self) -> bool:
+        """Whether it can keep a tune, go on with a piece and follow a wished density."""
+        ...
 
 
 class PhotoReading(Protocol):
@@ -41,6 +45,17 @@ class PhotoReading(Protocol):
     def sd_valence(self) -> float: ...
     @property
     def sd_arousal(self) -> float: ...
+
+
+class Explanation(Protocol):
+    """What each part of a photo adds to its reading: rows of effects in points, and both maps in words, by axis."""
+
+    @property
+    def valence(self) -> Sequence[Sequence[float]]: ...
+    @property
+    def arousal(self) -> Sequence[Sequence[float]]: ...
+    @property
+    def words(self) -> Mapping[str, str]: ...
 
 
 class Waveform(Protocol):
@@ -79,6 +94,14 @@ class Studio(Protocol):
         progress: Progress | None = None,
         points: Sequence[VA] | None = None,
     ) -> Composition: ...
+
+    def explain_photo(self, photo: Image) -> Explanation: ...
+
+    def keep(self, composition: Composition, take: int) -> Composition: ...
+
+    def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition: ...
+
+    def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition: ...
 
     def listen(self, piece: Piece) -> VA: ...
 

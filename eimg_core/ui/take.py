@@ -19,10 +19,23 @@ from eimg_core.ui.photo_input import OpenedPhoto
 from eimg_core.ui.protocol import Studio, Waveform
 from eimg_core.ui.takeaway import ON_DEMAND
 
-__all__ = ["COMPOSING", "PLAYING", "READING", "STAGES", "Take", "file_values", "make_take", "take_value"]
+__all__ = [
+    "COMPOSED",
+    "COMPOSING",
+    "PLAYING",
+    "READING",
+    "STAGES",
+    "Take",
+    "candidate_values",
+    "file_values",
+    "make_take",
+    "pending_value",
+    "play_take",
+    "take_value",
+]
 
 READING, COMPOSING, PLAYING = STAGES = ("reading the photo", "composing", "playing the piano")
-_COMPOSED = 0.75  # share of the whole work; the rest is playing and saving
+COMPOSED = 0.75  # share of the whole work; the rest is playing and saving
 
 
 @dataclass(frozen=True)
@@ -61,17 +74,35 @@ def make_take(
     image = photo.image if photo else None
     progress(COMPOSING if photo is None or photo_va else READING, 0.0)
     composition = studio.compose(
-        image, pairing, options, lambda stage, done: progress(stage, _COMPOSED * done), photo_va
+        image, pairing, options, lambda stage, done: progress(stage, COMPOSED * done), photo_va
     )
-    progress(PLAYING, _COMPOSED)
+    return play_take(studio, composition, folder, progress, photo, level_db, figure=figure)
+
+
+def play_take(
+    studio: Studio,
+    composition: Composition,
+    folder: Path,
+    progress: Progress,
+    photo: OpenedPhoto | None = None,
+    level_db: float | None = None,
+    suffix: str = "",
+    figure: bool = False,
+) -> Take:
+    """Play a composition and save everything in ``folder``; ``suffix`` ends the names of its files.
+
+    A piece that cannot be played is still saved, without sound and with a remark that says why.
+    """
+    progress(PLAYING, COMPOSED)
     waveform, remarks = None, composition.notes
     try:
         waveform = studio.render(composition.played, level_db)
     except RenderError as error:
         remarks = (*remarks, str(error))
     progress(PLAYING, 0.95)
-    stem = file_stem(photo.name if photo else None, composition.target_va.region, pairing, options.seed)
-    files = studio.save(composition, waveform, folder, stem, photo=image, figure=figure)
+    seed, region = composition.options.seed, composition.target_va.region
+    stem = file_stem(photo.name if photo else None, region, composition.pairing, seed) + suffix
+    files = studio.save(composition, waveform, folder, stem, photo=photo.image if photo else None, figure=figure)
     return Take(composition, waveform, files, remarks)
 
 
@@ -113,6 +144,27 @@ def take_value(take: Take, pairing_title: str) -> dict[str, Any]:
         "take": f"{record.parent.name}/{record.stem}" if record else None,
         "exports": [kind for kind in ON_DEMAND if kind != "mp3" or take.waveform],
     }
+
+
+def pending_value(composition: Composition, pairing_title: str) -> dict[str, Any]:
+    """A composition whose sound is still being made, for the player: all but the sound and the files."""
+    return {**take_value(Take(composition, None, {}, composition.notes), pairing_title), "pending": True}
+
+
+def candidate_values(composition: Composition) -> list[dict[str, Any]]:
+    """All takes of a piece, small: notes as [start, end, pitch], where the guide hears each, its distance from the
+    target, whether the guide prefers it, and whether it is the one on show. Empty where there was no choice."""
+    return [
+        {
+            "notes": [[round(n.start_s, 2), round(n.end_s, 2), n.pitch] for n in take.piece.notes],
+            "duration_s": round(take.piece.duration_s, 2),
+            "heard": point(take.heard),
+            "distance": round(take.distance, 2) if take.heard else None,
+            "choice": number == composition.choice,
+            "kept": number == composition.kept,
+        }
+        for number, take in enumerate(composition.candidates)
+    ]
 
 
 def file_values(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:

@@ -17,6 +17,7 @@ SHEETS = (
     "plane",
     "controls",
     "player",
+    "bench",
     "choice",
     "comparison",
     "story",

@@ -3,6 +3,7 @@
     python -m eimg_core compose PHOTO [PHOTO ...] --out DIR      photos become music
     python -m eimg_core compose --valence 7 --arousal 3          an emotion becomes music
     python -m eimg_core compose --requests FILE.csv              many emotions in one run
+    python -m eimg_core compose FOLDER --workers 2 --resume      a folder of photos, with an index
     python -m eimg_core compose PHOTO --pairing all              every pairing for one photo, compared
     python -m eimg_core story PHOTO PHOTO [PHOTO ...]            one piece that moves through several photos
     python -m eimg_core retell FILE.mid --valence 3 --arousal 2  the same tune with another emotion
@@ -20,15 +21,15 @@ import argparse
 import csv
 import json
 import math
-import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eimg_core.batch import INDEX, Batch, Job, Row, Stems, photos_in, run_batch
 from eimg_core.composer import COMPARED_DB, USUAL_TAKES, ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, EimgError, InputError
@@ -42,17 +43,7 @@ __all__ = ["main"]
 
 _ALL = "all"
 _MOST_VERSIONS = 26
-_UNSAFE = re.compile(r"[^\w.+-]+")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One piece to make, before versions: a photo or a target, and the stem of its files."""
-
-    stem: str
-    photo: Path | None
-    target: VA | None
-    seed: int
+_MOST_WORKERS = 64
 
 
 def _fail(message: str) -> None:
@@ -69,22 +60,7 @@ def _target(valence: float | None, arousal: float | None) -> VA | None:
     return VA(valence, arousal)
 
 
-class _Stems:
-    """File stems that are safe and never the same twice: beach, beach-b, beach-c."""
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-
-    def new(self, name: str) -> str:
-        base = _UNSAFE.sub("-", name).strip("-.") or "piece"
-        suffixes = ("", *(f"-{chr(code)}" for code in range(ord("b"), ord("z") + 1)))
-        stems = [base + suffix for suffix in suffixes] + [f"{base}-{n}" for n in range(27, 100_000)]
-        stem = next(stem for stem in stems if stem.casefold() not in self._used)
-        self._used.add(stem.casefold())
-        return stem
-
-
-def _requested(path: Path, stems: _Stems, seed: int) -> Iterator[Job | str]:
+def _requested(path: Path, stems: Stems, seed: int) -> Iterator[Job | str]:
     """Jobs of a request table; a bad row becomes a sentence."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -99,7 +75,8 @@ def _requested(path: Path, stems: _Stems, seed: int) -> Iterator[Job | str]:
         try:
             target = _target(float(row["valence"]), float(row["arousal"]))
             row_seed = int(row["seed"]) if (row.get("seed") or "").strip() else seed
-            yield Job(stems.new(row["name"] or f"row{number}"), None, target, row_seed)
+            name = row["name"] or f"row{number}"
+            yield Job(stems.new(name), None, target, row_seed, name)
         except (TypeError, ValueError):
             yield f"{path.name}, line {number}: expected numbers for valence, arousal and seed."
         except InputError as error:
@@ -108,14 +85,23 @@ def _requested(path: Path, stems: _Stems, seed: int) -> Iterator[Job | str]:
 
 def _jobs(args: argparse.Namespace) -> list[Job | str]:
     target = _target(args.valence, args.arousal)
-    stems = _Stems()
-    jobs: list[Job | str] = [Job(stems.new(p.stem), p, target, args.seed) for p in args.photos]
+    stems = Stems()
+    jobs: list[Job | str] = []
+    for path in args.photos:
+        for photo in photos_in(path, args.recursive, args.out) if path.is_dir() else [path]:
+            below = photo.relative_to(path).as_posix() if path.is_dir() else photo.name
+            stem = stems.new(photo.stem, below.rpartition("/")[0])
+            jobs.append(Job(stem, photo, target, args.seed, below))
     if args.requests:
         jobs += _requested(args.requests, stems, args.seed)
+    if not jobs and args.photos:
+        raise InputError(
+            f"There is no photo in {args.photos[0].name}; with --recursive its folders are searched as well."
+        )
     if not jobs:
         if target is None:
             raise InputError("Nothing to compose for: give a photo, --valence with --arousal, or --requests FILE.csv.")
-        jobs.append(Job(stems.new("piece"), None, target, args.seed))
+        jobs.append(Job(stems.new("piece"), None, target, args.seed, "piece"))
     return jobs
 
 
@@ -131,6 +117,8 @@ def _compose(args: argparse.Namespace) -> int:
         raise InputError(f"The number of versions must be from 1 to {_MOST_VERSIONS}, not {args.versions}.")
     options = _options(args)
     jobs = _jobs(args)
+    if args.workers > 1 or args.resume or any(path.is_dir() for path in args.photos):
+        return _compose_batch(studio, wished, options, jobs, args)
     problems = 0
     if compares:
         pairings, problems = _loadable(studio, wished)
@@ -153,6 +141,58 @@ def _compose(args: argparse.Namespace) -> int:
             _fail(str(error))
             problems += 1
     return 2 if problems else 0
+
+
+def _compose_batch(
+    studio: Studio, pairing: str, options: ComposeOptions, jobs: Sequence[Job | str], args: argparse.Namespace
+) -> int:
+    """Many pieces, with an index that grows and the time that is left; see ``eimg_core.batch``."""
+    from tqdm import tqdm
+
+    if pairing == _ALL or "," in pairing:
+        raise InputError("A batch has one pairing; name one with --pairing, or compare photo by photo.")
+    if not 1 <= args.workers <= _MOST_WORKERS:
+        raise InputError(f"The number of workers must be from 1 to {_MOST_WORKERS}, not {args.workers}.")
+    studio.pipeline(pairing)  # a pairing that is not there is one sentence, not one per photo
+    for problem in (job for job in jobs if isinstance(job, str)):
+        _fail(problem)
+    pieces = [
+        replace(job, seed=job.seed + version, stem=job.stem if version == 0 else f"{job.stem}-{version + 1}")
+        for job in jobs
+        if isinstance(job, Job)
+        for version in range(args.versions)
+    ]
+    batch = Batch(pairing, options, _writable(args).out, not args.no_audio, not args.no_figure)
+    failed, started = 0, time.perf_counter()
+    patience = 0.5 if sys.stderr.isatty() else 10.0  # seconds between two lines of progress; a log needs few
+    with tqdm(total=len(pieces), unit="piece", mininterval=patience, file=sys.stderr, smoothing=0.1) as bar:
+        for row in run_batch(pieces, batch, args.workers, args.resume):
+            if row is None:
+                bar.initial += 1  # made by an earlier run: counts as done and not towards the speed
+            elif row.error:
+                failed += 1
+                bar.write(f"eimg_core: {_named(row)}", file=sys.stderr)
+            else:
+                bar.write(_told(row), file=sys.stdout)
+            bar.update()
+        made = len(pieces) - failed - int(bar.initial)
+    minutes = (time.perf_counter() - started) / 60
+    again = f", {bar.initial:.0f} were there" if bar.initial else ""
+    print(f"{made} made{again}, {failed} failed in {minutes:.1f} min; see {args.out.name}/{INDEX}", file=sys.stderr)
+    return 2 if failed or any(isinstance(job, str) for job in jobs) else 0
+
+
+def _named(row: Row) -> str:
+    """A row's fault, with the photo in front where the sentence does not name it."""
+    name = Path(row.file).name
+    return row.error if f'"{name}"' in row.error else f"{row.file}: {row.error}"
+
+
+def _told(row: Row) -> str:
+    target = VA(row.target_valence or 0.0, row.target_arousal or 0.0)
+    heard = "not judged" if row.heard_valence is None else f"heard {row.heard_valence:.2f} {row.heard_arousal:.2f}"
+    stem = row.files.split()[0].rpartition(".")[0]
+    return f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {heard}"
 
 
 def _loadable(studio: Studio, wished: str) -> tuple[list[str], int]:
@@ -390,7 +430,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--no-figure", action="store_true", help="leave out the PNG")
 
     compose = commands.add_parser("compose", help="photos or emotions become music", parents=[made])
-    compose.add_argument("photos", nargs="*", type=Path, metavar="PHOTO")
+    compose.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="photos, or folders of photos")
     compose.add_argument(
         "--pairing", help=f"see the command pairings; {_ALL}, or several with commas between, are compared"
     )
@@ -398,6 +438,10 @@ def _parser() -> argparse.ArgumentParser:
     compose.add_argument(
         "--requests", type=Path, metavar="FILE.csv", help="columns name, valence, arousal, optional seed"
     )
+    many = compose.add_argument_group("many photos", f"with a folder or one of these, {INDEX} gets a row per piece")
+    many.add_argument("--recursive", action="store_true", help="search the folders inside a folder as well")
+    many.add_argument("--workers", type=int, default=1, help="processes that compose at the same time (default 1)")
+    many.add_argument("--resume", action="store_true", help="leave out what an earlier run has made")
     compose.set_defaults(run=_compose)
 
     story = commands.add_parser("story", help="one piece that moves through 2 to 8 photos", parents=[made])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from eimg_core.errors import CheckpointError
+from eimg_core.whole import replace_file
 
 __all__ = [
     "ASSETS",
@@ -37,16 +37,6 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets" / "checkpoints"
 CARD_FORMAT = 1
 
 M = TypeVar("M", bound=nn.Module)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside, then rename: a kill at any moment leaves the old file or the new one, never half of one."""
-    part = path.with_suffix(path.suffix + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def half(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -66,8 +56,8 @@ def save_component(folder: Path, tensors: Mapping[str, Tensor], card: Mapping[st
     folder.mkdir(parents=True, exist_ok=True)
     data = save_tensors({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()})
     full = {"format": CARD_FORMAT, **card, "sha256": hashlib.sha256(data).hexdigest()}
-    _replace(folder / "weights.safetensors", data)
-    _replace(folder / "card.json", (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode())
+    replace_file(folder / "weights.safetensors", data)
+    replace_file(folder / "card.json", (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def read_card(folder: Path) -> dict[str, Any]:

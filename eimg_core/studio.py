@@ -32,6 +32,7 @@ from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, 
 from eimg_core.sound.render import Waveform, match_loudness, render
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.image_reader import ImageReader, ImageReading
+from eimg_core.whole import drafted
 
 __all__ = ["PairingInfo", "Studio", "describe"]
 
@@ -209,8 +210,23 @@ class Studio:
         photo: Image | None = None,
         figure: bool = True,
     ) -> dict[str, Path]:
-        """Write ``<stem>.mid``, ``.json`` and, where wanted, ``.wav`` and ``.png``; returns suffix → path."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write ``<stem>.mid``, ``.json`` and, where wanted, ``.wav`` and ``.png``; returns suffix → path.
+
+        The files appear together and whole, the JSON last, even where the process is killed meanwhile.
+        """
+        with drafted(folder) as draft:
+            files = self._write(composition, waveform, draft, stem, photo, figure)
+        return {suffix: folder / path.name for suffix, path in files.items()}
+
+    def _write(
+        self,
+        composition: Composition,
+        waveform: Waveform | None,
+        folder: Path,
+        stem: str,
+        photo: Image | None,
+        figure: bool,
+    ) -> dict[str, Path]:
         files = {"mid": folder / f"{stem}.mid", "json": folder / f"{stem}.json"}
         write_midi(composition.played, files["mid"], title=f"{composition.pairing} seed {composition.options.seed}")
         if waveform is not None:
@@ -243,7 +259,18 @@ class Studio:
         """
         if not entries:
             raise InputError("There is nothing to compare yet; compose with at least one pairing first.")
-        folder.mkdir(parents=True, exist_ok=True)
+        with drafted(folder) as draft:
+            files = self._write_comparison(entries, draft, stem, photo, figure)
+        return {suffix: folder / path.name for suffix, path in files.items()}
+
+    def _write_comparison(
+        self,
+        entries: Sequence[tuple[Composition, Mapping[str, Path]]],
+        folder: Path,
+        stem: str,
+        photo: Image | None,
+        figure: bool,
+    ) -> dict[str, Path]:
         paths = {suffix: folder / f"{stem}.{suffix}" for suffix in (("png",) if figure else ()) + ("csv", "zip")}
         compositions = [composition for composition, _ in entries]
         if figure:

@@ -9,6 +9,7 @@
     python -m eimg_core retell FILE.mid --valence 3 --arousal 2  the same tune with another emotion
     python -m eimg_core extend FILE.mid --seconds 40             a piece that goes on
     python -m eimg_core pairings [--json]                        what is shipped
+    python -m eimg_core licences [--markdown]                    what the weights learnt from, and its terms
     python -m eimg_core render FILE.mid --out FILE.wav           play a MIDI file
     python -m eimg_core evaluate-midi FILE.mid [FILE.mid ...]    metrics and heard emotion, JSON lines
 
@@ -47,7 +48,11 @@ _MOST_WORKERS = 64
 
 
 def _fail(message: str) -> None:
-    print(f"eimg_core: {message}", file=sys.stderr)
+    # File names and cells of tables come from strangers: nothing in them may steer the terminal.
+    shown = "".join(
+        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in message
+    )
+    print(f"eimg_core: {shown}", file=sys.stderr)
 
 
 def _target(valence: float | None, arousal: float | None) -> VA | None:
@@ -339,6 +344,13 @@ def _pairings(args: argparse.Namespace) -> int:
     from eimg_core.studio import Studio
 
     infos = Studio().pairings()
+    if args.commercial_safe:
+        from eimg_core.licences import commercial_pairings, verdict
+
+        safe = commercial_pairings()
+        if not safe:
+            raise InputError(verdict())
+        infos = [info for info in infos if info.key in safe]
     if args.json:
         rows = [
             {
@@ -357,6 +369,13 @@ def _pairings(args: argparse.Namespace) -> int:
             variants = ", ".join(info.variants)
             default = "  (default)" if info.default else ""
             print(f"{info.key:20} {info.title:24} {variants:16} {info.megabytes:6.1f} MB{default}")
+    return 0
+
+
+def _licences(args: argparse.Namespace) -> int:
+    from eimg_core.licences import as_json, markdown
+
+    print(markdown() if args.markdown else as_json())
     return 0
 
 
@@ -459,7 +478,14 @@ def _parser() -> argparse.ArgumentParser:
 
     pairings = commands.add_parser("pairings", help="what is shipped")
     pairings.add_argument("--json", action="store_true")
+    pairings.add_argument(
+        "--commercial-safe", action="store_true", help="only those whose training data allows commercial use"
+    )
     pairings.set_defaults(run=_pairings)
+
+    licences = commands.add_parser("licences", help="what each component learnt from, and under which terms")
+    licences.add_argument("--markdown", action="store_true", help="as the table of docs/licences.md; otherwise JSON")
+    licences.set_defaults(run=_licences)
 
     play = commands.add_parser("render", help="play a MIDI file into a WAV file")
     play.add_argument("file", type=Path)

@@ -57,10 +57,11 @@ class Studio:
 
     Args:
         root: folder of trained components.
+        only: keys of the pairings to offer; ``None`` offers all that are shipped.
     """
 
-    def __init__(self, root: Path = ASSETS) -> None:
-        self.root = root
+    def __init__(self, root: Path = ASSETS, only: Sequence[str] | None = None) -> None:
+        self.root, self.only = root, only
         self._loaded: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -76,7 +77,7 @@ class Studio:
     def pairings(self) -> list[PairingInfo]:
         """Every shipped pairing, the default first."""
         infos = []
-        for key in available(self.root):
+        for key in self._offered():
             image_key, music_key, _ = split_key(key)
             shipped = variants(key, self.root)
             bridge = f"cross_modal/{key}@{shipped[0]}"
@@ -87,6 +88,9 @@ class Studio:
             info = PairingInfo(key, title, preset, round(size / 1e6, 1), key == DEFAULT_PAIRING, tuple(shipped))
             infos.append(info)
         return infos
+
+    def _offered(self) -> list[str]:
+        return [key for key in available(self.root) if self.only is None or key in self.only]
 
     def pipeline(self, pairing: str) -> Pipeline:
         """The pairing, loaded; pairings with a common autoencoder share it."""
@@ -111,7 +115,7 @@ class Studio:
         composition = self.compose(None, pairing, ComposeOptions(seconds=4.0, target=point))
         self.render(composition.played)
         self._once("reader", lambda: ImageReader.load(self.root))
-        for key in available(self.root):
+        for key in self._offered():
             try:
                 self.pipeline(key)
             except CheckpointError:

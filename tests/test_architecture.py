@@ -42,6 +42,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.baselines": 5,
     "eimg_core.pipeline": 5,
     "eimg_core.studio": 6,
+    "eimg_core.licences": 6,
     "eimg_core.ui": 6,
     "eimg_core.batch": 7,
     "eimg_core.__main__": 8,
@@ -51,6 +52,7 @@ FLOORS: dict[str, int] = {
 RUNTIME = {
     "torch", "torchvision", "gradio", "pretty_midi", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
     "PIL", "tqdm", "pillow_heif",
+    "starlette",  # what Gradio is built on, and in no version without it
 }  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def read_midi(source: str | Path | bytes, *, straighten: bool = False) -> Piece:
     Returns:
         The piece. Its tempo is the mean tempo when the file changes tempo.
     Raises:
-        InputError: the file is missing, larger than 512 kB, longer than an hour, has more than 50 000 notes, or is not a
+        InputError: the file is missing, over 512 kB, over an hour or over 50 000 notes, or is not a
             readable MIDI file.
     """
     name = source.name if isinstance(source, Path) else Path(source).name if isinstance(source, str) else "the upload"

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["LARGEST_BODY", "MIDDLEWARE", "Page"]
+__all__ = ["LARGEST_BODY", "MIDDLEWARE", "BodyLimit", "Page", "SafeHeaders", "all_finite"]
 
 LARGEST_BODY = 4 * 2**20  # bytes of a request that is no upload; a comparison with all its notes has a tenth
 _WRONG = "A value is not of the kind that was expected; see the API page for what each one is."

@@ -21,8 +21,9 @@ def proxied(url: str) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
             if not self.path.startswith(f"{PREFIX}/"):
-                print("REFUSED", self.path)
-                self.send_error(404)
+                # A browser looks for an icon at the root of the site, which is not ours.
+                self.send_response(204 if self.path == "/favicon.ico" else 404)
+                self.end_headers()
                 return
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             there = http.client.HTTPConnection(upstream.hostname or "", upstream.port, timeout=120)

@@ -3,10 +3,10 @@
     python -m benchmarks.load [--visitors 1,10,50] [--minutes 2] [--generations 500] [--out FILE.json]
 
 A visitor reads a photo, composes (8 s, for the photo or for a point), asks for something that cannot be, or compares
-two pairings, and asks for the next thing as soon as the last is there. Each round of visitors ends after ``--minutes``,
-at most. Waiting is from the click to the last value, the queue included; "full" counts who was asked to come again. Then
-one visitor composes ``--generations`` pieces while the memory of the process and its temporary files are watched.
-The endpoints are the named ones of ``app.py``.
+two pairings, and asks for the next thing as soon as the last is there. A round of visitors ends after ``--minutes``.
+Waiting is from the click to the last value, the queue included; "full" counts who was asked to come again. Then one
+visitor composes ``--generations`` pieces while the memory of the process and its temporary files are watched. The
+endpoints are the named ones of ``app.py``.
 """
 
 from __future__ import annotations

@@ -73,10 +73,14 @@ def _requested(path: Path, stems: Stems, seed: int) -> Iterator[Job | str]:
         raise InputError(
             f"Cannot read {path.name}; expected a CSV file with columns name, valence, arousal."
         ) from error
-    table = csv.DictReader(text.splitlines())
-    if missing := {"name", "valence", "arousal"} - set(table.fieldnames or ()):
+    try:
+        table = csv.DictReader(text.splitlines())
+        rows, columns = list(table), set(table.fieldnames or ())
+    except csv.Error as error:
+        raise InputError(f"{path.name} is not a CSV table; save it again as CSV, UTF-8.") from error
+    if missing := {"name", "valence", "arousal"} - columns:
         raise InputError(f"{path.name} has no column {', '.join(sorted(missing))}; expected name, valence, arousal.")
-    for number, row in enumerate(table, start=2):
+    for number, row in enumerate(rows, start=2):
         try:
             target = _target(float(row["valence"]), float(row["arousal"]))
             row_seed = int(row["seed"]) if (row.get("seed") or "").strip() else seed

@@ -2,10 +2,10 @@
 
     python -m benchmarks.speed [--photos 100] [--repeats 7] [--out FILE.json]
 
-Warm medians in seconds unless said otherwise; photos are examples that ship. A *limit* is the same work without anything
-of ours around it: FluidSynth alone, the networks alone, the matrices of a decoder alone. The *plain way* is what a reader
-would write first: pretty_midi's player, a decoder that looks at the whole piece again for every note, one photo per
-process. The record is a file; ``table`` makes the table of ``docs/speed.md`` of it, and ``--tables`` writes it there.
+Warm medians in seconds unless said otherwise; photos are examples that ship. A *limit* is the same work with nothing of
+ours: FluidSynth alone, the networks alone, the matrices of a decoder alone. The *plain way* is what a reader would
+write first: pretty_midi's player, a decoder that looks at the whole piece again for every note. The record is a file;
+``table`` makes the table of ``docs/speed.md`` of it, and ``--tables`` writes it there.
 """
 
 from __future__ import annotations

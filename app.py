@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ import gradio as gr
 from eimg_core.ui import compare_page, create_page, listening, programs, results_page, story_page
 from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wire_desk
 from eimg_core.ui.faults import sentence
+from eimg_core.ui.guards import MIDDLEWARE, Page
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.theme import SHEETS, studio_theme
 from eimg_core.ui.tune_api import tune_api
@@ -80,7 +82,7 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
         pieces: folder for the files of each request.
     """
     pairings = studio.pairings()
-    with gr.Blocks(title="EIMG Studio", analytics_enabled=False, delete_cache=(600, int(KEEP_S))) as demo:
+    with Page(title="EIMG Studio", analytics_enabled=False, delete_cache=(600, int(KEEP_S))) as demo:
         gr.HTML(HEADER, apply_default_css=False)
         with gr.Tabs(elem_id="pages"):
             with _page("Create", create_page.LEAD):
@@ -114,7 +116,15 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
         with gr.Column(visible=False):
             programs.offer_programs(studio, pieces)
             tune_api(studio, pieces)
-    return demo.queue(max_size=24, default_concurrency_limit=1)
+    return demo.queue(max_size=limit("EIMG_QUEUE", 24), default_concurrency_limit=1)
+
+
+def limit(name: str, usual: int) -> int:
+    """A whole number above 0 from the environment; the usual one where it is not set. Exits on anything else."""
+    text = os.environ.get(name, "").strip() or str(usual)
+    if not text.isdecimal() or not 0 < int(text) <= 100_000:
+        sys.exit(f"{name} must be a whole number above 0, not {text[:20]!r}.")
+    return int(text)
 
 
 def warm_up(studio: Studio) -> None:
@@ -130,13 +140,15 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, **options: Any) -> Any:
     return demo.launch(
         share=False,
         show_error=False,
-        max_file_size="20mb",
+        strict_cors=True,
+        max_file_size=f"{limit('EIMG_UPLOAD_MB', 20)}mb",
         allowed_paths=[str(pieces)],
         ssr_mode=False,
         run_history=False,
         enable_monitoring=False,
         footer_links=["api"],
         theme=studio_theme(),
+        app_kwargs={"middleware": MIDDLEWARE},
         css_paths=[HERE / "assets" / "style" / f"{sheet}.css" for sheet in SHEETS],
         **options,
     )
@@ -147,6 +159,17 @@ def main() -> None:
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT"), help="first free from 7860")
     parser.add_argument("--mcp", action="store_true", help="be a tool for language models as well; needs gradio[mcp]")
+    parser.add_argument(
+        "--root-path",
+        default=os.environ.get("GRADIO_ROOT_PATH", ""),
+        help="where a proxy shows the page: /studio, or https://example.org/studio",
+    )
+    parser.add_argument(
+        "--commercial-safe",
+        action="store_true",
+        default=os.environ.get("EIMG_COMMERCIAL_SAFE", "0") not in ("", "0"),
+        help="offer only pairings whose training data allows commercial use; says why where there is none",
+    )
     arguments = parser.parse_args()
     if arguments.mcp and not find_spec("mcp"):
         parser.exit(2, "--mcp needs an extra that is not installed: run pip install 'gradio[mcp]', then start again.\n")
@@ -156,11 +179,24 @@ def main() -> None:
 
     from eimg_core.studio import Studio as TrainedStudio  # brings the models' libraries along
 
-    studio = TrainedStudio()
+    if arguments.commercial_safe:
+        from eimg_core.licences import commercial_pairings, verdict
+
+        if not (safe := commercial_pairings()):
+            parser.exit(2, f"{verdict()}\n")
+        studio = TrainedStudio(only=safe)
+    else:
+        studio = TrainedStudio()
     if not studio.pairings():
         parser.exit(2, "No trained pairing is installed: the folder assets/checkpoints is empty. See README.md.\n")
     threading.Thread(target=warm_up, args=(studio,), name="warm-up", daemon=True).start()
-    launch(build_ui(studio), server_name=arguments.host, server_port=arguments.port, mcp_server=arguments.mcp)
+    launch(
+        build_ui(studio),
+        server_name=arguments.host,
+        server_port=arguments.port,
+        root_path=arguments.root_path or None,
+        mcp_server=arguments.mcp,
+    )
 
 
 if __name__ == "__main__":

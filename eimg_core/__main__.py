@@ -3,11 +3,13 @@
     python -m eimg_core compose PHOTO [PHOTO ...] --out DIR      photos become music
     python -m eimg_core compose --valence 7 --arousal 3          an emotion becomes music
     python -m eimg_core compose --requests FILE.csv              many emotions in one run
+    python -m eimg_core compose FOLDER --workers 2 --resume      a folder of photos, with an index
     python -m eimg_core compose PHOTO --pairing all              every pairing for one photo, compared
     python -m eimg_core story PHOTO PHOTO [PHOTO ...]            one piece that moves through several photos
     python -m eimg_core retell FILE.mid --valence 3 --arousal 2  the same tune with another emotion
     python -m eimg_core extend FILE.mid --seconds 40             a piece that goes on
     python -m eimg_core pairings [--json]                        what is shipped
+    python -m eimg_core licences [--markdown]                    what the weights learnt from, and its terms
     python -m eimg_core render FILE.mid --out FILE.wav           a MIDI file as sound or score (.mp3 .musicxml .svg)
     python -m eimg_core evaluate-midi FILE.mid [FILE.mid ...]    metrics and heard emotion, JSON lines
 
@@ -20,15 +22,15 @@ import argparse
 import csv
 import json
 import math
-import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eimg_core.batch import INDEX, Batch, Job, Row, Stems, photos_in, run_batch
 from eimg_core.composer import COMPARED_DB, USUAL_TAKES, ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, EimgError, InputError
@@ -45,21 +47,15 @@ _ALL = "all"
 _MOST_VERSIONS = 26
 _FORMATS = ("mid", "wav", "mp3", "musicxml", "svg", "png", "json", "zip")
 _RENDERED = (".wav", ".mp3", ".musicxml", ".svg")
-_UNSAFE = re.compile(r"[^\w.+-]+")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One piece to make, before versions: a photo or a target, and the stem of its files."""
-
-    stem: str
-    photo: Path | None
-    target: VA | None
-    seed: int
+_MOST_WORKERS = 64
 
 
 def _fail(message: str) -> None:
-    print(f"eimg_core: {message}", file=sys.stderr)
+    # File names and cells of tables come from strangers: nothing in them may steer the terminal.
+    shown = "".join(
+        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in message
+    )
+    print(f"eimg_core: {shown}", file=sys.stderr)
 
 
 def _target(valence: float | None, arousal: float | None) -> VA | None:
@@ -72,22 +68,7 @@ def _target(valence: float | None, arousal: float | None) -> VA | None:
     return VA(valence, arousal)
 
 
-class _Stems:
-    """File stems that are safe and never the same twice: beach, beach-b, beach-c."""
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-
-    def new(self, name: str) -> str:
-        base = _UNSAFE.sub("-", name).strip("-.") or "piece"
-        suffixes = ("", *(f"-{chr(code)}" for code in range(ord("b"), ord("z") + 1)))
-        stems = [base + suffix for suffix in suffixes] + [f"{base}-{n}" for n in range(27, 100_000)]
-        stem = next(stem for stem in stems if stem.casefold() not in self._used)
-        self._used.add(stem.casefold())
-        return stem
-
-
-def _requested(path: Path, stems: _Stems, seed: int) -> Iterator[Job | str]:
+def _requested(path: Path, stems: Stems, seed: int) -> Iterator[Job | str]:
     """Jobs of a request table; a bad row becomes a sentence."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -95,14 +76,19 @@ def _requested(path: Path, stems: _Stems, seed: int) -> Iterator[Job | str]:
         raise InputError(
             f"Cannot read {path.name}; expected a CSV file with columns name, valence, arousal."
         ) from error
-    table = csv.DictReader(text.splitlines())
-    if missing := {"name", "valence", "arousal"} - set(table.fieldnames or ()):
+    try:
+        table = csv.DictReader(text.splitlines())
+        rows, columns = list(table), set(table.fieldnames or ())
+    except csv.Error as error:
+        raise InputError(f"{path.name} is not a CSV table; save it again as CSV, UTF-8.") from error
+    if missing := {"name", "valence", "arousal"} - columns:
         raise InputError(f"{path.name} has no column {', '.join(sorted(missing))}; expected name, valence, arousal.")
-    for number, row in enumerate(table, start=2):
+    for number, row in enumerate(rows, start=2):
         try:
             target = _target(float(row["valence"]), float(row["arousal"]))
             row_seed = int(row["seed"]) if (row.get("seed") or "").strip() else seed
-            yield Job(stems.new(row["name"] or f"row{number}"), None, target, row_seed)
+            name = row["name"] or f"row{number}"
+            yield Job(stems.new(name), None, target, row_seed, name)
         except (TypeError, ValueError):
             yield f"{path.name}, line {number}: expected numbers for valence, arousal and seed."
         except InputError as error:
@@ -111,14 +97,23 @@ def _requested(path: Path, stems: _Stems, seed: int) -> Iterator[Job | str]:
 
 def _jobs(args: argparse.Namespace) -> list[Job | str]:
     target = _target(args.valence, args.arousal)
-    stems = _Stems()
-    jobs: list[Job | str] = [Job(stems.new(p.stem), p, target, args.seed) for p in args.photos]
+    stems = Stems()
+    jobs: list[Job | str] = []
+    for path in args.photos:
+        for photo in photos_in(path, args.recursive, args.out) if path.is_dir() else [path]:
+            below = photo.relative_to(path).as_posix() if path.is_dir() else photo.name
+            stem = stems.new(photo.stem, below.rpartition("/")[0])
+            jobs.append(Job(stem, photo, target, args.seed, below))
     if args.requests:
         jobs += _requested(args.requests, stems, args.seed)
+    if not jobs and args.photos:
+        raise InputError(
+            f"There is no photo in {args.photos[0].name}; with --recursive its folders are searched as well."
+        )
     if not jobs:
         if target is None:
             raise InputError("Nothing to compose for: give a photo, --valence with --arousal, or --requests FILE.csv.")
-        jobs.append(Job(stems.new("piece"), None, target, args.seed))
+        jobs.append(Job(stems.new("piece"), None, target, args.seed, "piece"))
     return jobs
 
 
@@ -134,6 +129,8 @@ def _compose(args: argparse.Namespace) -> int:
         raise InputError(f"The number of versions must be from 1 to {_MOST_VERSIONS}, not {args.versions}.")
     options = _options(args)
     jobs = _jobs(args)
+    if args.workers > 1 or args.resume or any(path.is_dir() for path in args.photos):
+        return _compose_batch(studio, wished, options, jobs, args)
     problems = 0
     if compares:
         pairings, problems = _loadable(studio, wished)
@@ -156,6 +153,58 @@ def _compose(args: argparse.Namespace) -> int:
             _fail(str(error))
             problems += 1
     return 2 if problems else 0
+
+
+def _compose_batch(
+    studio: Studio, pairing: str, options: ComposeOptions, jobs: Sequence[Job | str], args: argparse.Namespace
+) -> int:
+    """Many pieces, with an index that grows and the time that is left; see ``eimg_core.batch``."""
+    from tqdm import tqdm
+
+    if pairing == _ALL or "," in pairing:
+        raise InputError("A batch has one pairing; name one with --pairing, or compare photo by photo.")
+    if not 1 <= args.workers <= _MOST_WORKERS:
+        raise InputError(f"The number of workers must be from 1 to {_MOST_WORKERS}, not {args.workers}.")
+    studio.pipeline(pairing)  # a pairing that is not there is one sentence, not one per photo
+    for problem in (job for job in jobs if isinstance(job, str)):
+        _fail(problem)
+    pieces = [
+        replace(job, seed=job.seed + version, stem=job.stem if version == 0 else f"{job.stem}-{version + 1}")
+        for job in jobs
+        if isinstance(job, Job)
+        for version in range(args.versions)
+    ]
+    batch = Batch(pairing, options, _writable(args).out, not _silent(args), formats=tuple(_wanted(args)))
+    failed, started = 0, time.perf_counter()
+    patience = 0.5 if sys.stderr.isatty() else 10.0  # seconds between two lines of progress; a log needs few
+    with tqdm(total=len(pieces), unit="piece", mininterval=patience, file=sys.stderr, smoothing=0.1) as bar:
+        for row in run_batch(pieces, batch, args.workers, args.resume):
+            if row is None:
+                bar.initial += 1  # made by an earlier run: counts as done and not towards the speed
+            elif row.error:
+                failed += 1
+                bar.write(f"eimg_core: {_named(row)}", file=sys.stderr)
+            else:
+                bar.write(_told(row), file=sys.stdout)
+            bar.update()
+        made = len(pieces) - failed - int(bar.initial)
+    minutes = (time.perf_counter() - started) / 60
+    again = f", {bar.initial:.0f} were there" if bar.initial else ""
+    print(f"{made} made{again}, {failed} failed in {minutes:.1f} min; see {args.out.name}/{INDEX}", file=sys.stderr)
+    return 2 if failed or any(isinstance(job, str) for job in jobs) else 0
+
+
+def _named(row: Row) -> str:
+    """A row's fault, with the photo in front where the sentence does not name it."""
+    name = Path(row.file).name
+    return row.error if f'"{name}"' in row.error else f"{row.file}: {row.error}"
+
+
+def _told(row: Row) -> str:
+    target = VA(row.target_valence or 0.0, row.target_arousal or 0.0)
+    heard = "not judged" if row.heard_valence is None else f"heard {row.heard_valence:.2f} {row.heard_arousal:.2f}"
+    stem = row.files.split()[0].rpartition(".")[0]
+    return f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {heard}"
 
 
 def _loadable(studio: Studio, wished: str) -> tuple[list[str], int]:
@@ -229,9 +278,8 @@ def _kept(
 ) -> tuple[Composition, dict[str, Path]]:
     """Play, save and say so."""
     started = time.perf_counter()
-    formats = args.format or ["mid", "wav", *([] if args.no_figure else ["png"]), "json"]
-    silent = args.no_audio or not {"wav", "mp3", "zip"} & set(formats)
-    waveform = None if silent else studio.render(composition.played, level_db)
+    formats = _wanted(args)
+    waveform = None if _silent(args) else studio.render(composition.played, level_db)
     if waveform is not None:
         timings = {**composition.timings_s, "render": time.perf_counter() - started}
         composition = replace(composition, timings_s=timings)
@@ -241,6 +289,16 @@ def _kept(
     target = composition.target_va
     print(f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {where}", flush=True)
     return composition, files
+
+
+def _wanted(args: argparse.Namespace) -> list[str]:
+    """Which files to write."""
+    return args.format or ["mid", "wav", *([] if args.no_figure else ["png"]), "json"]
+
+
+def _silent(args: argparse.Namespace) -> bool:
+    """Whether no file has sound in it."""
+    return args.no_audio or not {"wav", "mp3", "zip"} & set(_wanted(args))
 
 
 def _options(args: argparse.Namespace) -> ComposeOptions:
@@ -312,6 +370,13 @@ def _pairings(args: argparse.Namespace) -> int:
     from eimg_core.studio import Studio
 
     infos = Studio().pairings()
+    if args.commercial_safe:
+        from eimg_core.licences import commercial_pairings, verdict
+
+        safe = commercial_pairings()
+        if not safe:
+            raise InputError(verdict())
+        infos = [info for info in infos if info.key in safe]
     if args.json:
         rows = [
             {
@@ -330,6 +395,13 @@ def _pairings(args: argparse.Namespace) -> int:
             variants = ", ".join(info.variants)
             default = "  (default)" if info.default else ""
             print(f"{info.key:20} {info.title:24} {variants:16} {info.megabytes:6.1f} MB{default}")
+    return 0
+
+
+def _licences(args: argparse.Namespace) -> int:
+    from eimg_core.licences import as_json, markdown
+
+    print(markdown() if args.markdown else as_json())
     return 0
 
 
@@ -451,7 +523,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--no-figure", action="store_true", help="leave out the PNG")
 
     compose = commands.add_parser("compose", help="photos or emotions become music", parents=[made])
-    compose.add_argument("photos", nargs="*", type=Path, metavar="PHOTO")
+    compose.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="photos, or folders of photos")
     compose.add_argument(
         "--pairing", help=f"see the command pairings; {_ALL}, or several with commas between, are compared"
     )
@@ -459,6 +531,10 @@ def _parser() -> argparse.ArgumentParser:
     compose.add_argument(
         "--requests", type=Path, metavar="FILE.csv", help="columns name, valence, arousal, optional seed"
     )
+    many = compose.add_argument_group("many photos", f"with a folder or one of these, {INDEX} gets a row per piece")
+    many.add_argument("--recursive", action="store_true", help="search the folders inside a folder as well")
+    many.add_argument("--workers", type=int, default=1, help="processes that compose at the same time (default 1)")
+    many.add_argument("--resume", action="store_true", help="leave out what an earlier run has made")
     compose.set_defaults(run=_compose)
 
     story = commands.add_parser("story", help="one piece that moves through 2 to 8 photos", parents=[made])
@@ -476,7 +552,14 @@ def _parser() -> argparse.ArgumentParser:
 
     pairings = commands.add_parser("pairings", help="what is shipped")
     pairings.add_argument("--json", action="store_true")
+    pairings.add_argument(
+        "--commercial-safe", action="store_true", help="only those whose training data allows commercial use"
+    )
     pairings.set_defaults(run=_pairings)
+
+    licences = commands.add_parser("licences", help="what each component learnt from, and under which terms")
+    licences.add_argument("--markdown", action="store_true", help="as the table of docs/licences.md; otherwise JSON")
+    licences.set_defaults(run=_licences)
 
     play = commands.add_parser("render", help="play a MIDI file into a WAV or MP3 file, or write its score")
     play.add_argument("file", type=Path)

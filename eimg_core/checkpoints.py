@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from eimg_core.errors import CheckpointError
+from eimg_core.whole import replace_file
 
 __all__ = [
     "ASSETS",
@@ -35,18 +40,9 @@ __all__ = [
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets" / "checkpoints"
 CARD_FORMAT = 1
+_COMPONENT = re.compile(r"\w+/[\w+@-]+", re.ASCII)
 
 M = TypeVar("M", bound=nn.Module)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside, then rename: a kill at any moment leaves the old file or the new one, never half of one."""
-    part = path.with_suffix(path.suffix + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def half(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -66,8 +62,8 @@ def save_component(folder: Path, tensors: Mapping[str, Tensor], card: Mapping[st
     folder.mkdir(parents=True, exist_ok=True)
     data = save_tensors({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()})
     full = {"format": CARD_FORMAT, **card, "sha256": hashlib.sha256(data).hexdigest()}
-    _replace(folder / "weights.safetensors", data)
-    _replace(folder / "card.json", (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode())
+    replace_file(folder / "weights.safetensors", data)
+    replace_file(folder / "card.json", (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -86,8 +82,8 @@ def read_card(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"The card of {name} cannot be read; restore or retrain that component.") from error
     if not isinstance(card, dict) or card.get("format") != CARD_FORMAT:
-        found = card.get("format") if isinstance(card, dict) else None
-        raise CheckpointError(f"The card of {name} has format {found}, this version reads {CARD_FORMAT}; retrain it.")
+        found = str(card.get("format") if isinstance(card, dict) else None)[:40]
+        raise CheckpointError(f"The card of {name} has format {found!r}, this version reads {CARD_FORMAT}; retrain it.")
     return card
 
 
@@ -105,7 +101,10 @@ def load_component(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"The weights of {name} are missing; restore the assets folder or retrain.") from error
     if hashlib.sha256(data).hexdigest() != card.get("sha256"):
         raise CheckpointError(f"The weights of {name} do not match their card; restore or retrain that component.")
-    tensors = load_tensors(data)
+    try:
+        tensors = load_tensors(data)
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"The weights of {name} are not a safetensors file; restore or retrain them.") from error
     return {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}, card
 
 
@@ -126,19 +125,44 @@ def load_model(folder: Path, kinds: Mapping[str, type[M]]) -> tuple[M, dict[str,
         The module in eval mode, without gradients, and its card.
     """
     tensors, card = load_component(folder)
-    if card.get("key") not in kinds:
-        raise CheckpointError(f"{folder.name} is a {card.get('key')!r}; known here: {', '.join(kinds)}.")
-    for prefix, component in card.get("borrows", {}).items():
+    key, config, borrows = card.get("key"), card.get("config"), card.get("borrows", {})
+    if not isinstance(key, str) or key not in kinds:
+        raise CheckpointError(f"{folder.name} is a {str(key)[:40]!r}; known here: {', '.join(kinds)}.")
+    if not isinstance(config, dict) or not isinstance(borrows, dict):
+        raise CheckpointError(f"The card of {folder.parent.name}/{folder.name} is damaged; restore it or retrain.")
+    for prefix, component in borrows.items():
+        if not _COMPONENT.fullmatch(str(component)):  # a card must not lead out of the folder of components
+            raise CheckpointError(f"{folder.name} borrows from {str(component)[:40]!r}, which is no component.")
         lent, lender = load_component(folder.parent.parent / component)
-        if lender["sha256"] not in card["depends_on"].values():
+        if lender["sha256"] not in dict(card.get("depends_on") or {}).values():
             raise CheckpointError(f"{folder.name} was trained with another {component}; retrain it.")
         tensors |= {f"{prefix}{name}": tensor for name, tensor in lent.items()}
-    cls = kinds[card["key"]]
+    cls = kinds[key]
     try:
-        model = cls(cls.Config(**card["config"]))  # type: ignore[attr-defined]
+        with _no_larger_than(2 * sum(tensor.numel() for tensor in tensors.values())):
+            model = cls(cls.Config(**config))  # type: ignore[attr-defined]
         model.load_state_dict(tensors)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # a config can be wrong in any way, and a constructor fail in as many
         raise CheckpointError(
             f"The weights of {folder.parent.name}/{folder.name} were made by another version; retrain that component."
         ) from error
     return model.eval().requires_grad_(False), card
+
+
+@contextmanager
+def _no_larger_than(elements: int) -> Iterator[None]:
+    """Refuse a module with more parameters before their memory is touched: a config is only text in a card."""
+    thread, left = threading.get_ident(), elements
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal left
+        if parameter is not None and threading.get_ident() == thread:
+            left -= parameter.numel()
+            if left < 0:
+                raise ValueError(f"{type(module).__name__} has more parameters than there are weights")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()

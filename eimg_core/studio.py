@@ -34,6 +34,7 @@ from eimg_core.sound.render import Waveform, match_loudness, render
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.explain import Explanation, explain
 from eimg_core.va.image_reader import ImageReader, ImageReading
+from eimg_core.whole import drafted
 
 __all__ = ["PairingInfo", "Studio", "describe"]
 
@@ -62,10 +63,11 @@ class Studio:
 
     Args:
         root: folder of trained components.
+        only: keys of the pairings to offer; ``None`` offers all that are shipped.
     """
 
-    def __init__(self, root: Path = ASSETS) -> None:
-        self.root = root
+    def __init__(self, root: Path = ASSETS, only: Sequence[str] | None = None) -> None:
+        self.root, self.only = root, only
         self._loaded: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -81,7 +83,7 @@ class Studio:
     def pairings(self) -> list[PairingInfo]:
         """Every shipped pairing, the default first."""
         infos = []
-        for key in available(self.root):
+        for key in self._offered():
             image_key, music_key, _ = split_key(key)
             shipped = variants(key, self.root)
             bridge = f"cross_modal/{key}@{shipped[0]}"
@@ -94,6 +96,9 @@ class Studio:
             info = PairingInfo(key, title, preset, megabytes, key == DEFAULT_PAIRING, tuple(shipped), composes)
             infos.append(info)
         return infos
+
+    def _offered(self) -> list[str]:
+        return [key for key in available(self.root) if self.only is None or key in self.only]
 
     def pipeline(self, pairing: str) -> Pipeline:
         """The pairing, loaded; pairings with a common autoencoder share it."""
@@ -118,7 +123,7 @@ class Studio:
         composition = self.compose(None, pairing, ComposeOptions(seconds=4.0, target=point))
         self.render(composition.played)
         self._once("reader", lambda: ImageReader.load(self.root))
-        for key in available(self.root):
+        for key in self._offered():
             try:
                 self.pipeline(key)
             except CheckpointError:
@@ -256,17 +261,20 @@ class Studio:
         Raises:
             InputError: an unknown format.
             RenderError: a format needs a package that is not installed.
+
+        The files appear together and whole, the JSON last, even where the process is killed meanwhile.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        if formats is None:
-            formats = ("mid", "wav", *(("png",) if figure else ()), "json")
-            if photo is not None and not figure:
-                small = photo.convert("RGB")
-                small.thumbnail((_PHOTO_SIDE, _PHOTO_SIDE))
-                small.save(folder / PHOTO, quality=90)
+        usual = ("mid", "wav", *(("png",) if figure else ()), "json")
         wav = None if waveform is None else waveform.wav_bytes()
         sound = None if waveform is None else {"engine": waveform.engine, "soundfont": waveform.soundfont}
-        return write(Work(composition, photo_digest(photo), photo, wav, sound), folder, stem, formats)
+        work = Work(composition, photo_digest(photo), photo, wav, sound)
+        with drafted(folder) as draft:
+            if formats is None and photo is not None and not figure:
+                small = photo.convert("RGB")
+                small.thumbnail((_PHOTO_SIDE, _PHOTO_SIDE))
+                small.save(draft / PHOTO, quality=90)
+            files = write(work, draft, stem, usual if formats is None else formats)
+        return {suffix: folder / path.name for suffix, path in files.items()}
 
     def save_comparison(
         self,
@@ -286,7 +294,18 @@ class Studio:
         """
         if not entries:
             raise InputError("There is nothing to compare yet; compose with at least one pairing first.")
-        folder.mkdir(parents=True, exist_ok=True)
+        with drafted(folder) as draft:
+            files = self._write_comparison(entries, draft, stem, photo, figure)
+        return {suffix: folder / path.name for suffix, path in files.items()}
+
+    def _write_comparison(
+        self,
+        entries: Sequence[tuple[Composition, Mapping[str, Path]]],
+        folder: Path,
+        stem: str,
+        photo: Image | None,
+        figure: bool,
+    ) -> dict[str, Path]:
         paths = {suffix: folder / f"{stem}.{suffix}" for suffix in (("png",) if figure else ()) + ("csv", "zip")}
         compositions = [composition for composition, _ in entries]
         if figure:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS: dict[str, int] = {
     "eimg_core": 0,
     "eimg_core.errors": 0,
+    "eimg_core.whole": 0,
     "eimg_core.emotion": 1,
     "eimg_core.trainable": 1,
     "eimg_core.losses": 1,
@@ -44,14 +45,17 @@ FLOORS: dict[str, int] = {
     "eimg_core.exports": 5,
     "eimg_core.pipeline": 5,
     "eimg_core.studio": 6,
+    "eimg_core.licences": 6,
     "eimg_core.ui": 6,
-    "eimg_core.__main__": 7,
+    "eimg_core.batch": 7,
+    "eimg_core.__main__": 8,
     "app": 7,
     "train": 7,
 }
 RUNTIME = {
     "torch", "torchvision", "gradio", "pretty_midi", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
     "PIL", "tqdm", "pillow_heif", "verovio", "soundfile",
+    "starlette",  # what Gradio is built on, and in no version without it
 }  # fmt: skip
 
 

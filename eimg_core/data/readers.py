@@ -18,7 +18,7 @@ from pathlib import Path
 
 from eimg_core.data.corpus import SPLITS, Corpus, Item, Split, split_of
 from eimg_core.data.requested import read_iaps, read_naps
-from eimg_core.data.tables import FETCH, check_files, number, read_table
+from eimg_core.data.tables import FETCH, check_files, number, read_table, shown
 from eimg_core.emotion import HIGH, LOW, VA
 from eimg_core.errors import DataError
 
@@ -164,7 +164,7 @@ READERS: Mapping[str, Callable[[Path], Corpus]] = {
 def _listed_file(table: Path, name: str) -> Path:
     """The file that a row names, beside its table."""
     if not name or Path(name).name != name:
-        raise DataError(f'{table.parent.name}/{table.name} lists "{name}", expected a file name; {FETCH}.')
+        raise DataError(f'{table.parent.name}/{table.name} lists "{shown(name)}", expected a file name; {FETCH}.')
     return table.parent / name
 
 

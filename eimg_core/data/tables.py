@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eimg_core.errors import DataError
 
-__all__ = ["FETCH", "check_files", "number", "read_table"]
+__all__ = ["FETCH", "check_files", "number", "read_table", "shown"]
 
 FETCH = "run `python -m train.download --out DATA` to fetch it again"
 
@@ -68,7 +68,7 @@ def number(
     on_scale = (low is None or value >= low) and (high is None or value <= high)
     if not (math.isfinite(value) and on_scale):
         scale = "" if low is None or high is None else f" from {low:g} to {high:g}"
-        raise DataError(f'{where} has the {column} "{text}", expected a number{scale}; {FETCH}.')
+        raise DataError(f'{shown(where)} has the {column} "{shown(text)}", expected a number{scale}; {FETCH}.')
     return value
 
 
@@ -83,6 +83,12 @@ def check_files(paths: Iterable[Path], *, table: Path, remedy: str = FETCH) -> N
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         verb = "are" if more else "is"
         raise DataError(f"{_short(table)} lists {missing[0]}{more}, which {verb} missing on disk; {remedy}.")
+
+
+def shown(text: str, longest: int = 60) -> str:
+    """Text of a stranger's table for a message: short, and without what would steer a terminal."""
+    plain = "".join(letter for letter in text if letter.isprintable())
+    return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
 
 
 def _short(path: Path) -> str:

@@ -34,7 +34,8 @@ __all__ = [
 
 TICKS_PER_QUARTER = 480
 LOWEST_PITCH, HIGHEST_PITCH = 21, 108
-_MAX_MIDI_BYTES = 8 * 1024 * 1024
+_MAX_MIDI_BYTES = 512 * 1024  # a long sonata has a fifth of it
+_LONGEST_S, _MOST_NOTES = 3600.0, 50_000  # of a file that is read: some hundred bytes can claim years
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -147,7 +148,8 @@ def read_midi(source: str | Path | bytes, *, straighten: bool = False) -> Piece:
     Returns:
         The piece. Its tempo is the mean tempo when the file changes tempo.
     Raises:
-        InputError: the file is missing, larger than 8 MB, or not a readable MIDI file.
+        InputError: the file is missing, over 512 kB, over an hour or over 50 000 notes, or is not a
+            readable MIDI file.
     """
     name = source.name if isinstance(source, Path) else Path(source).name if isinstance(source, str) else "the upload"
     try:
@@ -155,12 +157,25 @@ def read_midi(source: str | Path | bytes, *, straighten: bool = False) -> Piece:
     except OSError as error:
         raise InputError(f"Cannot read {name}: {error.strerror or 'no such file'}. Check the path.") from error
     if len(data) > _MAX_MIDI_BYTES:
-        raise InputError(f"{name} has {len(data) / 1e6:.0f} MB; MIDI files up to 8 MB can be read.")
+        raise InputError(
+            f"{name} has {len(data) // 1024} kB; MIDI files up to {_MAX_MIDI_BYTES // 1024} kB can be read."
+        )
     try:
         midi = pretty_midi.PrettyMIDI(io.BytesIO(data))
+        _check_extent(midi, name)
         return _to_piece(midi, straighten)
+    except InputError:
+        raise
     except Exception as error:  # mido and pretty_midi raise many kinds for a damaged file
         raise InputError(f"{name} is not a readable MIDI file; export it again from its program.") from error
+
+
+def _check_extent(midi: pretty_midi.PrettyMIDI, name: str) -> None:
+    count = sum(len(instrument.notes) for instrument in midi.instruments)
+    if count > _MOST_NOTES:
+        raise InputError(f"{name} has {count} notes; pieces with up to {_MOST_NOTES} can be read.")
+    if midi.get_end_time() > _LONGEST_S:
+        raise InputError(f"{name} lasts {midi.get_end_time() / 3600:.1f} hours; pieces up to one hour can be read.")
 
 
 def _to_piece(midi: pretty_midi.PrettyMIDI, straighten: bool) -> Piece:

@@ -1,0 +1,320 @@
+"""How fast each part is, beside the fastest it could be and beside the plain way to do it.
+
+    python -m benchmarks.speed [--photos 100] [--repeats 7] [--out FILE.json]
+
+Warm medians in seconds unless said otherwise; photos are examples that ship. A *limit* is the same work with nothing of
+ours: FluidSynth alone, the networks alone, the matrices of a decoder alone. The *plain way* is what a reader would
+write first: pretty_midi's player, a decoder that looks at the whole piece again for every note. The record is a file;
+``table`` makes the table of ``docs/speed.md`` of it, and ``--tables`` writes it there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import io
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pretty_midi
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from benchmarks.load import ROOT, app_running
+from eimg_core import __version__
+from eimg_core.batch import Batch, Job, photos_in, run_batch
+from eimg_core.checkpoints import ASSETS
+from eimg_core.composer import ComposeOptions
+from eimg_core.effnet_lite import pooled
+from eimg_core.emotion import VA
+from eimg_core.images import open_photo
+from eimg_core.midi.notes import write_midi
+from eimg_core.music_ae.decoder import NoteDecoder, Sampling
+from eimg_core.pipeline import DEFAULT_PAIRING
+from eimg_core.sound import fluid
+from eimg_core.sound.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, _strikes, available_engine, render
+from eimg_core.studio import Studio
+
+EXAMPLES = ROOT / "assets" / "examples"
+SIX = ("alae+fnt", "vqvae+fnt", "beta_vae+fnt", "alae+lsr", "vqvae+lsr", "beta_vae+lsr")
+Row = dict[str, Any]
+
+
+def median_s(work: Callable[[], object], repeats: int) -> float:
+    """Median seconds of ``work``, after one run that is not counted."""
+    work()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def row(
+    what: str, ours: float, limit: tuple[str, float] | None, plain: tuple[str, float] | None, unit: str = "s"
+) -> Row:
+    return {"what": what, "unit": unit, "ours": ours, "limit": limit, "plain": plain}
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def cold_start() -> list[Row]:
+    """From the command to a page that answers; and the imports alone, in a fresh process."""
+    times = []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            with app_running(Path(folder)) as (url, _):
+                urllib.request.urlopen(url, timeout=30).read()
+                times.append(time.perf_counter() - started)
+    command = [sys.executable, "-c", "import gradio"]
+    imports = median_s(lambda: subprocess.run(command, cwd=ROOT, check=True), 2)
+    return [row("`python app.py` → a page that answers", statistics.median(times), ("importing Gradio", imports), None)]
+
+
+def reading(studio: Studio, repeats: int) -> list[Row]:
+    photo = open_photo(EXAMPLES / "flower.jpg")
+    studio.read_photo(photo)
+    reader = studio._loaded["reader"]
+    ready = [torch.zeros(1, 3, net.side, net.side).contiguous(memory_format=torch.channels_last) for net in reader.nets]
+
+    def alone() -> None:
+        with torch.inference_mode():
+            for net, images in zip(reader.nets, ready, strict=True):
+                pooled(net.maps(images)[-reader.late :], reader.spreads)
+
+    ours = median_s(lambda: studio.read_photo(photo), repeats)
+    passes = 1 + 3 * reader.squares
+    limit = passes * median_s(alone, repeats)
+    opened = median_s(lambda: open_photo(EXAMPLES / "flower.jpg"), repeats)
+    full = median_s(lambda: Image.open(EXAMPLES / "flower.jpg").convert("RGB").resize((1024, 683)), repeats)
+    return [
+        row("opening a photo safely", opened, None, ("Pillow alone, trusting the file", full)),
+        row("photo → emotion", ours, (f"the networks alone, {passes} views", limit), None),
+    ]
+
+
+def composing(studio: Studio, repeats: int) -> list[Row]:
+    photo = open_photo(EXAMPLES / "flower.jpg")
+    va = studio.read_photo(photo).va
+    seeds = iter(range(10_000))
+
+    def piece(seconds: float, takes: int = 4) -> Any:
+        return studio.compose(photo, DEFAULT_PAIRING, ComposeOptions(next(seeds), seconds, takes=takes), photo_va=va)
+
+    short = median_s(lambda: piece(15.0), repeats)
+    long = median_s(lambda: piece(60.0), max(3, repeats // 2))
+    floor_short, floor_long = (_matrices(studio, piece(seconds)) for seconds in (15.0, 60.0))
+
+    def whole(seconds: float) -> None:
+        read = studio.read_photo(photo)
+        options = ComposeOptions(next(seeds), seconds, takes=4)
+        studio.render(studio.compose(photo, DEFAULT_PAIRING, options, photo_va=read.va).played).wav_bytes()
+
+    audio = median_s(lambda: whole(15.0), repeats)
+    audio_long = median_s(lambda: whole(60.0), max(3, repeats // 2))
+
+    def all_six() -> None:
+        for key in SIX:
+            made = studio.compose(photo, key, ComposeOptions(next(seeds), 15.0), photo_va=va)
+            studio.render(made.played).wav_bytes()
+
+    six = median_s(all_six, max(3, repeats // 2))
+    words = "the decoder's matrices alone"
+    return [
+        row("emotion → MIDI of 15 s, best of 4 takes", short, (words, floor_short), None),
+        row("emotion → MIDI of 60 s, best of 4 takes", long, (words, floor_long), None),
+        row("photo → sound of 15 s", audio, None, None),
+        row("photo → sound of 60 s", audio_long, None, None),
+        row("the paper's six pairings for one photo, 15 s each, with sound", six, None, None),
+    ]
+
+
+def _matrices(studio: Studio, composition: Any) -> float:
+    """Seconds for the decoder's matrix products of the steps of a piece: 4 takes, with and without the wish."""
+    model = studio.pipeline(DEFAULT_PAIRING).music_ae
+    weights = [p for name, p in model.decoder.named_parameters() if p.ndim == 2 and "embed" not in name]
+    weights = [w for w in weights if w.shape[0] <= 4096]
+    inputs = {w.shape[1]: torch.zeros(8, w.shape[1]) for w in weights}
+
+    def step() -> None:
+        for weight in weights:
+            F.linear(inputs[weight.shape[1]], weight)
+
+    with torch.inference_mode():
+        return median_s(step, 50) * len(composition.piece.notes)
+
+
+def decoding(studio: Studio, repeats: int) -> list[Row]:
+    """A step of the recurrent decoder of ``fnt``, beside its GRU alone and beside starting over for every note."""
+    model = studio.pipeline("effnet+fnt").music_ae
+    decoder = next(module for module in model.modules() if isinstance(module, NoteDecoder))
+    width = decoder.skip.in_features
+    condition = torch.zeros(4, width)
+    steps = 40 * 3
+
+    def ours() -> int:
+        scores = decoder.play(condition, seconds=15.0, sampling=Sampling(), generator=torch.Generator().manual_seed(1))
+        return max(len(score.steps) for score in scores)
+
+    played = ours()
+    x, state = torch.zeros(4, 1, decoder.gru.input_size), torch.zeros(decoder.layers, 4, decoder.hidden)
+
+    def gru_alone() -> None:
+        with torch.inference_mode():
+            for _ in range(steps):
+                decoder.gru(x, state)
+
+    sequence = torch.zeros(4, played, 4, dtype=torch.int64)
+
+    def again_and_again() -> None:
+        with torch.inference_mode():
+            for length in range(1, played + 1):
+                decoder(sequence[:, :length], torch.zeros(4, dtype=torch.int64), condition)
+
+    per_step = median_s(ours, repeats) / played
+    alone = median_s(gru_alone, repeats) / steps
+    plain = median_s(again_and_again, 1) / played
+    return [
+        row(
+            "`fnt`, one step of 4 takes, in ms",
+            1e3 * per_step,
+            ("its GRU alone", 1e3 * alone),
+            ("reading the piece again for each step", 1e3 * plain),
+            "ms",
+        )
+    ]
+
+
+def playing(studio: Studio, repeats: int) -> list[Row]:
+    """MIDI → sound, beside FluidSynth alone and beside pretty_midi's player."""
+    piece = studio.compose(None, DEFAULT_PAIRING, ComposeOptions(3, 60.0, VA(7.0, 7.0))).played
+    ours = median_s(lambda: render(piece), repeats)
+    strikes = _strikes(piece)
+    length = round((max(s.release_s for s in strikes) + 2) * SAMPLE_RATE_HZ)
+    data = write_midi(piece)
+
+    def plain() -> None:
+        midi = pretty_midi.PrettyMIDI(io.BytesIO(data))
+        midi.fluidsynth(fs=SAMPLE_RATE_HZ, sf2_path=str(DEFAULT_SOUNDFONT))
+
+    numpy_own = median_s(lambda: render(piece, engine="numpy"), max(2, repeats // 3))
+    rows = []
+    try:
+        alone = median_s(lambda: fluid.play(strikes, length, font=DEFAULT_SOUNDFONT), repeats)
+        limit, way = ("FluidSynth alone, stereo", alone), ("pretty_midi.fluidsynth, mono", median_s(plain, repeats))
+        rows.append(row("60 s of MIDI → sound, FluidSynth", ours, limit, way))
+    except fluid.FluidSynthMissingError:
+        pass
+    return [*rows, row("60 s of MIDI → sound, built-in sampler", numpy_own, None, None)]
+
+
+def many(photos: int) -> list[Row]:
+    """A folder of photos, 15 s each with sound and picture, in pieces a minute."""
+    with tempfile.TemporaryDirectory() as name:
+        album = Path(name) / "album"
+        album.mkdir()
+        shipped = photos_in(EXAMPLES)
+        for number in range(photos):
+            picture = open_photo(shipped[number % len(shipped)])
+            step = number // len(shipped)  # another cut of the same picture is another photo
+            picture.crop((step, step, picture.width - step, picture.height - step)).save(album / f"{number}.jpg")
+        speeds = []
+        for workers in (1, 2):
+            batch = Batch(DEFAULT_PAIRING, ComposeOptions(takes=4), Path(name) / f"out{workers}")
+            jobs = [Job(p.stem, p, None, 0, p.name) for p in photos_in(album)]
+            started = time.perf_counter()
+            rows = [made for made in run_batch(jobs, batch, workers) if made]
+            assert not any(made.error for made in rows), rows
+            speeds.append(60 * len(rows) / (time.perf_counter() - started))
+    unit = "pieces/min"
+    return [
+        row(f"{photos} photos, one worker", speeds[0], None, None, unit),
+        row(f"{photos} photos, two workers", speeds[1], ("twice one worker", 2 * speeds[0]), None, unit),
+    ]
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+def table(record: Mapping[str, Any]) -> str:
+    """The record as Markdown; pure."""
+    lines = ["| work | ours | limit | the plain way |", "|---|---|---|---|"]
+    for one in record["rows"]:
+        cells = [f"**{_number(one['ours'])}** {one['unit']}"]
+        for other in (one["limit"], one["plain"]):
+            cells.append(f"{_number(other[1])} {one['unit']} ({other[0]})" if other else "–")
+        lines.append(f"| {one['what']} | {' | '.join(cells)} |")
+    lines.append(f"| memory at the end, largest | **{record['peak_mb']:.0f}** MB | – | – |")
+    return "\n".join(lines) + (
+        f"\n\nMedians on {record['cores']} CPU cores ({record['machine']}), Python {record['python']}, "
+        f"{record['engine']}, {record['threads']} threads; load of the machine before: {record['load_before']:.1f}. "
+        f"`{record['command']}`, {record['date']}."
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def fill(text: str, name: str, block: str) -> str:
+    """A document with one block replaced, between ``<!-- name -->`` and ``<!-- /name -->``."""
+    before, _, rest = text.partition(f"<!-- {name} -->\n")
+    _, _, after = rest.partition(f"<!-- /{name} -->")
+    return f"{before}<!-- {name} -->\n{block}\n<!-- /{name} -->{after}"
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--tables", action="store_true", help="only write the table of the record into docs/speed.md")
+    parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "speed.json")
+    args = parser.parse_args(argv)
+    document = ROOT / "docs" / "speed.md"
+    if not args.tables:
+        load = os.getloadavg()[0]
+        rows = cold_start()
+        studio = Studio()
+        studio.warm_up()
+        for part in (reading, composing, decoding, playing):
+            rows += part(studio, args.repeats)
+            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        record = {
+            "command": f"python -m benchmarks.speed --photos {args.photos} --repeats {args.repeats}",
+            "version": __version__,
+            "date": datetime.date.today().isoformat(),
+            "cores": os.cpu_count(),
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+            "engine": available_engine(),
+            "threads": torch.get_num_threads(),
+            "load_before": round(load, 2),
+            "rows": rows + many(args.photos),
+            "peak_mb": round(peak, 1),
+        }
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    block = table(json.loads(args.out.read_text(encoding="utf-8")))
+    if args.tables:
+        document.write_text(fill(document.read_text(encoding="utf-8"), "speed", block), encoding="utf-8")
+    print(block)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,376 @@
+"""Many pieces in one run: folders of photos in, files and an index out, and nothing that stops half-way.
+
+A photo that cannot be used costs its own piece and no other. The index, ``index.csv``, gets one row per piece as soon
+as its files are there; a run that was killed is continued from it. Rows do not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import multiprocessing
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eimg_core.checkpoints import ASSETS
+from eimg_core.composer import ComposeOptions
+from eimg_core.emotion import VA, distance
+from eimg_core.errors import EimgError
+from eimg_core.whole import clear_drafts, replace_file
+
+if TYPE_CHECKING:
+    from eimg_core.studio import Studio
+
+__all__ = ["INDEX", "Batch", "Job", "Row", "Stems", "make_piece", "photos_in", "run_batch"]
+
+INDEX = "index.csv"
+PHOTO_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif")
+)
+_UNSAFE = re.compile(r"[^\w.+-]+")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+_UNEXPECTED = "An unexpected fault ({kind}) stopped this piece; compose it alone to see more."
+_UNWRITTEN = "The files of this piece cannot be written ({reason}); make room, or choose another folder with --out."
+_DIED = "The process that made this piece died, perhaps for want of memory; try fewer workers, or this photo alone."
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece to make: a photo or a target, and where its files go.
+
+    Args:
+        stem: of the files, below the output folder; may have folders, with "/" between.
+        photo: its file, or ``None`` to compose for ``target`` alone.
+        target: the emotion to aim at; ``None`` means the photo's own.
+        seed: of this piece.
+        name: of the photo or the request, as the index shows it.
+    """
+
+    stem: str
+    photo: Path | None
+    target: VA | None
+    seed: int
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What all pieces of a run have in common. ``options.seed`` and ``options.target`` are the jobs' own.
+
+    ``audio``: whether the pieces are played; ``figure`` and ``formats`` as in ``Studio.save``.
+    """
+
+    pairing: str
+    options: ComposeOptions
+    out: Path
+    audio: bool = True
+    figure: bool = True
+    root: Path = ASSETS
+    formats: tuple[str, ...] | None = None
+
+    @cached_property
+    def settings(self) -> str:
+        """A short mark of everything but photo, seed and target that decides what the files hold."""
+        cards = sorted((self.root / "cross_modal").glob(f"{self.pairing.partition('@')[0]}@*/card.json"))
+        weights = [hashlib.sha256(card.read_bytes()).hexdigest() for card in cards]
+        shared = replace(self.options, seed=0, target=None)
+        told = repr((self.pairing, shared, self.audio, self.figure, self.formats, weights))
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the index: what went in, what came out, or one sentence that says why nothing did.
+
+    Emotions are on 1-9, ``seconds`` is the length of the piece, ``took_s`` the work. ``files`` are below the output
+    folder, with spaces between. ``photo_sha256`` and ``settings`` tell a later run whether the piece is still the one
+    that is asked for.
+    """
+
+    file: str
+    valence: float | None = None
+    arousal: float | None = None
+    target_valence: float | None = None
+    target_arousal: float | None = None
+    heard_valence: float | None = None
+    heard_arousal: float | None = None
+    distance: float | None = None
+    pairing: str = ""
+    seed: int = 0
+    seconds: float | None = None
+    took_s: float | None = None
+    files: str = ""
+    error: str = ""
+    photo_sha256: str = ""
+    settings: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The same for the same piece of another run."""
+        return self.file, str(self.seed)
+
+
+class Stems:
+    """File stems that are safe and never the same twice: beach, beach-b, beach-c."""
+
+    def __init__(self, used: Iterable[str] = ()) -> None:
+        self._used = {stem.casefold() for stem in used}
+
+    def new(self, name: str, folder: str = "") -> str:
+        """A stem for ``name`` in ``folder`` ("" or folders with "/" between, whose names are made safe as well)."""
+        base = "/".join(_safe(part) for part in (*filter(None, folder.split("/")), name))
+        stem = next(stem for stem in self._candidates(base) if stem.casefold() not in self._used)
+        self._used.add(stem.casefold())
+        return stem
+
+    @staticmethod
+    def _candidates(base: str) -> Iterator[str]:
+        yield base
+        for code in range(ord("b"), ord("z") + 1):
+            yield f"{base}-{chr(code)}"
+        number = 27
+        while True:
+            yield f"{base}-{number}"
+            number += 1
+
+
+def _safe(name: str) -> str:
+    return _UNSAFE.sub("-", name).strip("-.").lstrip("+-.")[:100] or "piece"
+
+
+def photos_in(folder: Path, recursive: bool = False, leave_out: Path | None = None) -> list[Path]:
+    """The photos of a folder, by the endings of their names, in the order of their names.
+
+    Hidden files are left out, links to folders are not followed, and neither is ``leave_out``, where results go.
+    """
+    found: list[Path] = []
+    barred = leave_out.resolve() if leave_out else None
+    for where, folders, files in os.walk(folder):
+        kept = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in kept if recursive and (Path(where) / name).resolve() != barred]
+        if Path(where).resolve() != barred:
+            names = sorted(name for name in files if not name.startswith("."))
+            found += [Path(where) / name for name in names if Path(name).suffix.lower() in PHOTO_SUFFIXES]
+    return found
+
+
+# --- one piece --------------------------------------------------------------------------------------------------------
+
+
+def make_piece(studio: Studio, job: Job, batch: Batch) -> Row:
+    """Compose, play and save one job; a fault becomes the row's sentence and never leaves this function."""
+    started = time.perf_counter()
+    row = Row(job.name, pairing=batch.pairing, seed=job.seed, settings=batch.settings)
+    try:
+        return _made(studio, job, batch, row, started)
+    except EimgError as error:
+        return replace(row, error=str(error), took_s=_since(started))
+    except OSError as error:
+        return replace(row, error=_UNWRITTEN.format(reason=error.strerror), took_s=_since(started))
+    except Exception as error:
+        return replace(row, error=_UNEXPECTED.format(kind=type(error).__name__), took_s=_since(started))
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 3)
+
+
+def _made(studio: Studio, job: Job, batch: Batch, row: Row, started: float) -> Row:
+    from eimg_core.images import open_photo
+
+    photo = None
+    if job.photo:
+        photo = open_photo(job.photo)
+        row = replace(row, photo_sha256=_hash_of(job.photo))
+    options = replace(batch.options, seed=job.seed, target=job.target)
+    composition = studio.compose(photo, batch.pairing, options)
+    waveform = studio.render(composition.played) if batch.audio else None
+    path = batch.out / job.stem
+    files = studio.save(composition, waveform, path.parent, path.name, photo, batch.figure, batch.formats)
+    read, target, heard = composition.photo_va, composition.target_va, composition.piece_va
+    return replace(
+        row,
+        **_coordinates("", read),
+        **_coordinates("target_", target),
+        **_coordinates("heard_", heard),
+        distance=None if heard is None else round(distance(target, heard), 4),
+        seconds=round(composition.piece.duration_s, 3),
+        took_s=_since(started),
+        files=" ".join(file.relative_to(batch.out).as_posix() for file in files.values()),
+    )
+
+
+def _coordinates(prefix: str, point: VA | None) -> dict[str, Any]:
+    named = {"valence": point.valence, "arousal": point.arousal} if point else {}
+    return {f"{prefix}{axis}": round(value, 4) for axis, value in named.items()}
+
+
+def _hash_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# --- the index --------------------------------------------------------------------------------------------------------
+
+_COLUMNS = [field.name for field in fields(Row)]
+
+
+def _cells(row: Row) -> dict[str, str]:
+    cells = {name: "" if value is None else str(value) for name, value in asdict(row).items()}
+    # A cell that a spreadsheet would take for a formula gets "./" in front, which names the same file.
+    return cells | {"file": f"./{row.file}" if row.file.startswith(_FORMULA) else row.file}
+
+
+def _kept_rows(batch: Batch) -> dict[tuple[str, str], dict[str, str]]:
+    """Rows of an earlier run whose pieces are done and complete, by key. A torn last row is not."""
+    try:
+        text = (batch.out / INDEX).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    whole = text[: text.rfind("\n") + 1]  # a row that a kill has cut has no end of line
+    kept = {}
+    for row in csv.DictReader(io.StringIO(whole, newline="")):
+        if any(row.get(name) is None for name in _COLUMNS) or row["error"] or row["settings"] != batch.settings:
+            continue
+        files = [batch.out / name for name in row["files"].split()]
+        if files and all(file.is_file() and file.stat().st_size for file in files):
+            kept[row["file"].removeprefix("./"), row["seed"]] = row
+    return kept
+
+
+def _still_asked(row: dict[str, str], job: Job) -> bool:
+    """Whether a row's piece was made from this very photo and for this target."""
+    if job.target and (row["target_valence"], row["target_arousal"]) != (
+        str(round(job.target.valence, 4)),
+        str(round(job.target.arousal, 4)),
+    ):
+        return False
+    if not job.target and (row["target_valence"], row["target_arousal"]) != (row["valence"], row["arousal"]):
+        return False
+    if not job.photo:
+        return not row["photo_sha256"]
+    return job.photo.is_file() and row["photo_sha256"] == _hash_of(job.photo)
+
+
+class _Index:
+    """``index.csv``, written as the run goes on."""
+
+    def __init__(self, path: Path, kept: Iterable[dict[str, str]]) -> None:
+        self._path = path
+        replace_file(path, (",".join(_COLUMNS) + "\n").encode())
+        for row in kept:
+            self._append(row)
+
+    def add(self, row: Row) -> None:
+        self._append(_cells(row))
+
+    def _append(self, cells: dict[str, str]) -> None:
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, _COLUMNS, lineterminator="\n").writerow({k: cells[k] for k in _COLUMNS})
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def run_batch(jobs: Sequence[Job], batch: Batch, workers: int = 1, resume: bool = False) -> Iterator[Row | None]:
+    """Make the pieces of all jobs; yields each new row once its files and its line in the index are written.
+
+    Pieces that an earlier run has made are not made again where ``resume`` is set: for each of them ``None`` comes
+    first. Rows come in the order in which they are done.
+    """
+    batch.out.mkdir(parents=True, exist_ok=True)
+    clear_drafts(batch.out)
+    earlier = _kept_rows(batch) if resume else {}
+    kept: list[dict[str, str]] = []
+    open_jobs: list[Job] = []
+    for job in jobs:
+        row = earlier.get((job.name, str(job.seed)))
+        if row and _still_asked(row, job):
+            kept.append(row)
+        else:
+            open_jobs.append(job)
+    index = _Index(batch.out / INDEX, kept)
+    yield from (None for _ in kept)
+    for done in _in_one(open_jobs, batch) if workers == 1 else _in_many(open_jobs, batch, workers):
+        index.add(done)
+        yield done
+
+
+def _in_one(jobs: Sequence[Job], batch: Batch) -> Iterator[Row]:
+    from eimg_core.studio import Studio
+
+    studio = Studio(batch.root)
+    for job in jobs:
+        yield make_piece(studio, job, batch)
+
+
+def _in_many(jobs: Sequence[Job], batch: Batch, workers: int) -> Iterator[Row]:
+    """Jobs in processes. Those that were under way when a process died are tried again, each in one of its own."""
+    waiting = list(jobs)[::-1]
+    while waiting:
+        under_way: dict[Future[Row], Job] = {}
+        pool = _pool(workers)
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) < 2 * workers:
+                    job = waiting.pop()
+                    under_way[pool.submit(_work, job, batch)] = job
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    row = future.result()
+                    del under_way[future]
+                    yield row
+        except BrokenProcessPool:
+            for job in under_way.values():
+                yield _alone(job, batch)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _alone(job: Job, batch: Batch) -> Row:
+    try:
+        with _pool(1) as pool:
+            return pool.submit(_work, job, batch).result()
+    except BrokenProcessPool:
+        return Row(job.name, pairing=batch.pairing, seed=job.seed, error=_DIED, settings=batch.settings)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (threads,))
+
+
+_studios: dict[Path, Studio] = {}  # of a worker
+
+
+def _begin(threads: int) -> None:
+    """In a new worker: a share of the cores, no own answer to Ctrl-C, and no life after its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _work(job: Job, batch: Batch) -> Row:
+    if batch.root not in _studios:
+        from eimg_core.studio import Studio
+
+        _studios[batch.root] = Studio(batch.root)
+    return make_piece(_studios[batch.root], job, batch)

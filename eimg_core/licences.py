@@ -1,0 +1,154 @@
+"""What the shipped weights may be used for: the licences of the data they learnt from, read off their cards.
+
+Whether weights inherit the terms of their training data is not settled law, and differs between countries. We do not
+judge that; we say what each component learnt from and under which terms that data was given, and take only data that
+plainly allows commercial use for safe. A licence that is unknown, or not stated, does not allow anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eimg_core.checkpoints import ASSETS, read_card
+from eimg_core.pipeline import available, split_key, variants
+
+__all__ = ["Component", "Source", "commercial_pairings", "components", "needed_by", "verdict"]
+
+# Licences, as cards name them, that allow commercial use.
+_FREE = ("MIT", "CC0", "CC BY 4.0", "CC BY-SA 4.0", "Apache-2.0", "BSD", "public domain")
+# Data sets that a component can be trained without, and how.
+REMEDIES = {"EMOPIA clips": "python -m train.music_ae tvae --leave-out emopia"}
+_SHARED = ("va_predictor/image", "va_predictor/guide", "va_predictor/evaluator")  # every piece passes them
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set that a component learnt from, and the terms it was given under."""
+
+    data: str
+    licence: str
+
+    @property
+    def commercial(self) -> bool:
+        return self.licence.startswith(_FREE)
+
+    @property
+    def remedy(self) -> str:
+        """The command that trains without it; "" where there is none."""
+        return REMEDIES.get(self.data, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A folder of weights, such as ``music_ae/tvae``, and everything it learnt from, with what it depends on."""
+
+    name: str
+    sources: tuple[Source, ...]
+
+    @property
+    def commercial(self) -> bool:
+        return bool(self.sources) and all(source.commercial for source in self.sources)
+
+    @property
+    def obstacles(self) -> tuple[Source, ...]:
+        return tuple(source for source in self.sources if not source.commercial)
+
+
+def components(root: Path = ASSETS) -> dict[str, Component]:
+    """All shipped components by name; reads cards only.
+
+    Raises:
+        CheckpointError: a card cannot be read.
+    """
+    cards = {f"{c.parent.parent.name}/{c.parent.name}": read_card(c.parent) for c in sorted(root.glob("*/*/card.json"))}
+    by_hash = {card.get("sha256"): name for name, card in cards.items()}
+
+    def sources(name: str, seen: frozenset[str] = frozenset()) -> Iterator[Source]:
+        card = cards[name]
+        yield from _own(card)
+        for digest in dict(card.get("depends_on", {})).values():
+            other = by_hash.get(digest)
+            if other and other not in seen:
+                yield from sources(other, seen | {name})
+
+    return {name: Component(name, tuple(dict.fromkeys(sources(name)))) for name in cards}
+
+
+def _own(card: dict[str, Any]) -> Iterator[Source]:
+    for trained in card.get("trained_on", []):
+        # The eyes came trained: what counts is the licence of the weights, which their card tells as a text.
+        licence = trained.get("licence") or card.get("licence") or "not stated"
+        yield Source(str(trained["data"]), str(licence))
+
+
+def needed_by(pairing: str, root: Path = ASSETS) -> tuple[str, ...]:
+    """Names of the components that a pairing works with: its own, and those that every piece passes."""
+    image, music, variant = split_key(pairing)
+    bridge = f"cross_modal/{image}+{music}@{variant or variants(f'{image}+{music}', root)[0]}"
+    shared = [name for name in _SHARED if (root / name / "card.json").exists()]
+    return (f"image_ae/{image}", f"music_ae/{music}", bridge, *shared)
+
+
+def commercial_pairings(root: Path = ASSETS) -> list[str]:
+    """The pairings all of whose components learnt only from data that allows commercial use."""
+    known = components(root)
+    return [key for key in available(root) if all(known[name].commercial for name in needed_by(key, root))]
+
+
+def verdict(root: Path = ASSETS) -> str:
+    """One sentence on which pairings are safe for commercial use, and one line per component that is not."""
+    safe = commercial_pairings(root)
+    if safe:
+        return f"Safe for commercial use by the licences of their training data: {', '.join(safe)}."
+    found = [component for component in components(root).values() if component.obstacles]
+    lines = [
+        "No shipped pairing is safe for commercial use: each learnt from data whose terms do not plainly allow it."
+    ]
+    for names, merged in _merged(found):
+        lines.append(f"  {names.replace('`', '')}: {', '.join(source.data for source in merged.obstacles)}")
+    obstacles = dict.fromkeys(source for component in found for source in component.obstacles)
+    lines += [f"{source.data}: {_short(source.licence)}." for source in obstacles]
+    for source in obstacles:
+        if source.remedy:
+            lines.append(f"`{source.remedy}` trains without the {source.data}; the others have no substitute yet.")
+    return "\n".join(lines)
+
+
+def markdown(root: Path = ASSETS) -> str:
+    """The table of ``docs/licences.md``; bridges of the same sources share a row."""
+    rows = ["| component | learnt from | terms of that data | commercial use |", "|---|---|---|---|"]
+    for names, component in _merged(list(components(root).values())):
+        data = "<br>".join(source.data for source in component.sources)
+        terms = "<br>".join(_short(source.licence) for source in component.sources)
+        rows.append(f"| {names} | {data} | {terms} | {'yes' if component.commercial else 'not plainly allowed'} |")
+    return "\n".join(rows)
+
+
+def _merged(found: Sequence[Component]) -> Iterator[tuple[str, Component]]:
+    grouped: dict[tuple[str, tuple[Source, ...]], list[str]] = {}
+    for component in found:
+        kind, _, key = component.name.partition("/")
+        grouped.setdefault((kind, component.sources), []).append(key)
+    for (kind, sources), keys in grouped.items():
+        yield f"`{kind}/` {', '.join(keys)}", Component(kind, sources)
+
+
+def _short(licence: str) -> str:
+    return licence if len(licence) <= 100 else licence.split(". ")[0] + ", see its card"
+
+
+def as_json(root: Path = ASSETS) -> str:
+    """Every component with its sources, for programs."""
+    rows = [
+        {
+            "component": component.name,
+            "commercial": component.commercial,
+            "sources": [{"data": s.data, "licence": s.licence, "commercial": s.commercial} for s in component.sources],
+        }
+        for component in components(root).values()
+    ]
+    return json.dumps(rows, indent=2, ensure_ascii=False)

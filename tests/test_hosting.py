@@ -1,0 +1,204 @@
+"""Where the app is put: behind a proxy, on a read-only disk, without a home or a network, under other limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.fake_studio import FakeStudio, scene
+from tests.proxy import PREFIX, proxied
+from tests.shots import give_photo
+from tests.test_security import GOOD, ask, call
+from tests.visits import Visit
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Put before everything else: only the own machine can be reached, and whoever tries another one is written down.
+NO_NETWORK = """
+import os, socket
+plain = socket.socket.connect
+def connect(self, address):
+    host = address[0] if isinstance(address, tuple) else ""
+    if isinstance(address, tuple) and host not in ("127.0.0.1", "::1", "localhost"):
+        with open(os.environ["ATTEMPTS"], "a") as file:
+            file.write(f"{address}\\n")
+        raise OSError(101, "Network is unreachable")
+    return plain(self, address)
+socket.socket.connect = connect
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def can_mount() -> bool:
+    """Whether this user may make a folder read-only for one process."""
+    if not shutil.which("unshare"):
+        return False
+    command = ["unshare", "-m", "mount", "--bind", "-o", "ro", str(ROOT), str(ROOT)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def app_running(environment: dict[str, str], *arguments: str, read_only: bool = False) -> Iterator[str]:
+    """``python app.py`` as a process of its own; its address once the page is there."""
+    port = free_port()
+    command = [sys.executable, "app.py", "--port", str(port), *arguments]
+    if read_only:
+        script = f'mount --bind -o ro "{ROOT}" "{ROOT}" && cd "{ROOT}" && exec "$@"'
+        command = ["unshare", "-m", "sh", "-c", script, "sh", *command]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(1200):
+            assert process.poll() is None, (process.stdout.read() if process.stdout else b"").decode()
+            try:
+                urllib.request.urlopen(url, timeout=5).read()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.slow
+def test_read_only_homeless_and_offline_it_composes(tmp_path: Path) -> None:
+    """With the shipped weights: everything is in the folder, and nothing but the temporary folder is written to."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(NO_NETWORK)
+    (tmp_path / "tmp").mkdir()
+    kept = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "OMP_NUM_THREADS")
+    environment = {name: os.environ[name] for name in kept if name in os.environ} | {
+        "PYTHONPATH": str(tmp_path / "site"),
+        "ATTEMPTS": str(tmp_path / "attempts"),
+        "HOME": "/nonexistent",
+        "TMPDIR": str(tmp_path / "tmp"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    before = {path for path in ROOT.rglob("*") if ".git" not in path.parts and "__pycache__" not in path.parts}
+    with app_running(environment, read_only=can_mount()) as url:
+        values = [None, {"target": {"valence": 7.0, "arousal": 6.0}}, "effnet+tvae", 3, 8, True]
+        event, data = call(url, "compose", values)
+        assert event == "complete"
+        piece = json.loads(data)[0]
+        assert piece["state"] == "done"
+        assert set(piece["files"]) >= {"mid", "wav", "json", "png"}
+        for file in piece["files"].values():
+            assert Path(file["path"]).is_relative_to(tmp_path / "tmp")
+            with urllib.request.urlopen(file["url"], timeout=30) as answer:
+                assert len(answer.read()) > 100
+    assert not (tmp_path / "attempts").exists(), (tmp_path / "attempts").read_text()
+    after = {path for path in ROOT.rglob("*") if ".git" not in path.parts and "__pycache__" not in path.parts}
+    assert {path for path in after - before if path.is_file()} == set()
+
+
+@pytest.fixture(scope="module")
+def behind_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    import app
+
+    folder = tmp_path_factory.mktemp("proxy")
+    demo = app.build_ui(FakeStudio(), examples=folder)
+    _, url, _ = app.launch(
+        demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", root_path=PREFIX, server_port=free_port()
+    )
+    port = url.split(":")[2].split("/")[0]
+    try:
+        with proxied(f"http://127.0.0.1:{port}/") as address:
+            yield address
+    finally:
+        demo.close(verbose=False)
+
+
+def test_behind_a_proxy_the_api_and_its_files_have_the_proxys_addresses(behind_proxy: str) -> None:
+    event, data = call(behind_proxy, "compose", GOOD)
+    assert event == "complete"
+    file = json.loads(data)[0]["files"]["mid"]
+    assert PREFIX in file["url"]
+    with urllib.request.urlopen(file["url"], timeout=30) as answer:
+        assert answer.read(4) == b"MThd"
+
+
+@pytest.mark.browser
+def test_behind_a_proxy_the_page_works(browser: object, behind_proxy: str, tmp_path: Path) -> None:
+    visit = Visit(browser, behind_proxy)
+    scene("beach").save(tmp_path / "beach.jpg")
+    give_photo(visit.page, tmp_path / "beach.jpg")
+    visit.compose()
+    visit.page.click(".player .deck-play")
+    visit.page.wait_for_function("document.querySelector('.player audio').currentTime > 0.2")
+    assert visit.problems == []
+    visit.page.context.close()
+
+
+def test_the_address_for_a_health_check_answers(url: str) -> None:
+    status, text, _ = ask(url, "/gradio_api/info")
+    assert status == 200
+    assert "/compose" in json.loads(text)["named_endpoints"]
+
+
+@pytest.mark.parametrize(("value", "right"), [("7", True), ("", True), ("0", False), ("-3", False), ("many", False)])
+def test_limits_come_from_the_environment(value: str, right: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    import app
+
+    monkeypatch.setenv("EIMG_QUEUE", value)
+    if right:
+        assert app.build_ui(FakeStudio())._queue.max_size == int(value or 24)
+    else:
+        with pytest.raises(SystemExit, match="EIMG_QUEUE must be a whole number above 0"):
+            app.build_ui(FakeStudio())
+
+
+def test_a_full_queue_says_so_and_loses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    import app
+
+    monkeypatch.setenv("EIMG_QUEUE", "2")
+    gate, studio = threading.Event(), FakeStudio()
+    studio.before_composing = lambda: gate.wait(60) and None
+    demo = app.build_ui(studio, examples=tmp_path)
+    _, url, _ = app.launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    try:
+        body, kind = json.dumps({"data": GOOD}).encode(), {"content-type": "application/json"}
+        answers = []
+        for _ in range(6):
+            answers.append(ask(url, "/gradio_api/call/compose", body, **kind))
+            time.sleep(0.3)
+        gate.set()
+        full = [text for status, text, _ in answers if status != 200]
+        assert full, "some must wait outside"
+        assert all("Queue is full" in text for text in full)
+        for status, text, _ in answers:
+            if status == 200:
+                _, stream, _ = ask(url, f"/gradio_api/call/compose/{json.loads(text)['event_id']}")
+                assert "event: complete" in stream
+        assert call(url, "compose", GOOD)[0] == "complete"
+    finally:
+        gate.set()
+        demo.close(verbose=False)
+
+
+def test_where_nothing_is_safe_for_commercial_use_the_app_says_why(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "app.py", "--commercial-safe"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("No shipped pairing is safe for commercial use")
+    assert "music_ae/ tvae: EIMG clips, EMOPIA clips" in done.stderr
+    assert "--leave-out emopia" in done.stderr

@@ -58,7 +58,7 @@ _SECTION = 4  # bars
 _FORM = "AABACCBA"
 _LEAN = 2.0  # added to the logits of the dominant's notes before the last chord
 _LAST_CHORD = (3, 6)  # notes, at least and at most
-_HIGHEST_BASS = _DEEP  # of the last chord
+_LOWEST_BASS, _HIGHEST_BASS = 6, _DEEP  # of the last chord; lower than that is off the piano in some keys
 _HIGHEST_LAST = 84 - LOWEST_PITCH  # of the last chord's other notes
 _NOTHING = -1
 _NARROWEST_TEMPO, _WIDEST_TEMPO = 0.75, 1.33  # of the tempo that a tune had
@@ -179,6 +179,10 @@ class _Row:
         if self.forced[-1][0] - moment > codec.LONGEST_SHIFT:
             return moment + codec.LONGEST_SHIFT, REST_PITCH, 0, 0
         return self.forced.pop()
+
+    def strikes(self, onset: int, pitch: int) -> bool:
+        """Whether the last note is this one: a chord that has no room left above repeats its highest note."""
+        return bool(self.notes) and self.notes[-1][:2] == (onset, pitch)
 
     def rested(self) -> int:
         """The step from which one more note within a second is not too many."""
@@ -359,7 +363,7 @@ class Composing:
             step, now = torch.stack([shift, pitch, duration, velocity], dim=-1), torch.where(done, now, onset)
             played = step.tolist()
             for row, over, on, (_, p, d, v) in zip(rows, done.tolist(), onset.tolist(), played, strict=True):
-                if not over and p != REST_PITCH:
+                if not over and p != REST_PITCH and not row.strikes(on, p):
                     row.notes.append((on, p, d, v))
         return [self._score(row, tempo) for row, tempo in zip(rows, self.tempi, strict=True)], self.bar.tolist()
 
@@ -440,7 +444,7 @@ class Composing:
         widest = before + torch.where(self.chord > 1, _OCTAVE, _TWELFTH)  # no holes in it, least of all in its middle
         forbidden |= (at_end & together)[:, None] & (pitches > widest[:, None])
         bass = at_end & ~together
-        forbidden |= bass[:, None] & (~self.root | (pitches > _HIGHEST_BASS))
+        forbidden |= bass[:, None] & (~self.root | (pitches < _LOWEST_BASS) | (pitches > _HIGHEST_BASS))
         for i, (row, moment) in enumerate(zip(self.rows, onset.tolist(), strict=True)):
             top, until = row.top
             if moment < until and not row.meets_tune(moment):

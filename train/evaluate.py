@@ -44,7 +44,7 @@ from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.guide import Guide
 from eimg_core.va.image_reader import ImageReader
 
-__all__ = ["RESULTS", "library_of", "main", "measure", "takes_of"]
+__all__ = ["REAL", "RESULTS", "library_of", "main", "measure", "one_line_items", "record_of", "takes_of"]
 
 RESULTS = ASSETS.parent / "results"
 REAL, MEAN_POINT = "real", "mean point"
@@ -83,9 +83,10 @@ def _number(value: float | None, digits: int = 4) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, digits)
 
 
-def _record(
+def record_of(
     row: str, seed: int, split: str, keys: Sequence[str], pieces: Sequence[Piece], match: Any, heard: Any
 ) -> dict[str, Any]:
+    """What was measured and heard in the pieces of a row, ready for JSON."""
     measured = [measure(piece) for piece in pieces]
     means = {name: _nan_mean([m[name] for m in measured]) for name in measured[0]}
     summary = {
@@ -139,7 +140,7 @@ def _requests(
     made = [composer.compose(None, None, one).piece for one in tqdm(options, desc=label, unit="piece")]
     heard = evaluator.judge_many(made)
     keys = [f"{valence:.2f} {arousal:.2f}" for valence, arousal in asked]
-    record = _record(row, seed, args.split, keys, made, emotion_match(asked, heard), heard)
+    record = record_of(row, seed, args.split, keys, made, emotion_match(asked, heard), heard)
     return {**record, "table": "requests", "split": "grid"}
 
 
@@ -190,7 +191,7 @@ def main(argv: list[str] | None = None) -> None:
                 options = ComposeOptions(one_seed, args.seconds, takes=takes_of(row)[1])
                 made.append(composer.compose(pictures[index], point, options).piece)
             heard = evaluator.judge_many(made)
-            record = _record(
+            record = record_of(
                 row, seed, args.split, [i.key for i in held_out], made, emotion_match(labels, heard), heard
             )
             _write(args, record)
@@ -200,7 +201,7 @@ def main(argv: list[str] | None = None) -> None:
     if REAL in wanted:
         heard = evaluator.judge_many(library.pieces)
         keys = [item.key for item in clips.split(args.split)]
-        _write(args, _record(REAL, 0, args.split, keys, library.pieces, emotion_match(library.va, heard), heard))
+        _write(args, record_of(REAL, 0, args.split, keys, library.pieces, emotion_match(library.va, heard), heard))
     if MEAN_POINT in wanted:
         same = np.repeat([[mean_photo.valence, mean_photo.arousal]], len(labels), axis=0)
         match = emotion_match(labels, same)
@@ -235,10 +236,10 @@ def _write(args: argparse.Namespace, record: dict[str, Any]) -> None:
     }
     name = f"{full['table']}-{full['split']}-{row.replace(' ', '_')}-seed{record['seed']}.json"
     text = json.dumps(full, indent=1, ensure_ascii=False)
-    (args.out / name).write_text(_one_line_items(text) + "\n", encoding="utf-8")
+    (args.out / name).write_text(one_line_items(text) + "\n", encoding="utf-8")
 
 
-def _one_line_items(text: str) -> str:
+def one_line_items(text: str) -> str:
     """Put each item of a record on one line, so that a record can be read and compared."""
     return re.sub(r"\{\n\s+(\"key\"[^{}]*?)\n\s+\}", lambda m: "{" + re.sub(r"\n\s+", " ", m.group(1)) + "}", text)
 

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from eimg_core.layers import ProjectionHead
 from eimg_core.losses import contrastive
 from eimg_core.midi import codec
 from eimg_core.midi.batch import MusicBatch
@@ -63,7 +64,7 @@ class TransformerIMConfig:
     embedding_dim: int = 128
     dropout: float = 0.1
     input_dropout: float = 0.1
-    set_size: int = 8
+    set_size: int = 4
     temperature: float = 0.1
     weight_contrast: float = 0.5
     sight: Literal["photo", "fixed", "none"] = "photo"
@@ -148,6 +149,8 @@ class TransformerIM(StepDecoder, Trainable):
         self.music = TransformerStack(width, config.music_heads, config.music_layers, config.dropout)
         self.multimodal = TransformerStack(width, config.multimodal_heads, config.multimodal_layers, config.dropout)
         self.add_fields(width)
+        for table in self.given:
+            nn.init.normal_(table.weight, std=0.2)  # they are added to a context of unit variance
         self.tempo, self.key = nn.Linear(width, codec.TEMPO_CLASSES), nn.Linear(width, KEYS)
         if config.sight == "none":
             self.nothing = nn.Parameter(torch.zeros(1, width))
@@ -157,7 +160,8 @@ class TransformerIM(StepDecoder, Trainable):
                 Look(width, config.multimodal_heads, config.dropout) for _ in range(config.multimodal_layers)
             )
         if config.sight == "photo":
-            self.image_head, self.music_head = (nn.Linear(width, config.embedding_dim) for _ in range(2))
+            widths = [width, config.embedding_dim, config.embedding_dim]
+            self.image_head, self.music_head = ProjectionHead(widths), ProjectionHead(widths)
         self.fixed_photo: Tensor
         self.register_buffer("fixed_photo", torch.zeros(3, config.image_size, config.image_size))
 
@@ -218,8 +222,9 @@ class TransformerIM(StepDecoder, Trainable):
             mask = music.mask[..., None].to(states.dtype)
             z_x = self.image_head(gist)
             z_y = self.music_head((states * mask).sum(dim=1) / mask.sum(dim=1))
-            sets = sets_in_batch(z_x, z_y, batch.image_va, music.va, self.config.set_size)
-            terms |= contrastive(*sets, self.config.temperature)._asdict()
+            sets = sets_in_batch(z_x.float(), z_y.float(), batch.image_va, music.va, self.config.set_size)
+            with torch.autocast("cpu", enabled=False):  # cosines of near embeddings differ by less than bfloat16 holds
+                terms |= contrastive(*sets, self.config.temperature)._asdict()
             weights |= dict.fromkeys(("inter_modal", "intra_image", "intra_music"), self.config.weight_contrast)
         return LossTerms(terms, weights)
 

@@ -39,6 +39,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.image_ae": 4,
     "eimg_core.music_ae": 4,
     "eimg_core.baselines": 5,
+    "eimg_core.kit": 5,
     "eimg_core.pipeline": 5,
     "eimg_core.studio": 6,
     "eimg_core.ui": 6,

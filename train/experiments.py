@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL.Image import Image
 
 from eimg_core import __version__
@@ -164,6 +165,7 @@ def _train_mapping(experiment: Experiment, args: Namespace, found: Material, fol
         pairs = LatentBatches(images["train"], music["train"], stage.batch_size, args.seed)
         held = LatentBatches(images["val"], music["val"], len(images["val"].va), 0)
 
+        @torch.no_grad()
         def evaluate(model: Any) -> dict[str, float]:
             losses = [float(model.loss(batch, 0).total) for index in range(4) for batch in held.epoch(index)]
             return {"loss": float(np.mean(losses))}

@@ -83,11 +83,11 @@ PAPER = Preset(
         ("cross_modal", "tvae@eimg2"): StageConfig(_OURS, 128, {"liveliness": 0.7}),
         ("cross_modal", "effnet+tvae@eimg2"): StageConfig(_OURS, 128, {"image_noise": 4.0, "liveliness": 0.7}),
         ("baseline", "tf_im"): StageConfig(
-            LoopConfig(epochs=6, learning_rate=2e-3, average=0.99, weight_decay=1e-2, bfloat16=True, evaluate_every=2),
+            LoopConfig(epochs=5, learning_rate=2e-3, average=0.99, weight_decay=1e-2, bfloat16=True, evaluate_every=2),
             16,
         ),
         ("baseline", "gan_im"): StageConfig(
-            LoopConfig(epochs=14, learning_rate=2e-4, momentum=0.5, average=0.99, gradient_clip=10.0, bfloat16=True),
+            LoopConfig(epochs=12, learning_rate=2e-4, momentum=0.5, average=0.99, gradient_clip=10.0, bfloat16=True),
             72,
         ),
         # As often and as fast as the paper's bridge.

@@ -149,8 +149,8 @@ class TransformerIM(StepDecoder, Trainable):
         self.music = TransformerStack(width, config.music_heads, config.music_layers, config.dropout)
         self.multimodal = TransformerStack(width, config.multimodal_heads, config.multimodal_layers, config.dropout)
         self.add_fields(width)
-        for table in self.given:
-            nn.init.normal_(table.weight, std=0.2)  # they are added to a context of unit variance
+        for table in self.given.parameters():
+            nn.init.normal_(table, std=0.2)  # they are added to a context of unit variance
         self.tempo, self.key = nn.Linear(width, codec.TEMPO_CLASSES), nn.Linear(width, KEYS)
         if config.sight == "none":
             self.nothing = nn.Parameter(torch.zeros(1, width))

@@ -35,7 +35,7 @@ from eimg_core.images import open_photo
 from eimg_core.metrics.copying import CopyIndex
 from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.midi.batch import CLIP_S
-from eimg_core.midi.notes import Piece
+from eimg_core.midi.notes import Piece, write_midi
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from eimg_core.va.image_reader import ImageReader
 from train.baseline import train_baseline
@@ -47,7 +47,7 @@ from train.presets import StageConfig
 from train.quality_report import Made, Yardstick, apart, report
 from train.stage import arguments, make_config, stage_of
 
-__all__ = ["EXPERIMENTS", "TABLES", "Experiment", "main", "record_path", "wanted"]
+__all__ = ["EXPERIMENTS", "TABLES", "Experiment", "folder_of", "main", "record_path", "slug", "wanted"]
 
 TABLES = ("table1", "table4", "table5", "table6", "table7")
 _PHOTOS_WITH_TAKES, _TAKES = 12, 4
@@ -119,6 +119,18 @@ def record_path(results: Path, experiment: Experiment, seed: int) -> Path:
     return results / f"experiment-{slug(experiment.name)}-seed{seed}.json"
 
 
+def folder_of(experiment: Experiment, args: Namespace) -> Path:
+    """Where states, weights and MIDI files of an experiment and seed are kept."""
+    return Path(args.runs) / "experiments" / f"{slug(experiment.name)}-seed{args.seed}"
+
+
+def keep_midi(folder: Path, keys: Sequence[str], pieces: Sequence[Piece]) -> None:
+    """The pieces as files named after their photos, for ears and for ``evaluate-midi``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for key, piece in zip(keys, pieces, strict=True):
+        write_midi(piece, folder / f"{Path(key).stem}.mid")
+
+
 # --- training ----------------------------------------------------------------------------------------------------
 
 
@@ -147,11 +159,10 @@ def _setup(experiment: Experiment, args: Namespace) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Trained:
-    """A player, the validation numbers of its training and how long that took."""
+    """A player and the validation numbers of its training."""
 
     composer: Baseline
     val: Mapping[str, float]
-    train_s: float
 
 
 def _train_mapping(experiment: Experiment, args: Namespace, found: Material, folder: Path) -> tuple[Any, Any]:
@@ -180,8 +191,7 @@ def _train_mapping(experiment: Experiment, args: Namespace, found: Material, fol
 
 def train(experiment: Experiment, args: Namespace, found: Callable[[str], Material]) -> Trained:
     """Train, or take up what was trained before; everything is kept under ``--runs``."""
-    folder = args.runs / "experiments" / f"{slug(experiment.name)}-seed{args.seed}"
-    started = time.monotonic()
+    folder = folder_of(experiment, args)
     if experiment.kind in ("direct", "bridge"):
         both = found(experiment.pairing)
         mapping, numbers = _train_mapping(experiment, args, both, folder)
@@ -192,7 +202,7 @@ def train(experiment: Experiment, args: Namespace, found: Callable[[str], Materi
             train_baseline(experiment.kind, args, experiment.change, folder, out)
         player, card = load_model(out, BASELINES)
         numbers = card["metrics"]["val"]
-    return Trained(Baseline(experiment.name, experiment.name, player), numbers, time.monotonic() - started)
+    return Trained(Baseline(experiment.name, experiment.name, player), numbers)
 
 
 # --- composing and measuring -------------------------------------------------------------------------------------
@@ -344,10 +354,11 @@ def _work(todo: Sequence[tuple[Experiment, Namespace]], desk: Desk) -> None:
     took: dict[str, list[float]] = {}
     for index, (experiment, its) in enumerate(todo, start=1):
         started = time.monotonic()
-        record, _ = run(experiment, its, desk)
+        record, pieces = run(experiment, its, desk)
         record["took_s"] = round(time.monotonic() - started, 1)
         text = one_line_items(json.dumps(record, indent=1, ensure_ascii=False))
         record_path(its.results, experiment, its.seed).write_text(text + "\n", encoding="utf-8")
+        keep_midi(folder_of(experiment, its) / "midi", [item["key"] for item in record["items"]], pieces)
         took.setdefault(experiment.kind, []).append(record["took_s"])
         every = [seconds for times in took.values() for seconds in times]
         left = sum(float(np.mean(took.get(e.kind, every))) for e, _ in todo[index:])

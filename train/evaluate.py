@@ -44,7 +44,19 @@ from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.guide import Guide
 from eimg_core.va.image_reader import ImageReader
 
-__all__ = ["REAL", "RESULTS", "library_of", "main", "measure", "one_line_items", "record_of", "takes_of"]
+__all__ = [
+    "REAL",
+    "RESULTS",
+    "components_of",
+    "known_rows",
+    "library_of",
+    "main",
+    "measure",
+    "one_line_items",
+    "record_name",
+    "record_of",
+    "takes_of",
+]
 
 RESULTS = ASSETS.parent / "results"
 REAL, MEAN_POINT = "real", "mean point"
@@ -116,6 +128,27 @@ def record_of(
     }
 
 
+def known_rows(root: Path) -> list[str]:
+    """Every row that can be made with the components of a folder."""
+    keys = [f"{key}@{variant}" for key in available(root) for variant in variants(key, root)]
+    if DEFAULT_PAIRING in available(root):
+        keys.append(f"{DEFAULT_PAIRING}@{variants(DEFAULT_PAIRING, root)[0]}{_BEST_OF}{USUAL_TAKES}")
+    return [*keys, *CONTROLS, REAL, MEAN_POINT]
+
+
+def record_name(table: str, split: str, row: str, seed: int) -> str:
+    """The file of one record."""
+    return f"{table}-{split}-{row.replace(' ', '_')}-seed{seed}.json"
+
+
+def components_of(row: str) -> list[str]:
+    """What a row is made and judged with."""
+    key, _ = takes_of(row)
+    image_key, music_key, _ = split_key(key)
+    folders = [f"cross_modal/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
+    return [*folders, "va_predictor/evaluator"]
+
+
 def takes_of(row: str) -> tuple[str, int]:
     """``effnet+tvae@eimg2 best of 4`` → the composer's key and its number of takes, 1 where none is named."""
     key, _, takes = row.partition(_BEST_OF)
@@ -177,9 +210,10 @@ def main(argv: list[str] | None = None) -> None:
         composers[f"{best}{_BEST_OF}{USUAL_TAKES}"] = composers[best]
     composers |= {key: control(library) for key, control in CONTROLS.items()}
     args.out.mkdir(parents=True, exist_ok=True)
-    wanted = args.only or [*composers, REAL, MEAN_POINT]
-    if unknown := set(wanted) - {*composers, REAL, MEAN_POINT}:
-        parser.error(f"unknown rows {', '.join(sorted(unknown))}; known: {', '.join([*composers, REAL, MEAN_POINT])}")
+    known = known_rows(args.root)
+    wanted = args.only or known
+    if unknown := set(wanted) - set(known):
+        parser.error(f"unknown rows {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     for row in (name for name in wanted if name in composers):
         composer = composers[row]
         for seed in args.seeds if row != "constant" and row != "oracle" else [0]:
@@ -221,20 +255,16 @@ def main(argv: list[str] | None = None) -> None:
 def _write(args: argparse.Namespace, record: dict[str, Any]) -> None:
     """Add what makes a number repeatable, and write the record."""
     row = record["row"]
-    key, _ = takes_of(row)
-    image_key, music_key, _ = split_key(key)
-    folders = [f"cross_modal/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
-    folders.append("va_predictor/evaluator")
     full = {
         "table": "pairings",
         "command": f"python -m train.evaluate --data DIR --split {args.split}",
         "seconds": args.seconds,
         "version": __version__,
         "date": datetime.date.today().isoformat(),
-        "components": {folder: read_card(args.root / folder)["sha256"][:12] for folder in folders},
+        "components": {folder: read_card(args.root / folder)["sha256"][:12] for folder in components_of(row)},
         **record,
     }
-    name = f"{full['table']}-{full['split']}-{row.replace(' ', '_')}-seed{record['seed']}.json"
+    name = record_name(full["table"], full["split"], row, record["seed"])
     text = json.dumps(full, indent=1, ensure_ascii=False)
     (args.out / name).write_text(one_line_items(text) + "\n", encoding="utf-8")
 

@@ -155,4 +155,5 @@ def _correlation(weights: Array, x: Array, y: Array) -> Array:
     covariance = (weights @ (x * y).T) / total - mean_x * mean_y
     spread_x = (weights @ (x * x).T) / total - mean_x**2
     spread_y = (weights @ (y * y).T) / total - mean_y**2
-    return covariance / np.sqrt(spread_x * spread_y)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a sample may hold one photo alone
+        return covariance / np.sqrt(spread_x * spread_y)

@@ -12,6 +12,7 @@
     python -m eimg_core licences [--markdown]                    what the weights learnt from, and its terms
     python -m eimg_core render FILE.mid --out FILE.wav           a MIDI file as sound or score (.mp3 .musicxml .svg)
     python -m eimg_core evaluate-midi FILE.mid [FILE.mid ...]    metrics and heard emotion, JSON lines
+    python -m eimg_core evaluate-midi DIR --labels FILE.csv      anybody's music, compared on our footing
 
 Exit code 0: done. 2: wrong usage or bad input, one sentence per problem on stderr; what was good is still done.
 """
@@ -21,7 +22,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import math
 import sys
 import time
 import warnings
@@ -450,35 +450,32 @@ def _written(piece: Piece, kind: str, title: str) -> tuple[bytes, str]:
 
 def _evaluate(args: argparse.Namespace) -> int:
     from eimg_core.checkpoints import ASSETS
-    from eimg_core.errors import CheckpointError
-    from eimg_core.metrics.quality import quality
-    from eimg_core.midi.notes import read_midi
+    from eimg_core.kit import Listener, midi_files, read_labels, summarise
     from eimg_core.va.evaluator import Evaluator
 
     try:
         evaluator = Evaluator.load(ASSETS)
     except CheckpointError:
         evaluator = None
-    problems = 0
-    for path in args.files:
-        try:
-            piece = read_midi(path)
-        except EimgError as error:
-            _fail(str(error))
-            problems += 1
-            continue
-        measured = quality(piece)
-        heard = evaluator.judge(piece) if evaluator and piece.notes else None
-        values = {name: getattr(measured, name) for name in ("polyphony_rate", "pitch_entropy", "groove_consistency")}
-        record = {
-            "file": path.name,
-            "notes": len(piece.notes),
-            "valence": heard and round(heard.valence, 4),
-            "arousal": heard and round(heard.arousal, 4),
-            **{name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()},
-        }
-        print(json.dumps(record), flush=True)
-    return 2 if problems else 0
+    files = midi_files(args.files)
+    labels = read_labels(args.labels) if args.labels else {}
+    reader = Listener(None, args.seconds)
+    known = {path.name: reader.read(path) for path in midi_files([args.trained_on])} if args.trained_on else None
+    real = {path.name: reader.read(path, straighten=True) for path in midi_files([args.real])} if args.real else None
+    listener = Listener(evaluator, args.seconds, known)
+    heard = []
+    for path in files:
+        one = listener.hear(path, labels.get(path.name))
+        heard.append(one)
+        if one.fault:
+            _fail(one.fault)
+        else:
+            print(json.dumps(one.item), flush=True)
+    if unknown := set(labels) - {path.name for path in files}:
+        _fail(f"{len(unknown)} of the {len(labels)} labels name no file, for example {min(unknown)}.")
+    if labels or real or known or any(path.is_dir() for path in args.files):
+        print(json.dumps({"summary": summarise(heard, real)}), flush=True)
+    return 2 if unknown or any(one.fault for one in heard) else 0
 
 
 def _formats(text: str) -> list[str]:
@@ -567,7 +564,13 @@ def _parser() -> argparse.ArgumentParser:
     play.set_defaults(run=_render)
 
     evaluate = commands.add_parser("evaluate-midi", help="metrics and heard emotion of MIDI files, as JSON lines")
-    evaluate.add_argument("files", nargs="+", type=Path)
+    evaluate.add_argument("files", nargs="+", type=Path, metavar="FILE.mid or DIR")
+    evaluate.add_argument(
+        "--labels", type=Path, metavar="FILE.csv", help="columns file, and valence with arousal or quadrant"
+    )
+    evaluate.add_argument("--real", type=Path, metavar="DIR", help="real music to compare distributions with")
+    evaluate.add_argument("--trained-on", type=Path, metavar="DIR", help="music to search for copied runs")
+    evaluate.add_argument("--seconds", type=float, help="only so much of each file counts (15 in our tables)")
     evaluate.set_defaults(run=_evaluate)
     return parser
 

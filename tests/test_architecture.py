@@ -43,6 +43,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.music_ae": 4,
     "eimg_core.baselines": 5,
     "eimg_core.exports": 5,
+    "eimg_core.kit": 5,
     "eimg_core.pipeline": 5,
     "eimg_core.studio": 6,
     "eimg_core.licences": 6,

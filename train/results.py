@@ -133,7 +133,7 @@ class Results:
         if column == "emotion_matching":
             return found.emotion_matching()
         if column in ("r_valence", "r_arousal"):
-            return found.r(column == "r_arousal")
+            return found.r(int(column == "r_arousal"))
         return found.mean(column)
 
 

@@ -334,7 +334,7 @@ def test_the_named_endpoints_read_and_compose(url: str, studio: FakeStudio, beac
     studio.before_composing = None
     client = client_library.Client(url, verbose=False, download_files=False)
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/read_photo", "/explain_photo", "/compose", "/retell", "/extend", "/compare"}
+    assert {"/read_photo", "/compose"} <= set(named)
 
     reading = client.predict(photo=client_library.handle_file(str(beach)), api_name="/read_photo")
     assert 1 <= reading["photo"]["valence"] <= 9

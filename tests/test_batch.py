@@ -55,7 +55,7 @@ def test_a_folder_becomes_pieces_and_an_index(album, tmp_path, capsys):
         row = rows[name]
         assert row["error"] == ""
         assert row["files"].split()[0] == {"deep er/beach.jpg": "deep-er/beach.mid"}.get(name, f"{name[:-4]}.mid")
-        record = json.loads((out / row["files"].split()[1]).read_text())
+        record = json.loads((out / row["files"].split()[-1]).read_text())
         assert float(row["valence"]) == record["photo"]["valence"]
         assert float(row["heard_arousal"]) == record["piece"]["arousal"]
         assert read_midi(out / row["files"].split()[0]).notes

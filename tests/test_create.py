@@ -495,7 +495,7 @@ def test_programs_can_explain_retell_and_extend(url: str, studio: FakeStudio, be
     tune = client_library.handle_file(str(midi))
     retold = client.predict(midi=tune, valence=3, arousal=7, pairing="vqvae+fnt", seed=4, api_name="/retell")
     assert studio.retold[-1][1] == VA(3.0, 7.0)
-    assert set(retold["files"]) == {"mid", "wav", "json", "png"}
+    assert set(retold["files"]) == {"mid", "wav", "json"}
     longer = client.predict(midi=tune, seconds=30, pairing="vqvae+fnt", api_name="/extend")
     assert longer["duration_s"] == pytest.approx(30.0, abs=2)
     assert len(longer["takes"]) == USUAL_TAKES

@@ -93,12 +93,12 @@ def test_read_only_homeless_and_offline_it_composes(tmp_path: Path) -> None:
     }
     before = {path for path in ROOT.rglob("*") if ".git" not in path.parts and "__pycache__" not in path.parts}
     with app_running(environment, read_only=can_mount()) as url:
-        values = [None, {"target": {"valence": 7.0, "arousal": 6.0}}, "effnet+tvae", 3, 8, True]
+        values = [None, {"target": {"valence": 7.0, "arousal": 6.0}}, "effnet+tvae", 3, 8, True, 1.0, 0.0]
         event, data = call(url, "compose", values)
         assert event == "complete"
         piece = json.loads(data)[0]
         assert piece["state"] == "done"
-        assert set(piece["files"]) >= {"mid", "wav", "json", "png"}
+        assert set(piece["files"]) >= {"mid", "wav", "json"}
         for file in piece["files"].values():
             assert Path(file["path"]).is_relative_to(tmp_path / "tmp")
             with urllib.request.urlopen(file["url"], timeout=30) as answer:

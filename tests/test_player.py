@@ -140,7 +140,7 @@ def test_the_roll_is_steered_by_pointer_and_keys(guest: Guest) -> None:
     page.wait_for_function(f"{AUDIO}.currentTime === 0")
     page.keyboard.press("PageDown")
     page.wait_for_function(f"{AUDIO}.currentTime > 0.5")  # the second bar
-    assert page.get_attribute(".player canvas", "aria-valuenow") != "0.0"
+    page.wait_for_function("document.querySelector('.player canvas').getAttribute('aria-valuenow') !== '0.0'")
     page.keyboard.press("End")
     page.wait_for_function(f"{AUDIO}.currentTime > {AUDIO}.duration - 1")
 

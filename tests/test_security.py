@@ -21,7 +21,7 @@ from tests.fake_studio import FakeStudio, scene
 from tests.visits import Visit
 
 POINT = {"target": {"valence": 7.0, "arousal": 3.0}}
-GOOD = [None, POINT, "vqvae+fnt", 1, 8, True]
+GOOD = [None, POINT, "vqvae+fnt", 1, 8, True, 1.0, 0.0]
 
 
 def ask(url: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str, dict[str, str]]:

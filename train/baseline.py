@@ -82,6 +82,8 @@ def train_baseline(
     make = BarBatches if isinstance(model, GanIM) else PairBatches
     batches: Any = make(train, clips_of("train"), stage.batch_size, args.seed)
     numbers = fit(model, batches, stage.loop, folder=folder, evaluate=evaluate, label=f"{key}, seed {args.seed}")
+    if isinstance(model, GanIM):
+        model.eval().calibrate(train.images, torch.from_numpy(np.concatenate(batches.bars).mean(axis=(0, 2, 3))))
     save_model(out, model, card(args, "baseline", key, stage, [photos, clips], metrics={"val": numbers}))
     return numbers
 

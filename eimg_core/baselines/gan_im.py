@@ -38,6 +38,7 @@ __all__ = ["BarBatch", "GanIM", "GanIMConfig"]
 _CHANNELS = 2
 _UPS = ((2, 1), (2, 1), (2, 2), (2, 2), (2, 2), (2, 2))  # (2, 1) → (128, 16): pitches and sixteenths
 _START = (2, 1)
+_AT_ONCE, _BARS_HEARD = 64, 3  # photos in a batch and bars of each, when thresholds are chosen
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,6 @@ class GanIMConfig:
         judge: channels of the discriminator's three convolutions.
         smooth: the label of real bars.
         weight_features, weight_mean: of the feature matching, MidiNet's.
-        threshold: from which probability on a key is down.
     """
 
     image_size: int = 64
@@ -64,7 +64,6 @@ class GanIMConfig:
     smooth: float = 0.9
     weight_features: float = 0.1
     weight_mean: float = 0.01
-    threshold: float = 0.5
 
     @classmethod
     def tiny(cls) -> GanIMConfig:
@@ -185,6 +184,9 @@ class GanIM(Trainable):
         self.generator, self.discriminator = Generator(config), Discriminator(config)
         self.tempo = nn.Linear(config.down[-1], codec.TEMPO_CLASSES)
         self.key = nn.Linear(config.down[-1], KEYS)
+        # From which probability on a cell of each channel is set; ``calibrate`` measures it.
+        self.thresholds: Tensor
+        self.register_buffer("thresholds", torch.full((_CHANNELS,), 0.5))
 
     @property
     def image_size(self) -> int:
@@ -242,6 +244,35 @@ class GanIM(Trainable):
         noise = torch.randn(len(seen), self.config.noise_dim, generator=generator)
         return self.generator(seen, noise, before).sigmoid()
 
+    @torch.no_grad()
+    def calibrate(self, images: Tensor, density: Tensor) -> None:
+        """Choose the thresholds with which the bars for photos are, on average, as full as real ones.
+
+        The probabilities of a GAN are no chances: at a fixed one half, some trainings play nothing at all.
+
+        Args:
+            images: photos of the training split, (N, 3, S, S).
+            density: share of the cells that real bars set in each channel, (2,).
+        """
+        generator = torch.Generator().manual_seed(0)
+        seen = torch.cat([self.generator.read(part) for part in images.split(_AT_ONCE)])
+        before = torch.zeros(len(images), _CHANNELS, PITCHES, BAR_STEPS)
+        for _ in range(_BARS_HEARD):
+            made = torch.cat(
+                [
+                    self._bars(*part, generator)
+                    for part in zip(seen.split(_AT_ONCE), before.split(_AT_ONCE), strict=True)
+                ]
+            )
+            ranked = made.transpose(0, 1).flatten(1).sort(dim=1, descending=True).values  # (2, cells)
+            places = (density * ranked.shape[1]).long().clamp(0, ranked.shape[1] - 1)
+            self.thresholds.copy_(ranked.gather(1, places[:, None])[:, 0])
+            before = self._set(made)
+
+    def _set(self, made: Tensor) -> Tensor:
+        """Probabilities → cells that are set, 0 or 1: (B, 2, 128, 16)."""
+        return (made > self.thresholds[:, None, None]).to(made.dtype)
+
     # --- playing ------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
@@ -253,7 +284,7 @@ class GanIM(Trainable):
         bars: list[Tensor] = []
         before = torch.zeros(len(images), _CHANNELS, PITCHES, BAR_STEPS)
         for _ in range(math.ceil(seconds * max(tempi) / 240)):
-            before = (self._bars(seen, before, generator) > self.config.threshold).to(before.dtype)
+            before = self._set(self._bars(seen, before, generator))
             bars.append(before)
         rolls = torch.stack(bars, dim=1).bool().numpy()  # (B, N, 2, 128, 16)
         return [self._piece(*row, seconds) for row in zip(rolls, tempi, keys.tolist(), strict=True)]

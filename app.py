@@ -1,7 +1,7 @@
 """EIMG Studio in the browser: layout, wiring and messages. ``python app.py --help`` shows the options.
 
 The pages are in ``eimg_core.ui``; their handlers fetch, call and show, while music, models and files live on lower
-floors. The handlers are also the named API endpoints ``/read_photo``, ``/compose`` and ``/compare``.
+floors. The handlers are also named API endpoints, such as ``/compose``; see README.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from eimg_core.ui.files import KEEP_S, temp_root
+from eimg_core.ui.files import KEEP_S, pieces_root, temp_root
 
 # Read by Gradio when it is imported: no telemetry, no look-ups, one known place for temporary files.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -23,20 +26,50 @@ os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
 
 import gradio as gr
 
-from eimg_core.ui import compare_page, create_page
+from eimg_core.ui import compare_page, create_page, listening, programs, results_page, story_page
 from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wire_desk
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.guards import MIDDLEWARE, Page
 from eimg_core.ui.memory import share_arenas
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.theme import SHEETS, studio_theme
+from eimg_core.ui.tune_api import tune_api
+from eimg_core.ui.wiring import IN_PAGE
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "assets" / "examples"
-PIECES = Path(os.environ["GRADIO_TEMP_DIR"]) / "pieces"  # inside Gradio's folder, so it serves them without a copy
+PIECES = pieces_root()
 
 HEADER = """<header class="masthead"><h1>EIMG Studio</h1>
 <p>A photo becomes a piece of piano music with the same emotion.</p></header>"""
+
+
+# The address #compare opens the page Compare, and turning a page changes the address, so that it can be passed on. The
+# style sheet shows what belongs to the page that the body names. A narrow window keeps its last tabs in a menu.
+TURN = """() => {
+  if (document.body.dataset.page || "NAME" !== "create") history.replaceState(null, "", "#NAME");
+  document.body.dataset.page = "NAME";
+}"""
+FOLLOW_ADDRESS = """() => {
+  const follow = () => {
+    const [name] = /^[a-z]+/.exec(location.hash.slice(1)) || [];
+    if (!name || name === (document.body.dataset.page || "create")) return;
+    const tabs = [...document.querySelectorAll("#pages [role=tab], #pages .overflow-dropdown button")];
+    const tab = tabs.find((each) => each.textContent.trim().toLowerCase() === name);
+    if (tab) tab.click();
+  };
+  window.addEventListener("hashchange", follow);
+  follow();
+}"""
+
+
+@contextmanager
+def _page(name: str, lead: str) -> Iterator[gr.Tab]:
+    """A tab with its one sentence; what is put into it is built when it is first opened."""
+    with gr.Tab(name, id=name.lower(), elem_id=name.lower()) as tab:
+        gr.HTML(f'<p class="lead">{lead}</p>', apply_default_css=False)
+        yield tab
+    tab.select(js=TURN.replace("NAME", name.lower()), **IN_PAGE)
 
 
 def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -> gr.Blocks:
@@ -53,22 +86,37 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
     with Page(title="EIMG Studio", analytics_enabled=False, delete_cache=(600, int(KEEP_S))) as demo:
         gr.HTML(HEADER, apply_default_css=False)
         with gr.Tabs(elem_id="pages"):
-            for name, lead in (("Create", create_page.LEAD), ("Compare", compare_page.LEAD)):
-                with gr.Tab(name, id=name.lower(), elem_id=name.lower()):
-                    gr.HTML(f'<p class="lead">{lead}</p>', apply_default_css=False)
-        with gr.Row(elem_id="desk", equal_height=True):
-            photo = photo_card(examples)
+            with _page("Create", create_page.LEAD):
+                pass
+            with _page("Compare", compare_page.LEAD):
+                pass
+            with _page("Listen", listening.LEAD):
+                pass
+            with _page("Story", story_page.LEAD):
+                story = story_page.story_page(studio, examples, pieces)
+            with _page("Results", results_page.LEAD) as opened:
+                page, results = results_page.results_page({info.key: info.title for info in pairings})
+                opened.select(results, None, page, queue=False, show_progress="hidden", api_visibility="private")
+        demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
+        with gr.Row(elem_id="desk", elem_classes="only-create only-compare only-listen", equal_height=True):
+            photo, why = photo_card(examples)
             plane = emotion_card()
             with gr.Column(elem_classes="card", min_width=280, scale=8):
                 gr.HTML("<h2>Music</h2>", apply_default_css=False)
-                desk = Desk(photo, plane, *music_settings())
-                create = create_page.create_controls(pairings)
+                desk = Desk(photo, why, plane, *music_settings())
+                buttons = create_page.create_controls()
                 compare = compare_page.compare_controls(pairings)
-        piece = create_page.create_result()
+        create = create_page.CreateControls(*buttons, *create_page.more_controls(pairings))
+        piece, bench = create_page.create_result(pairings)
         comparison = compare_page.compare_result(pairings)
+        test = listening.Listening(elem_id="listening", elem_classes="only-listen")
         wire_desk(studio, desk)
-        create_page.wire_create(studio, desk, create, piece, pieces)
-        compare_page.wire_compare(studio, desk, compare, comparison, pieces)
+        create_page.wire_create(demo, studio, desk, create, piece, bench, pieces)
+        compare_page.wire_compare(studio, desk, compare, comparison, test, pieces)
+        story_page.wire_story(studio, story, pieces)
+        with gr.Column(visible=False):
+            programs.offer_programs(studio, pieces)
+            tune_api(studio, pieces)
     return demo.queue(max_size=limit("EIMG_QUEUE", 24), default_concurrency_limit=1)
 
 
@@ -111,6 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Turn photos into piano music, in the browser.")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT"), help="first free from 7860")
+    parser.add_argument("--mcp", action="store_true", help="be a tool for language models as well; needs gradio[mcp]")
     parser.add_argument(
         "--root-path",
         default=os.environ.get("GRADIO_ROOT_PATH", ""),
@@ -123,6 +172,8 @@ def main() -> None:
         help="offer only pairings whose training data allows commercial use; says why where there is none",
     )
     arguments = parser.parse_args()
+    if arguments.mcp and not find_spec("mcp"):
+        parser.exit(2, "--mcp needs an extra that is not installed: run pip install 'gradio[mcp]', then start again.\n")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx", "matplotlib"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -142,7 +193,11 @@ def main() -> None:
         parser.exit(2, "No trained pairing is installed: the folder assets/checkpoints is empty. See README.md.\n")
     threading.Thread(target=warm_up, args=(studio,), name="warm-up", daemon=True).start()
     launch(
-        build_ui(studio), server_name=arguments.host, server_port=arguments.port, root_path=arguments.root_path or None
+        build_ui(studio),
+        server_name=arguments.host,
+        server_port=arguments.port,
+        root_path=arguments.root_path or None,
+        mcp_server=arguments.mcp,
     )
 
 

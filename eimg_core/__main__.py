@@ -10,8 +10,9 @@
     python -m eimg_core extend FILE.mid --seconds 40             a piece that goes on
     python -m eimg_core pairings [--json]                        what is shipped
     python -m eimg_core licences [--markdown]                    what the weights learnt from, and its terms
-    python -m eimg_core render FILE.mid --out FILE.wav           play a MIDI file
+    python -m eimg_core render FILE.mid --out FILE.wav           a MIDI file as sound or score (.mp3 .musicxml .svg)
     python -m eimg_core evaluate-midi FILE.mid [FILE.mid ...]    metrics and heard emotion, JSON lines
+    python -m eimg_core evaluate-midi DIR --labels FILE.csv      anybody's music, compared on our footing
 
 Exit code 0: done. 2: wrong usage or bad input, one sentence per problem on stderr; what was good is still done.
 """
@@ -21,7 +22,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import math
 import sys
 import time
 import warnings
@@ -38,12 +38,15 @@ from eimg_core.errors import CheckpointError, EimgError, InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from eimg_core.midi.notes import Piece
     from eimg_core.studio import Studio  # brings torch, which is imported only when there is something to compute
 
 __all__ = ["main"]
 
 _ALL = "all"
 _MOST_VERSIONS = 26
+_FORMATS = ("mid", "wav", "mp3", "musicxml", "svg", "png", "json", "zip")
+_RENDERED = (".wav", ".mp3", ".musicxml", ".svg")
 _MOST_WORKERS = 64
 
 
@@ -171,7 +174,7 @@ def _compose_batch(
         if isinstance(job, Job)
         for version in range(args.versions)
     ]
-    batch = Batch(pairing, options, _writable(args).out, not args.no_audio, not args.no_figure)
+    batch = Batch(pairing, options, _writable(args).out, not _silent(args), formats=tuple(_wanted(args)))
     failed, started = 0, time.perf_counter()
     patience = 0.5 if sys.stderr.isatty() else 10.0  # seconds between two lines of progress; a log needs few
     with tqdm(total=len(pieces), unit="piece", mininterval=patience, file=sys.stderr, smoothing=0.1) as bar:
@@ -275,11 +278,12 @@ def _kept(
 ) -> tuple[Composition, dict[str, Path]]:
     """Play, save and say so."""
     started = time.perf_counter()
-    waveform = None if args.no_audio else studio.render(composition.played, level_db)
+    formats = _wanted(args)
+    waveform = None if _silent(args) else studio.render(composition.played, level_db)
     if waveform is not None:
         timings = {**composition.timings_s, "render": time.perf_counter() - started}
         composition = replace(composition, timings_s=timings)
-    files = studio.save(composition, waveform, args.out, stem, photo, figure=not args.no_figure)
+    files = studio.save(composition, waveform, args.out, stem, photo, formats=formats)
     heard = composition.piece_va
     where = f"heard {heard.valence:.2f} {heard.arousal:.2f}" if heard else "not judged"
     target = composition.target_va
@@ -287,8 +291,26 @@ def _kept(
     return composition, files
 
 
+def _wanted(args: argparse.Namespace) -> list[str]:
+    """Which files to write."""
+    return args.format or ["mid", "wav", *([] if args.no_figure else ["png"]), "json"]
+
+
+def _silent(args: argparse.Namespace) -> bool:
+    """Whether no file has sound in it."""
+    return args.no_audio or not {"wav", "mp3", "zip"} & set(_wanted(args))
+
+
 def _options(args: argparse.Namespace) -> ComposeOptions:
-    return ComposeOptions(args.seed, args.seconds, takes=args.takes, expressive=not args.as_written)
+    return ComposeOptions(
+        args.seed,
+        args.seconds,
+        takes=args.takes,
+        expressive=not args.as_written,
+        tempo=args.tempo,
+        density=args.density,
+        keep=None if args.keep is None else args.keep - 1,
+    )
 
 
 def _story(args: argparse.Namespace) -> int:
@@ -385,49 +407,83 @@ def _licences(args: argparse.Namespace) -> int:
 
 def _render(args: argparse.Namespace) -> int:
     from eimg_core.midi.notes import read_midi
-    from eimg_core.sound.render import render
 
-    waveform = render(read_midi(args.file))
     out = args.out or Path(args.file.stem + ".wav")
+    kind = out.suffix.lower()
+    if kind not in _RENDERED:
+        raise InputError(f"{out.name} should end in {', '.join(_RENDERED[:-1])} or {_RENDERED[-1]}.")
+    if kind in (".wav", ".mp3"):
+        data, said = _played(read_midi(args.file), kind)
+    else:
+        data, said = _written(read_midi(args.file, straighten=True), kind, args.file.stem)
     try:
-        out.write_bytes(waveform.wav_bytes())
+        out.write_bytes(data)
     except OSError as error:
         raise InputError(f"Cannot write {out.name}: {error.strerror}. Choose another file with --out.") from error
-    print(f"{out.name}: {waveform.duration_s:.1f} s, {waveform.engine}")
+    print(f"{out.name}: {said}")
     return 0
+
+
+def _played(piece: Piece, kind: str) -> tuple[bytes, str]:
+    """A MIDI file as sound, and what played it."""
+    from eimg_core.exports.audio import mp3_of
+    from eimg_core.sound.render import render
+
+    waveform = render(piece)
+    wav = waveform.wav_bytes()
+    return mp3_of(wav) if kind == ".mp3" else wav, f"{waveform.duration_s:.1f} s, {waveform.engine}"
+
+
+def _written(piece: Piece, kind: str, title: str) -> tuple[bytes, str]:
+    """A MIDI file as a score, and in which key."""
+    from eimg_core.notation.engraving import engrave
+    from eimg_core.notation.musicxml import to_musicxml
+    from eimg_core.notation.sheet import engrave_svg
+
+    if not piece.notes:
+        raise InputError("The file has no notes, so there is nothing to write down; choose another one.")
+    score = engrave(piece)
+    xml = to_musicxml(score, title=title)
+    data = engrave_svg(xml, header=True).svg.encode() if kind == ".svg" else xml
+    return data, f"{len(score.bars)} bars, {score.key.name}"
 
 
 def _evaluate(args: argparse.Namespace) -> int:
     from eimg_core.checkpoints import ASSETS
-    from eimg_core.errors import CheckpointError
-    from eimg_core.metrics.quality import quality
-    from eimg_core.midi.notes import read_midi
+    from eimg_core.kit import Listener, midi_files, read_labels, summarise
     from eimg_core.va.evaluator import Evaluator
 
     try:
         evaluator = Evaluator.load(ASSETS)
     except CheckpointError:
         evaluator = None
-    problems = 0
-    for path in args.files:
-        try:
-            piece = read_midi(path)
-        except EimgError as error:
-            _fail(str(error))
-            problems += 1
-            continue
-        measured = quality(piece)
-        heard = evaluator.judge(piece) if evaluator and piece.notes else None
-        values = {name: getattr(measured, name) for name in ("polyphony_rate", "pitch_entropy", "groove_consistency")}
-        record = {
-            "file": path.name,
-            "notes": len(piece.notes),
-            "valence": heard and round(heard.valence, 4),
-            "arousal": heard and round(heard.arousal, 4),
-            **{name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()},
-        }
-        print(json.dumps(record), flush=True)
-    return 2 if problems else 0
+    files = midi_files(args.files)
+    labels = read_labels(args.labels) if args.labels else {}
+    reader = Listener(None, args.seconds)
+    known = {path.name: reader.read(path) for path in midi_files([args.trained_on])} if args.trained_on else None
+    real = {path.name: reader.read(path, straighten=True) for path in midi_files([args.real])} if args.real else None
+    listener = Listener(evaluator, args.seconds, known)
+    heard = []
+    for path in files:
+        one = listener.hear(path, labels.get(path.name))
+        heard.append(one)
+        if one.fault:
+            _fail(one.fault)
+        else:
+            print(json.dumps(one.item), flush=True)
+    if unknown := set(labels) - {path.name for path in files}:
+        _fail(f"{len(unknown)} of the {len(labels)} labels name no file, for example {min(unknown)}.")
+    if labels or real or known or any(path.is_dir() for path in args.files):
+        print(json.dumps({"summary": summarise(heard, real)}), flush=True)
+    return 2 if unknown or any(one.fault for one in heard) else 0
+
+
+def _formats(text: str) -> list[str]:
+    """The kinds of a list with commas."""
+    kinds = list(dict.fromkeys(filter(None, (kind.strip().lower().lstrip(".") for kind in text.split(",")))))
+    if not kinds or set(kinds) - set(_FORMATS):
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(_FORMATS)}, found {text!r}")
+    return kinds
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -445,8 +501,19 @@ def _parser() -> argparse.ArgumentParser:
         default=USUAL_TAKES,
         help=f"compose so many and keep the one heard nearest to the target (default {USUAL_TAKES})",
     )
+    made.add_argument("--keep", type=int, metavar="N", help="keep the N-th take instead of the guide's choice")
+    made.add_argument("--tempo", type=float, default=1.0, help="times the composer's own tempo, 0.7 to 1.4")
+    made.add_argument(
+        "--density", type=float, default=0.0, help="-1 fewer, 1 more notes a second than the composer would write"
+    )
     made.add_argument("--as-written", action="store_true", help="without a pianist's dynamics, timing and pedal")
     made.add_argument("--out", type=Path, default=Path("outputs"))
+    made.add_argument(
+        "--format",
+        type=_formats,
+        metavar="KINDS",
+        help=f"which files, with commas between: {', '.join(_FORMATS)} (default mid,wav,png,json)",
+    )
     made.add_argument("--valence", type=float, help="1 unpleasant - 9 pleasant")
     made.add_argument("--arousal", type=float, help="1 calm - 9 excited")
     made.add_argument("--no-audio", action="store_true", help="leave out the WAV")
@@ -491,13 +558,19 @@ def _parser() -> argparse.ArgumentParser:
     licences.add_argument("--markdown", action="store_true", help="as the table of docs/licences.md; otherwise JSON")
     licences.set_defaults(run=_licences)
 
-    play = commands.add_parser("render", help="play a MIDI file into a WAV file")
+    play = commands.add_parser("render", help="play a MIDI file into a WAV or MP3 file, or write its score")
     play.add_argument("file", type=Path)
     play.add_argument("--out", type=Path)
     play.set_defaults(run=_render)
 
     evaluate = commands.add_parser("evaluate-midi", help="metrics and heard emotion of MIDI files, as JSON lines")
-    evaluate.add_argument("files", nargs="+", type=Path)
+    evaluate.add_argument("files", nargs="+", type=Path, metavar="FILE.mid or DIR")
+    evaluate.add_argument(
+        "--labels", type=Path, metavar="FILE.csv", help="columns file, and valence with arousal or quadrant"
+    )
+    evaluate.add_argument("--real", type=Path, metavar="DIR", help="real music to compare distributions with")
+    evaluate.add_argument("--trained-on", type=Path, metavar="DIR", help="music to search for copied runs")
+    evaluate.add_argument("--seconds", type=float, help="only so much of each file counts (15 in our tables)")
     evaluate.set_defaults(run=_evaluate)
     return parser
 

@@ -66,7 +66,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Batch:
-    """What all pieces of a run have in common. ``options.seed`` and ``options.target`` are the jobs' own."""
+    """What all pieces of a run have in common. ``options.seed`` and ``options.target`` are the jobs' own.
+
+    ``audio``: whether the pieces are played; ``figure`` and ``formats`` as in ``Studio.save``.
+    """
 
     pairing: str
     options: ComposeOptions
@@ -74,6 +77,7 @@ class Batch:
     audio: bool = True
     figure: bool = True
     root: Path = ASSETS
+    formats: tuple[str, ...] | None = None
 
     @cached_property
     def settings(self) -> str:
@@ -81,7 +85,7 @@ class Batch:
         cards = sorted((self.root / "cross_modal").glob(f"{self.pairing.partition('@')[0]}@*/card.json"))
         weights = [hashlib.sha256(card.read_bytes()).hexdigest() for card in cards]
         shared = replace(self.options, seed=0, target=None)
-        told = repr((self.pairing, shared, self.audio, self.figure, weights))
+        told = repr((self.pairing, shared, self.audio, self.figure, self.formats, weights))
         return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
@@ -193,7 +197,7 @@ def _made(studio: Studio, job: Job, batch: Batch, row: Row, started: float) -> R
     composition = studio.compose(photo, batch.pairing, options)
     waveform = studio.render(composition.played) if batch.audio else None
     path = batch.out / job.stem
-    files = studio.save(composition, waveform, path.parent, path.name, photo, figure=batch.figure)
+    files = studio.save(composition, waveform, path.parent, path.name, photo, batch.figure, batch.formats)
     read, target, heard = composition.photo_va, composition.target_va, composition.piece_va
     return replace(
         row,

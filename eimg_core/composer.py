@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PIL.Image import Image
 
@@ -18,12 +18,15 @@ from eimg_core.midi.notes import Piece
 
 __all__ = [
     "COMPARED_DB",
+    "FASTEST",
     "LARGEST_SEED",
     "LONGEST_S",
     "MOST_TAKES",
     "ONCE_FOR_ALL",
     "SHORTEST_S",
+    "SLOWEST",
     "USUAL_TAKES",
+    "Candidate",
     "ComposeOptions",
     "Composer",
     "Composition",
@@ -35,6 +38,7 @@ COMPARED_DB = -20.0  # dBFS over the parts that sound: pieces that are compared 
 ONCE_FOR_ALL = ("load", "read_photo")  # stages whose cost falls on whichever pairing comes first
 LARGEST_SEED = 2**31 - 1
 USUAL_TAKES, MOST_TAKES = 4, 16
+SLOWEST, FASTEST = 0.7, 1.4  # factors of the composer's own tempo
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of the work that is done, 0 to 1."""
@@ -51,6 +55,10 @@ class ComposeOptions:
         takes: so many are composed, and the one that the guide hears nearest to the target is kept. 1 leaves the guide
             out, as every plain row of a table does.
         expressive: played by a pianist (``eimg_core.performance``) rather than as written.
+        tempo: factor of the tempo that the composer would take, 0.7 to 1.4.
+        density: -1 for half as many notes a second as the composer would write, 1 for twice as many; 0 leaves it to
+            the composer.
+        keep: which of the takes is kept, counted from 0; ``None`` leaves it to the guide.
     Raises:
         InputError: a value is out of range.
     """
@@ -60,6 +68,9 @@ class ComposeOptions:
     target: VA | None = None
     takes: int = 1
     expressive: bool = True
+    tempo: float = 1.0
+    density: float = 0.0
+    keep: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
@@ -68,10 +79,31 @@ class ComposeOptions:
             raise InputError(f"The length must be {SHORTEST_S:g} to {LONGEST_S:g} seconds, not {self.seconds:g}.")
         if not 1 <= self.takes <= MOST_TAKES:
             raise InputError(f"The number of takes must be from 1 to {MOST_TAKES}, not {self.takes}.")
+        if not SLOWEST <= self.tempo <= FASTEST:
+            raise InputError(f"The tempo must be {SLOWEST:g} to {FASTEST:g} times the usual, not {self.tempo:g}.")
+        if not -1.0 <= self.density <= 1.0:
+            raise InputError(f"The density must be from -1 (sparser) to 1 (denser), not {self.density:g}.")
+        if self.keep is not None and not 0 <= self.keep < self.takes:
+            raise InputError(f"The take to keep must be from 0 to {self.takes - 1}, not {self.keep}.")
         if self.target is not None and self.target != self.target.clamped():
             raise InputError(
                 f"Valence and arousal must be from 1 to 9, not {self.target.valence:g} and {self.target.arousal:g}."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One of the takes that a piece was chosen from.
+
+    Args:
+        piece: the music as written.
+        heard: where the guide hears it; ``None`` for a piece without notes.
+        distance: of that point from the target.
+    """
+
+    piece: Piece
+    heard: VA | None
+    distance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +122,9 @@ class Composition:
         notes: remarks for the person who asked.
         variant: of the pairing's bridge, such as ``eimg2``; "" where there is none.
         performance: the piece as a pianist plays it; ``None`` where it is played as written.
+        candidates: all takes, in the order they were made; empty where the guide had nothing to weigh.
+        choice: which of them the guide prefers.
+        kept: which of them ``piece`` is.
     """
 
     piece: Piece
@@ -103,11 +138,32 @@ class Composition:
     notes: tuple[str, ...] = ()
     variant: str = ""
     performance: Piece | None = None
+    candidates: tuple[Candidate, ...] = ()
+    choice: int = 0
+    kept: int = 0
 
     @property
     def played(self) -> Piece:
         """What sounds, and what a MIDI file holds."""
         return self.performance or self.piece
+
+    def keeping(self, take: int) -> Composition:
+        """The same with another take; what was measured of the one before is left out.
+
+        Raises:
+            InputError: there is no such take.
+        """
+        if not 0 <= take < len(self.candidates):
+            raise InputError(f"There is no take {take + 1}; this piece has {len(self.candidates)} to choose from.")
+        return replace(
+            self,
+            piece=self.candidates[take].piece,
+            options=replace(self.options, keep=take),
+            kept=take,
+            piece_va=None,
+            metrics={},
+            performance=None,
+        )
 
 
 class Composer(ABC):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,6 +19,9 @@ from PIL.Image import Image
 from eimg_core.composer import Composition
 from eimg_core.emotion import HIGH, LOW, MIDDLE, REGIONS, VA, distance
 from eimg_core.midi.notes import Note, Piece
+from eimg_core.notation.following import follow
+from eimg_core.notation.hands import LEFT, RIGHT
+from eimg_core.notation.harmony import NO_CHORD
 
 __all__ = ["draw_piano_roll", "draw_plane", "save_comparison_figure", "save_figure"]
 
@@ -82,11 +85,28 @@ def _draw_wish(axes: Axes, photo: VA | None, targets: Sequence[VA]) -> None:
 
 
 def draw_piano_roll(axes: Axes, piece: Piece) -> None:
-    """Pitch over time; a louder note is darker, notes below middle C are blue and the others orange."""
-    _draw_notes(axes, [n for n in piece.notes if n.pitch < _MIDDLE_C], _LOW_HAND)
-    _draw_notes(axes, [n for n in piece.notes if n.pitch >= _MIDDLE_C], _HIGH_HAND)
+    """Pitch over time; a louder note is darker, the left hand is blue and the right one orange. Bars and chord names
+    stand above."""
+    followed = follow(piece, piece)
+    for hand, colour in ((LEFT, _LOW_HAND), (RIGHT, _HIGH_HAND)):
+        _draw_notes(axes, [n for n, h in zip(piece.notes, followed.hands, strict=True) if h == hand], colour)
     _draw_keyboard(axes, [piece])
+    for bar in followed.bars[1:-1]:
+        axes.axvline(bar, color=_LINE, lw=0.7, zorder=0)
+    _draw_chords(axes, followed.chords, piece.duration_s)
     axes.set_xlabel("seconds", color=_INK, fontsize=8)
+
+
+def _draw_chords(axes: Axes, chords: Sequence[tuple[float, float, str]], duration_s: float) -> None:
+    """Chord names above the roll, as far as they have room."""
+    free_from = 0.0
+    for start, _, name in chords:
+        if start >= free_from and name != NO_CHORD:
+            axes.annotate(
+                name, (start, 1), (0, 4), xycoords=("data", "axes fraction"), textcoords="offset points",
+                color=_INK, fontsize=8,
+            )  # fmt: skip
+            free_from = start + (0.012 * len(name) + 0.008) * max(duration_s, 1.0)
 
 
 def _draw_notes(axes: Axes, notes: Sequence[Note], colour: str, thickness: float = 3.2) -> None:
@@ -114,8 +134,13 @@ def _quiet(axes: Axes) -> None:
         spine.set_color(_LINE)
 
 
-def save_figure(composition: Composition, path: Path, photo: Image | None = None) -> None:
-    """One PNG with the photo, the emotion plane and the piano roll."""
+def save_figure(
+    composition: Composition,
+    file: Path | BinaryIO,
+    photo: Image | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """One PNG with the photo, the emotion plane and the piano roll, and ``facts`` in text chunks."""
     figure = Figure(figsize=(12, 3.9), dpi=120, facecolor="white", layout="constrained")
     widths = [1.15, 1.0, 2.1] if photo is not None else [1.0, 2.1]
     axes = figure.subplots(1, len(widths), width_ratios=widths)
@@ -129,7 +154,7 @@ def save_figure(composition: Composition, path: Path, photo: Image | None = None
         color=_INK,
         fontsize=10,
     )
-    figure.savefig(path, metadata={"Software": "EIMG Studio"})
+    figure.savefig(file, format="png", metadata={"Software": "EIMG Studio", **(facts or {})})
 
 
 # --- several pieces side by side --------------------------------------------------------------------------------------

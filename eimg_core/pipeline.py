@@ -20,7 +20,7 @@ from torch import Tensor
 
 from eimg_core.autoencoder import ComposingAutoencoder, ImageAutoencoder, MusicAutoencoder
 from eimg_core.checkpoints import ASSETS, load_model, read_card
-from eimg_core.composer import ComposeOptions, Composer, Composition, Progress
+from eimg_core.composer import Candidate, ComposeOptions, Composer, Composition, Progress
 from eimg_core.cross_modal import BRIDGES, Bridge
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
@@ -176,11 +176,23 @@ class Pipeline(Composer):
         """
         # PyTorch's CPU generator takes 32 bits of a seed and drops the others without a word.
         seed = options.seed if photo is None else zlib.crc32(photo.tobytes(), options.seed)
-        generator = torch.Generator().manual_seed(seed)
-        with torch.inference_mode():
-            v_y = self.cross_modal.vary(v_y.expand(options.takes, -1), generator)
+        many = v_y.expand(options.takes, -1)
+        music_ae = self.music_ae
+        if isinstance(music_ae, ComposingAutoencoder):
+            request = Request(options.seconds, self._wishes([target], options.takes), tempo_factor=options.tempo)
+
+            def compose(request: Request, generator: torch.Generator) -> list[Piece]:
+                return music_ae.compose(self.cross_modal.vary(many, generator), request, generator)
+
+            pieces = _as_dense(compose, request, options, seed)
+        else:
+            generator = torch.Generator().manual_seed(seed)
             wishes = [self.cross_modal.wish(target)] * options.takes
-            pieces = self.music_ae.generate(v_y, seconds=options.seconds, generator=generator, va=wishes)
+            seconds = options.seconds * options.tempo  # played that much faster, it takes the wished time
+            with torch.inference_mode():
+                varied = self.cross_modal.vary(many, generator)
+                pieces = music_ae.generate(varied, seconds=seconds, generator=generator, va=wishes)
+            pieces = [piece.faster(options.tempo) for piece in pieces]
         return self._weighed([ring_out(piece, options.seconds) for piece in pieces], target)
 
     def _weighed(self, pieces: Sequence[Piece], target: VA) -> list[Take]:
@@ -215,12 +227,22 @@ class Pipeline(Composer):
         v_y = self.to_music_latent(z)
         embedded = time.perf_counter()
         tell("composing", 0.3)
-        piece = self.generate(v_y, options, target, photo)
+        takes = self.takes(v_y, options, target, photo)
         tell("composing", 1.0)
+        if options.density and not isinstance(self.music_ae, ComposingAutoencoder):
+            notes.append(f"{self.music_ae.title} has no say in how dense its music is, so that wish was left out.")
         timings = {"embed": embedded - started, "generate": time.perf_counter() - embedded}
-        return Composition(
-            piece, self.key, options, photo_va, target, timings_s=timings, notes=tuple(notes), variant=self.variant
+        composition = Composition(
+            takes[0].piece,
+            self.key,
+            options,
+            photo_va,
+            target,
+            timings_s=timings,
+            notes=tuple(notes),
+            variant=self.variant,
         )
+        return _chosen(composition, takes)
 
     # --- beyond one piece for one photo --------------------------------------------------------------------------
 
@@ -239,11 +261,12 @@ class Pipeline(Composer):
             tempo_bpm=piece.tempo_bpm,
             bar=_bar(piece),
             tune=tune_of(piece),
+            tempo_factor=options.tempo,
         )
         return self._ask(composer, self._feature(piece), request, options, target)
 
     def extend(self, piece: Piece, target: VA, options: ComposeOptions) -> Composition:
-        """The piece, going on: its notes up to its last chord, then new ones until ``options.seconds``.
+        """The piece, going on: its notes up to its last chord, then new ones until ``options.seconds``, in its tempo.
 
         Raises:
             InputError: the music autoencoder cannot go on from an opening, or the piece has too few notes, or it
@@ -285,9 +308,10 @@ class Pipeline(Composer):
         for photo, _ in stops:
             seed = seed if photo is None else zlib.crc32(photo.tobytes(), seed)
         points = [va for _, va in stops]
-        request = Request(options.seconds, self._wishes(points, options.takes))
+        request = Request(options.seconds, self._wishes(points, options.takes), tempo_factor=options.tempo)
         middle = VA(*(sum(axis) / len(points) for axis in zip(*((p.valence, p.arousal) for p in points), strict=True)))
-        return self._ask(composer, path[None], request, replace(options, seed=seed & 0x7FFFFFFF), middle)
+        made = self._ask(composer, path[None], request, replace(options, seed=seed & 0x7FFFFFFF), middle)
+        return replace(made, options=options)  # the seed that was asked for makes the same story again
 
     @torch.inference_mode()
     def place_of(self, photo: Image | None, va: VA) -> Tensor:
@@ -304,12 +328,16 @@ class Pipeline(Composer):
     ) -> Composition:
         """Takes of a request for one v_y (1, D) or path (1, P, D), and the best of them."""
         started = time.perf_counter()
-        generator = torch.Generator().manual_seed(options.seed)
-        with torch.inference_mode():
-            pieces = composer.compose(v_y.expand(options.takes, *v_y.shape[1:]), request, generator)
-        piece = best_take(self._weighed(pieces, target)).piece
+        many = v_y.expand(options.takes, *v_y.shape[1:])
+        pieces = _as_dense(
+            lambda request, generator: composer.compose(many, request, generator), request, options, options.seed
+        )
+        takes = self._weighed(pieces, target)
         timings = {"generate": time.perf_counter() - started}
-        return Composition(piece, self.key, options, None, target, timings_s=timings, variant=self.variant)
+        composition = Composition(
+            takes[0].piece, self.key, options, None, target, timings_s=timings, variant=self.variant
+        )
+        return _chosen(composition, takes)
 
     @torch.inference_mode()
     def _feature(self, piece: Piece) -> Tensor:
@@ -331,6 +359,31 @@ class Pipeline(Composer):
     def _needs_notes(piece: Piece) -> None:
         if len({note.start_s for note in piece.notes}) < _LEAST_NOTES:
             raise InputError(f"The piece has fewer than {_LEAST_NOTES} notes one after another; give a longer one.")
+
+
+def _as_dense(
+    compose: Callable[[Request, torch.Generator], list[Piece]], request: Request, options: ComposeOptions, seed: int
+) -> list[Piece]:
+    """Pieces of a request; where a density is wished, they are composed twice: once to hear how dense the composer
+    makes each of them, and again, with the same chances, told how much denser it should be."""
+
+    def play(request: Request) -> list[Piece]:
+        with torch.inference_mode():
+            return compose(request, torch.Generator().manual_seed(seed))
+
+    pieces = play(request)
+    if not options.density:
+        return pieces
+    usual = torch.tensor([len(piece.notes) / piece.duration_s if piece.notes else 1.0 for piece in pieces])
+    return play(replace(request, log_density=usual.log() + options.density * math.log(2.0)))
+
+
+def _chosen(composition: Composition, takes: Sequence[Take]) -> Composition:
+    """The composition with the take that is kept: the best one, unless another is asked for."""
+    choice = takes.index(best_take(takes))
+    kept = choice if composition.options.keep is None else composition.options.keep
+    heard = tuple(Candidate(take.piece, take.heard, take.distance) for take in takes) if len(takes) > 1 else ()
+    return replace(composition, piece=takes[kept].piece, candidates=heard, choice=choice, kept=kept)
 
 
 def _bar(piece: Piece) -> int | None:

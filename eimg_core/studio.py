@@ -5,8 +5,6 @@ Everything is loaded when it is first needed and kept. Photos and pieces are val
 
 from __future__ import annotations
 
-import json
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,33 +14,40 @@ from typing import Any, TypeVar
 
 from PIL.Image import Image
 
-from eimg_core import __version__
+from eimg_core.autoencoder import ComposingAutoencoder
 from eimg_core.checkpoints import ASSETS, load_model, read_card
 from eimg_core.comparison import table_row, write_archive, write_table
 from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, InputError
-from eimg_core.figures import save_comparison_figure, save_figure
+from eimg_core.exports.formats import PHOTO, Work, write
+from eimg_core.exports.record import describe
+from eimg_core.exports.tags import photo_digest
+from eimg_core.figures import save_comparison_figure
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.metrics.quality import quality
-from eimg_core.midi.notes import Piece, write_midi
+from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.performance import perform
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.sound.render import Waveform, match_loudness, render
 from eimg_core.va.evaluator import Evaluator
+from eimg_core.va.explain import Explanation, explain
 from eimg_core.va.image_reader import ImageReader, ImageReading
 from eimg_core.whole import drafted
 
 __all__ = ["PairingInfo", "Studio", "describe"]
 
-JSON_FORMAT = 1
+_PHOTO_SIDE = 640  # px of the photo that is kept for pictures
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class PairingInfo:
-    """A shipped pairing, as menus show it; ``variants`` are those of its bridge, the one that ``key`` means first."""
+    """A shipped pairing, as menus show it; ``variants`` are those of its bridge, the one that ``key`` means first.
+
+    ``composes``: it can keep a tune, go on with a piece and follow a wished density.
+    """
 
     key: str
     title: str
@@ -50,6 +55,7 @@ class PairingInfo:
     megabytes: float
     default: bool
     variants: tuple[str, ...]
+    composes: bool = False
 
 
 class Studio:
@@ -85,7 +91,9 @@ class Studio:
             size = sum(file.stat().st_size for folder in folders for file in folder.glob("weights.safetensors"))
             title = f"{IMAGE_AUTOENCODERS[image_key].title} + {MUSIC_AUTOENCODERS[music_key].title}"
             preset = str(read_card(folders[0]).get("preset", ""))
-            info = PairingInfo(key, title, preset, round(size / 1e6, 1), key == DEFAULT_PAIRING, tuple(shipped))
+            composes = issubclass(MUSIC_AUTOENCODERS[music_key], ComposingAutoencoder)
+            megabytes = round(size / 1e6, 1)
+            info = PairingInfo(key, title, preset, megabytes, key == DEFAULT_PAIRING, tuple(shipped), composes)
             infos.append(info)
         return infos
 
@@ -127,6 +135,10 @@ class Studio:
         """The emotion of a photo, with one standard deviation on each axis."""
         return self._once("reader", lambda: ImageReader.load(self.root)).read(photo)
 
+    def explain_photo(self, photo: Image) -> Explanation:
+        """Which parts of a photo make it pleasant or exciting; see ``eimg_core.va.explain``."""
+        return explain(self._once("reader", lambda: ImageReader.load(self.root)), photo)
+
     def compose(
         self,
         photo: Image | None,
@@ -158,10 +170,30 @@ class Studio:
         """The piece, going on until ``options.seconds``; see ``Pipeline.extend``."""
         return self._finished(self.pipeline(pairing).extend(piece, target, options))
 
-    def journey(self, photos: Sequence[Image | VA], pairing: str, options: ComposeOptions) -> Composition:
-        """One piece that moves through photos, or points of the plane; see ``Pipeline.journey``."""
-        stops = [(None, p) if isinstance(p, VA) else (p, self.read_photo(p).va.clamped()) for p in photos]
-        return self._finished(self.pipeline(pairing).journey(stops, options))
+    def keep(self, composition: Composition, take: int) -> Composition:
+        """The composition with another of its takes, measured and performed."""
+        return self._finished(composition.keeping(take))
+
+    def journey(
+        self,
+        photos: Sequence[Image | VA],
+        pairing: str,
+        options: ComposeOptions,
+        progress: Progress | None = None,
+        points: Sequence[VA] | None = None,
+    ) -> Composition:
+        """One piece that moves through photos, or points of the plane; see ``Pipeline.journey``.
+
+        ``points`` are the emotions of the photos where they have been read before, one for each.
+        """
+        tell = progress or (lambda stage, share: None)
+        pipeline = self.pipeline(pairing)
+        if points is None:
+            tell("reading the photos", 0.05)
+            points = [p if isinstance(p, VA) else self.read_photo(p).va.clamped() for p in photos]
+        stops = [(None if isinstance(photo, VA) else photo, point) for photo, point in zip(photos, points, strict=True)]
+        tell("composing", 0.3)
+        return self._finished(pipeline.journey(stops, options))
 
     def listen(self, piece: Piece) -> VA:
         """Where the evaluator hears a piece.
@@ -213,37 +245,36 @@ class Studio:
         stem: str,
         photo: Image | None = None,
         figure: bool = True,
+        formats: Sequence[str] | None = None,
     ) -> dict[str, Path]:
-        """Write ``<stem>.mid``, ``.json`` and, where wanted, ``.wav`` and ``.png``; returns suffix → path.
+        """Write a piece to ``<stem>.mid``, ``.json`` and so on; returns suffix → path.
+
+        Args:
+            composition: the piece.
+            waveform: its sound; without one there is no ``.wav`` and no ``.mp3``.
+            folder: is made where it is missing.
+            stem: of the files.
+            photo: it was composed for.
+            figure: whether to draw the ``.png`` now. Otherwise a small copy of the photo is kept in the folder, and the
+                picture, like every other format, can be made later: ``eimg_core.exports.formats.export``.
+            formats: which files to write; ``None`` for MIDI, JSON, WAV and, with ``figure``, the picture.
+        Raises:
+            InputError: an unknown format.
+            RenderError: a format needs a package that is not installed.
 
         The files appear together and whole, the JSON last, even where the process is killed meanwhile.
         """
+        usual = ("mid", "wav", *(("png",) if figure else ()), "json")
+        wav = None if waveform is None else waveform.wav_bytes()
+        sound = None if waveform is None else {"engine": waveform.engine, "soundfont": waveform.soundfont}
+        work = Work(composition, photo_digest(photo), photo, wav, sound)
         with drafted(folder) as draft:
-            files = self._write(composition, waveform, draft, stem, photo, figure)
+            if formats is None and photo is not None and not figure:
+                small = photo.convert("RGB")
+                small.thumbnail((_PHOTO_SIDE, _PHOTO_SIDE))
+                small.save(draft / PHOTO, quality=90)
+            files = write(work, draft, stem, usual if formats is None else formats)
         return {suffix: folder / path.name for suffix, path in files.items()}
-
-    def _write(
-        self,
-        composition: Composition,
-        waveform: Waveform | None,
-        folder: Path,
-        stem: str,
-        photo: Image | None,
-        figure: bool,
-    ) -> dict[str, Path]:
-        files = {"mid": folder / f"{stem}.mid", "json": folder / f"{stem}.json"}
-        write_midi(composition.played, files["mid"], title=f"{composition.pairing} seed {composition.options.seed}")
-        if waveform is not None:
-            files["wav"] = folder / f"{stem}.wav"
-            files["wav"].write_bytes(waveform.wav_bytes())
-        if figure:
-            files["png"] = folder / f"{stem}.png"
-            save_figure(composition, files["png"], photo)
-        record = describe(composition, {suffix: path.name for suffix, path in files.items()})
-        if waveform is not None:
-            record["sound"] = {"engine": waveform.engine, "soundfont": waveform.soundfont}
-        files["json"].write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        return files
 
     def save_comparison(
         self,
@@ -283,31 +314,3 @@ class Studio:
         pieces = [path for _, files in entries for path in files.values()]
         write_archive([*pieces, *(path for suffix, path in paths.items() if suffix != "zip")], paths["zip"])
         return paths
-
-
-def _point(va: VA | None) -> dict[str, float] | None:
-    return None if va is None else {"valence": round(va.valence, 4), "arousal": round(va.arousal, 4)}
-
-
-def describe(composition: Composition, files: dict[str, str]) -> dict[str, Any]:
-    """A composition as plain values for JSON. A metric that is not defined is ``null``."""
-    return {
-        "format": JSON_FORMAT,
-        "version": __version__,
-        "pairing": composition.pairing,
-        "variant": composition.variant,
-        "seed": composition.options.seed,
-        "seconds": composition.options.seconds,
-        "takes": composition.options.takes,
-        "expressive": composition.performance is not None,
-        "seconds_made": round(composition.piece.duration_s, 3),
-        "note_count": len(composition.piece.notes),
-        "tempo_bpm": round(composition.piece.tempo_bpm, 2),
-        "photo": _point(composition.photo_va),
-        "target": _point(composition.target_va),
-        "piece": _point(composition.piece_va),
-        "metrics": {name: round(v, 6) if math.isfinite(v) else None for name, v in composition.metrics.items()},
-        "timings_s": {name: round(value, 4) for name, value in composition.timings_s.items()},
-        "notes": list(composition.notes),
-        "files": files,
-    }

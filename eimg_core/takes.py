@@ -13,12 +13,13 @@ from itertools import pairwise
 import numpy as np
 
 from eimg_core.emotion import VA, distance
-from eimg_core.midi.attributes import key_correlations
+from eimg_core.midi.attributes import key_correlations, key_of
 from eimg_core.midi.notes import Note, Piece
 
 __all__ = ["CHECKS", "Take", "best_take", "strain", "weigh"]
 
 _TOGETHER_S = 0.03
+_SCALES = (frozenset((0, 2, 4, 5, 7, 9, 11)), frozenset((0, 2, 3, 5, 7, 8, 10, 11)))  # major, minor
 _STRAIN_WEIGHT = 1.0  # one full fault counts as much as one point of distance in the plane
 
 
@@ -116,6 +117,19 @@ def wandering(piece: Piece) -> float:
     return float(np.mean([abs(b.pitch - a.pitch) for a, b in pairwise(tops)])) if len(tops) > 1 else 0.0
 
 
+def crowding(piece: Piece) -> float:
+    """Notes per second."""
+    return len(piece.notes) / max(piece.duration_s, 1.0)
+
+
+def straying(piece: Piece) -> float:
+    """Share of the sounding time of all notes outside the scale of the key: major, or natural and harmonic minor."""
+    key = key_of(piece)
+    scale = _SCALES[key // 12]
+    away = sum(note.duration_s for note in piece.notes if (note.pitch - key) % 12 not in scale)
+    return away / sum(note.duration_s for note in piece.notes)
+
+
 CHECKS = {
     # name: measure, the value that 95 of 100 training clips keep to, and the one that 199 of 200 do
     "longest_wait": (longest_wait, 2.5, 4.4),
@@ -123,4 +137,6 @@ CHECKS = {
     "key_clarity": (key_clarity, 0.63, 0.47),
     "clash": (clash, 0.02, 0.08),
     "wandering": (wandering, 17.5, 25.0),
+    "crowding": (crowding, 15.7, 21.7),
+    "straying": (straying, 0.23, 0.36),
 }

@@ -6,21 +6,22 @@ It reads a photo by its colours (bright is pleasant, colourful is exciting), so 
 from __future__ import annotations
 
 import io
-import json
 import threading
 import wave
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from eimg_core.composer import ComposeOptions, Composition, Progress
-from eimg_core.emotion import VA
+from eimg_core.composer import Candidate, ComposeOptions, Composition, Progress
+from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
-from eimg_core.midi.notes import Note, Pedal, Piece, write_midi
+from eimg_core.exports.formats import Work, write
+from eimg_core.exports.tags import photo_digest
+from eimg_core.midi.notes import Note, Pedal, Piece
 
 RATE_HZ = 22_050
 
@@ -30,6 +31,8 @@ class FakePairing:
     key: str
     title: str
     default: bool = False
+    variants: tuple[str, ...] = ("eimg2",)
+    composes: bool = True
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,15 @@ class FakeReading:
     va: VA
     sd_valence: float = 1.0
     sd_arousal: float = 0.8
+
+
+@dataclass(frozen=True)
+class FakeExplanation:
+    """Bright parts are pleasant, colourful ones exciting."""
+
+    valence: tuple[tuple[float, ...], ...]
+    arousal: tuple[tuple[float, ...], ...]
+    words: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -59,11 +71,13 @@ class FakeWaveform:
 PAIRINGS = (
     FakePairing("vqvae+fnt", "VQ-VAE + FNT", default=True),
     FakePairing("alae+fnt", "ALAE + FNT"),
-    FakePairing("alae+lsr", "ALAE + LSR"),
+    FakePairing("alae+lsr", "ALAE + LSR", composes=False),
     FakePairing("beta_vae+fnt", "β-VAE + FNT"),
     FakePairing("beta_vae+lsr", "β-VAE + LSR"),
-    FakePairing("vqvae+lsr", "VQ-VAE + LSR"),
+    FakePairing("vqvae+lsr", "VQ-VAE + LSR", variants=("eimg2", "paper")),
+    FakePairing("effnet+tvae", "EffNet + TVAE"),
 )
+METRICS = {"polyphony_rate": 0.53, "pitch_entropy": 3.61, "groove_consistency": 0.98}
 MISSES = {  # how far each one lands from its target; two land in nearly the same place
     "vqvae+fnt": (0.6, 0.3),
     "alae+fnt": (-1.1, 0.8),
@@ -71,6 +85,7 @@ MISSES = {  # how far each one lands from its target; two land in nearly the sam
     "beta_vae+fnt": (0.4, -1.6),
     "beta_vae+lsr": (1.9, 1.2),
     "vqvae+lsr": (-2.2, -0.7),
+    "effnet+tvae": (0.2, 0.2),
 }
 
 
@@ -83,6 +98,10 @@ class FakeStudio:
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
     asked: list[ComposeOptions] = field(default_factory=list)
     levels: list[float | None] = field(default_factory=list)
+    before_explaining: Callable[[], None] | None = None
+    kept: list[int] = field(default_factory=list)
+    retold: list[tuple[Piece, VA]] = field(default_factory=list)
+    extended: list[tuple[Piece, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def pairings(self) -> list[FakePairing]:
@@ -116,19 +135,85 @@ class FakeStudio:
             self.before_composing()
         if pairing in self.before:
             self.before[pairing]()
-        piece = sketch(target, options.seed + list(MISSES).index(pairing), options.seconds)
         tell("composing", 1.0)
-        return Composition(
-            piece,
-            pairing,
-            options,
-            photo_va,
-            target,
-            VA(target.valence + MISSES[pairing][0], target.arousal + MISSES[pairing][1]).clamped(),
-            {"polyphony_rate": 0.53, "pitch_entropy": 3.61, "groove_consistency": 0.98},
-            {"compose": 0.01},
-            (),
+        notes = ("ALAE + LSR cannot follow a density.",) if options.density and pairing == "alae+lsr" else ()
+        return self._heard(Composition(Piece(()), pairing, options, photo_va, target, notes=notes), options.seed)
+
+    def _heard(self, composition: Composition, seed: int) -> Composition:
+        """With its takes, the guide's choice among them, and where it is heard."""
+        options, target, pairing = composition.options, composition.target_va, composition.pairing
+        seconds, takes, miss = options.seconds, [], MISSES[pairing.partition("@")[0]]
+        for number in range(options.takes if options.takes > 1 else 0):
+            piece = sketch(target, 1000 * number + seed + _voice(pairing), seconds, options.tempo)
+            heard = VA(target.valence + 0.7 - 0.4 * number, target.arousal - 0.9 + 0.5 * number).clamped()
+            takes.append(Candidate(piece, heard, distance(heard, target)))
+        choice = min(range(len(takes)), key=lambda n: takes[n].distance, default=0)
+        kept = choice if options.keep is None else options.keep
+        alone = sketch(target, seed + _voice(pairing), seconds, options.tempo)
+        return replace(
+            composition,
+            piece=takes[kept].piece if takes else alone,
+            piece_va=VA(target.valence + miss[0], target.arousal + miss[1]).clamped(),
+            metrics=dict(METRICS),
+            timings_s={"compose": 0.01},
+            candidates=tuple(takes),
+            choice=choice,
+            kept=kept,
+            variant=pairing.partition("@")[2] or "eimg2",
         )
+
+    def explain_photo(self, photo: Image.Image) -> FakeExplanation:
+        if self.before_explaining:
+            self.before_explaining()
+        colours = np.asarray(photo.resize((6, 6)), dtype=np.float64) / 255.0
+        bright, vivid = colours.mean(axis=-1), colours.max(axis=-1) - colours.min(axis=-1)
+        maps = [((one - one.mean()) / 2).round(3).tolist() for one in (bright, vivid)]
+        words = {
+            "valence": "The bright area at the top makes it more pleasant.",
+            "arousal": "The blue makes it calmer.",
+        }
+        return FakeExplanation(maps[0], maps[1], words)
+
+    def keep(self, composition: Composition, take: int) -> Composition:
+        self.kept.append(take)
+        return self._heard(composition.keeping(take), composition.options.seed)
+
+    def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
+        self.retold.append((piece, target))
+        return self._heard(Composition(piece, pairing, options, None, target), options.seed + len(piece.notes))
+
+    def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
+        self.extended.append((piece, options.seconds))
+        return self._heard(Composition(piece, pairing, options, None, target), options.seed + len(piece.notes))
+
+    def journey(
+        self,
+        photos: Sequence[Image.Image],
+        pairing: str,
+        options: ComposeOptions,
+        progress: Progress | None = None,
+        points: Sequence[VA] | None = None,
+    ) -> Composition:
+        tell = progress or (lambda stage, done: None)
+        self.asked.append(options)
+        if not 2 <= len(photos) <= 8:
+            raise InputError(f"A story needs 2 to 8 photos, not {len(photos)}.")
+        points = points or [self.read_photo(photo).va for photo in photos]
+        tell("composing", 0.4)
+        if self.before_composing:
+            self.before_composing()
+        middle = VA(*(sum(axis) / len(points) for axis in zip(*((p.valence, p.arousal) for p in points), strict=True)))
+        part_s, notes = options.seconds / len(points), []
+        for n, point in enumerate(points):
+            part = sketch(point, options.seed + n, part_s)
+            notes += [replace(x, start_s=x.start_s + n * part_s, end_s=x.end_s + n * part_s) for x in part.notes]
+        piece = Piece(tuple(notes))
+        return Composition(piece, pairing, options, None, middle, middle, dict(METRICS), {"compose": 0.01}, ())
+
+    def listen(self, piece: Piece) -> VA:
+        if not piece.notes:
+            raise InputError("The piece has no notes.")
+        return VA(1 + 8 * float(np.mean([note.pitch for note in piece.notes])) / 127, 5.0)
 
     def render(self, piece: Piece, level_db: float | None = None) -> FakeWaveform:
         self.levels.append(level_db)
@@ -149,15 +234,10 @@ class FakeStudio:
         photo: Image.Image | None = None,
         figure: bool = True,
     ) -> dict[str, Path]:
-        files = {kind: folder / f"{stem}.{kind}" for kind in ("mid", "wav", "json", "png")}
-        write_midi(composition.piece, files["mid"], title=stem)
-        files["json"].write_text(json.dumps({"seed": composition.options.seed, "pairing": composition.pairing}))
-        Image.new("RGB", (64, 32), "white").save(files["png"])
-        if waveform is None:
-            del files["wav"]
-        else:
-            files["wav"].write_bytes(waveform.wav_bytes())
-        return files
+        sound = None if waveform is None else {"engine": waveform.engine, "soundfont": waveform.soundfont}
+        wav = None if waveform is None else waveform.wav_bytes()
+        work = Work(composition, photo_digest(photo), photo, wav, sound)
+        return write(work, folder, stem, ("mid", "wav", *(("png",) if figure else ()), "json"))
 
     def save_comparison(
         self,
@@ -175,10 +255,16 @@ class FakeStudio:
         return paths
 
 
-def sketch(target: VA, seed: int, seconds: float) -> Piece:
+def _voice(pairing: str) -> int:
+    """What sets the pieces of one composer, and of one variant, apart from another's."""
+    key, _, variant = pairing.partition("@")
+    return list(MISSES).index(key) + len(variant)
+
+
+def sketch(target: VA, seed: int, seconds: float, faster: float = 1.0) -> Piece:
     """Broken chords and a melody: major where valence is high, fast and loud where arousal is high."""
     rng = np.random.default_rng(seed)
-    tempo = 60 + 10 * target.arousal
+    tempo = (60 + 10 * target.arousal) * faster
     beat = 60 / tempo
     chords = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14)) if target.valence >= 5 else ((0, 3, 7), (8, 12, 15))
     loud = int(38 + 8 * target.arousal)

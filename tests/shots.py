@@ -1,7 +1,8 @@
 """Pictures of the page for people to look at: ``python -m tests.shots --out DIR``.
 
 Desktop (1280 px), wide (1720 px), tablet (820 px) and phone (390 px), light and dark; the empty page, a photo read,
-work in progress, a piece that plays, errors, and a comparison from its start to its end. ``--readme`` instead makes
+work in progress, a piece that plays, errors, a comparison from its start to its end, a story, a listening test, and the
+results. ``--readme`` instead makes
 the README's pictures, with the trained studio.
 """
 
@@ -126,6 +127,33 @@ def shoot_comparison(page: Any, studio: FakeStudio, photo: Path, stem: str) -> N
     shoot("8-compared")
 
 
+def shoot_others(page: Any, photo: Path, stem: str) -> None:
+    """A story that plays, a trial of the listening test, and the results."""
+
+    def shoot(state: str) -> None:
+        page.wait_for_timeout(700)
+        page.screenshot(path=f"{stem}-{state}.png", full_page=True)
+
+    page.get_by_role("tab", name="Story").click()
+    page.click(".story-examples")
+    page.wait_for_function("document.querySelectorAll('.story-list li:not(.coming)').length === 4")
+    page.click("#story-start")
+    page.wait_for_selector("#story-piece .player[data-state=done]")
+    page.click("#story-piece .deck-play")
+    page.wait_for_function("document.querySelector('#story-piece audio').currentTime > 9")
+    shoot("9-story")
+    page.get_by_role("tab", name="Create").click()
+    give_photo(page, photo)
+    page.get_by_role("tab", name="Listen").click()
+    page.click("#listen-start")
+    page.click(".listening-go")
+    page.wait_for_selector(".listening[data-state=trial]")
+    shoot("10-listen")
+    page.get_by_role("tab", name="Results").click()
+    page.wait_for_selector(".results section")
+    shoot("11-results")
+
+
 def shoot_errors(page: Any, folder: Path, stem: str) -> None:
     """Compose with nothing to compose for, and a letter instead of a photo."""
     page.click("#compose")
@@ -202,6 +230,7 @@ def main() -> None:
                 for shoot in (
                     lambda page, stem=stem: shoot_journey(page, studio, photo, stem),
                     lambda page, stem=stem: shoot_comparison(page, studio, photo, stem),
+                    lambda page, stem=stem: shoot_others(page, photo, stem),
                     lambda page, stem=stem: shoot_errors(page, Path(name), stem),
                 ):
                     page = open_page(browser, url, size, theme, scale=1.5)

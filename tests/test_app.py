@@ -334,7 +334,7 @@ def test_the_named_endpoints_read_and_compose(url: str, studio: FakeStudio, beac
     studio.before_composing = None
     client = client_library.Client(url, verbose=False, download_files=False)
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/read_photo", "/compose", "/compare"}
+    assert set(named) == {"/read_photo", "/explain_photo", "/compose", "/retell", "/extend", "/compare"}
 
     reading = client.predict(photo=client_library.handle_file(str(beach)), api_name="/read_photo")
     assert 1 <= reading["photo"]["valence"] <= 9
@@ -342,7 +342,8 @@ def test_the_named_endpoints_read_and_compose(url: str, studio: FakeStudio, beac
     piece = client.predict(photo=None, **wanted, api_name="/compose")
     again = client.predict(photo=None, **wanted, api_name="/compose")
     assert piece["notes"] == again["notes"]
-    assert set(piece["files"]) == {"mid", "wav", "json", "png"}
+    assert set(piece["files"]) == {"mid", "wav", "json"}
+    assert set(piece["exports"]) == {"mp3", "musicxml", "svg", "png", "zip"}
     assert studio.asked[-1] == ComposeOptions(5, 9.0, VA(7.5, 6.0), USUAL_TAKES)
     with pytest.raises(Exception, match="from 1 to 9"):
         client.predict(photo=None, **{**wanted, "emotion": {"target": {"valence": "high"}}}, api_name="/compose")

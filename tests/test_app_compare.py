@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import math
+import re
 import threading
 import zipfile
 from pathlib import Path
@@ -13,7 +16,10 @@ import pytest
 from eimg_core.composer import COMPARED_DB, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
+from eimg_core.records import PAPER_TABLE_V, RECORDS
+from eimg_core.ui.choice import candidates, chosen, usual_choice
 from eimg_core.ui.lineup import compose_all, line_up, pack
+from eimg_core.ui.scorecard import control_rows, published
 from tests.fake_studio import PAIRINGS, FakeStudio, scene
 from tests.shots import give_photo, open_comparison
 from tests.visits import CONTRAST, Visit
@@ -21,6 +27,7 @@ from tests.visits import CONTRAST, Visit
 browser_test = pytest.mark.browser
 
 WHERE = ComposeOptions(seed=3, seconds=8.0, target=VA(7.0, 6.0))
+SIX = [each for each in candidates(PAIRINGS) if each.key in PAPER_TABLE_V]
 STATES = "[...document.querySelectorAll('.entry')].map((card) => card.dataset.state)"
 SOUNDING = "[...document.querySelectorAll('audio')].filter((audio) => !audio.paused).length"
 
@@ -37,12 +44,12 @@ def test_nobody_to_compare_and_nothing_to_compose_for_are_told(tmp_path: Path) -
     with pytest.raises(InputError, match="at least one composer"):
         line_up(studio, None, WHERE, [], tmp_path)
     with pytest.raises(InputError, match="Add a photo"):
-        line_up(studio, None, ComposeOptions(), studio.pairings(), tmp_path)
+        line_up(studio, None, ComposeOptions(), SIX, tmp_path)
 
 
 def test_every_composer_gets_the_same_and_one_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     studio = FakeStudio(before={"alae+lsr": fail})
-    steps = list(compose_all(studio, line_up(studio, None, WHERE, studio.pairings(), tmp_path)))
+    steps = list(compose_all(studio, line_up(studio, None, WHERE, SIX, tmp_path)))
     last = [entry.card for entry in steps[-1].entries]
     assert [card["state"] for card in last] == ["done", "done", "failed", "done", "done", "done"]
     assert last[2]["message"] == "This composer knows no photo without colours."
@@ -58,12 +65,59 @@ def test_pieces_stay_when_their_files_cannot_be_packed(tmp_path: Path) -> None:
             raise OSError("/srv/secret: no space left on device")
 
     studio = Full()
-    *_, lineup = compose_all(studio, line_up(studio, None, WHERE, studio.pairings()[:2], tmp_path))
+    *_, lineup = compose_all(studio, line_up(studio, None, WHERE, SIX[:2], tmp_path))
     packed = pack(studio, lineup)
     assert packed.state == "done"
     assert packed.fault is not None
     assert "secret" not in packed.fault
     assert [entry.card["state"] for entry in packed.entries] == ["done", "done"]
+
+
+def test_a_variant_is_named_only_where_it_is_not_the_usual_one() -> None:
+    assert [each.key for each in SIX] == usual_choice(PAIRINGS) == [info.key for info in PAIRINGS[:6]]
+    found = chosen(PAIRINGS, ["vqvae+lsr@paper", "effnet+tvae", "effnet+tvae@eimg2", "vqvae+lsr@eimg2"])
+    assert [each.key for each in found] == ["vqvae+lsr", "vqvae+lsr@paper", "effnet+tvae"], "each once, as in the menu"
+    assert [each.title for each in found][:2] == ["VQ-VAE + LSR (eimg2)", "VQ-VAE + LSR (paper)"]
+    with pytest.raises(InputError, match=r"no composer 'effnet\+tvae@paper'; choose from: vqvae\+fnt, "):
+        chosen(PAIRINGS, ["effnet+tvae@paper"])
+
+
+def test_the_controls_of_a_score_card_are_what_the_records_say() -> None:
+    rows = {row["name"]: row for row in control_rows(VA(7.0, 6.0))}
+    record = json.loads((RECORDS / "pairings-test-mean_point-seed0.json").read_text(encoding="utf-8"))
+    point = record["point"]
+    assert rows["constant"]["matching"] == pytest.approx(
+        math.hypot(7 - point["valence"], 6 - point["arousal"]), abs=0.01
+    )
+    assert rows["constant"]["published"]["mean"] == pytest.approx(record["summary"]["emotion_matching"], abs=1e-3)
+    assert (
+        rows["oracle"]["published"]["mean"]
+        < rows["constant"]["published"]["mean"]
+        < rows["random"]["published"]["mean"]
+    )
+    assert [row["matching"] for name, row in rows.items() if name != "constant"] == [None] * 3
+    assert control_rows(None)[0]["matching"] is None
+
+
+def test_a_score_card_without_records_has_no_controls(tmp_path: Path) -> None:
+    assert control_rows(VA(7.0, 6.0), tmp_path) == []
+    assert published("vqvae+fnt@eimg2", tmp_path) is None
+
+
+def test_sixteen_marks_differ_and_their_numbers_can_be_read() -> None:
+    def light(colour: str) -> float:
+        parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    sheet = (Path(__file__).parents[1] / "assets/style/colours.css").read_text(encoding="utf-8")
+    for theme in sheet.split(".dark"):
+        marks = re.findall(r"--mark-\d+: (#\w{6})", theme)
+        number = light(re.findall(r"--on-mark: (#\w{6})", theme)[0])
+        assert len(set(marks)) == 16
+        for mark in marks:
+            darker, lighter = sorted((number, light(mark)))
+            assert (lighter + 0.05) / (darker + 0.05) >= 4.5, mark
 
 
 # ---- the page ----------------------------------------------------------------------------------------------------
@@ -105,7 +159,7 @@ def test_cards_fill_one_by_one_in_their_places_and_everything_can_be_kept(
     page.wait_for_selector("#compare-start:enabled")
     assert page.inner_text(".comparison-facts").startswith("Beach day.jpg · seed 7 · 15 s each")
 
-    assert [page.inner_text(f".entry:nth-child({n}) h4") for n in range(1, 7)] == [info.title for info in PAIRINGS]
+    assert [page.inner_text(f".entry:nth-child({n}) h4") for n in range(1, 7)] == [each.title for each in SIX]
     card = page.inner_text(".entry:nth-child(4)")
     assert "1.6 from the target" in card
     assert "3.61" in card
@@ -114,14 +168,14 @@ def test_cards_fill_one_by_one_in_their_places_and_everything_can_be_kept(
     page.hover(".entry:nth-child(4) h4")
     assert page.text_content(".mark-entry.lit text") == page.inner_text(".comparison-rows .lit .entry-number") == "4"
     page.hover(".mark-entry:has-text('6') .badge")
-    assert page.inner_text(".entry.lit h4") == "VQ-VAE + LSR"
+    assert page.inner_text(".entry.lit h4") == "VQ-VAE + LSR (eimg2)"
 
     with page.expect_download() as waiting_for:
         page.click(".comparison-files a:has-text('ZIP')")
     assert waiting_for.value.suggested_filename == "beach-day-calm-comparison-seed7.zip"
     names = zipfile.ZipFile(io.BytesIO(Path(waiting_for.value.path()).read_bytes())).namelist()
-    for info in PAIRINGS:
-        key = info.key.replace("_", "-")
+    for each in SIX:
+        key = each.key.replace("_", "-")
         assert {f"beach-day-calm-{key}-seed7.{kind}" for kind in ("mid", "wav", "json", "png")} < set(names)
     assert len(names) == 6 * 4 + 2
 
@@ -178,6 +232,54 @@ def test_one_piece_sounds_at_a_time_and_keys_change_between_them_at_the_same_pla
 
 
 @browser_test
+def test_any_pairing_and_variant_can_be_chosen_by_keyboard_and_the_score_card_sets_them_beside_the_controls(
+    visit: Visit, studio: FakeStudio, beach: Path
+) -> None:
+    page = visit.page
+    give_photo(page, beach)
+    open_comparison(page)
+    assert page.inner_text(".choice-count") == "6 of 8"
+    page.click("#pairings [data-pick=none]")
+    for name in ("VQ-VAE + LSR, paper", "EffNet + TVAE, eimg2", "ALAE + FNT, eimg2"):
+        page.get_by_role("checkbox", name=name).focus()
+        page.keyboard.press("Space")
+    assert page.inner_text(".choice-count") == "3 of 8"
+    asked = len(studio.asked)
+    page.click("#compare-start")
+    page.wait_for_function(f"{STATES}.join() === 'done,done,done'")
+    assert len(studio.asked) == asked + 3
+    assert page.inner_text(".entry:nth-child(2) h4") == "VQ-VAE + LSR (paper)"
+
+    cells = "[...document.querySelectorAll('.score-made tr')].map((row) => [...row.children].map((e) => e.textContent))"
+    made = page.evaluate(cells)
+    assert [row[0][1:] for row in made] == ["ALAE + FNT", "VQ-VAE + LSR (paper)", "EffNet + TVAE"]
+    assert made[1][1:6] == ["2.31", f"{published('vqvae+lsr@paper')['mean']:.2f} ± "
+                            f"{published('vqvae+lsr@paper')['sd']:.2f}", "0.53", "3.61", "0.980"]  # fmt: skip
+    assert page.inner_text(".score .best th").endswith("EffNet + TVAE"), "the nearest to the photo stands out"
+    controls = page.evaluate(cells.replace("score-made", "score-controls"))
+    assert [row[0] for row in controls] == ["constant", "random", "oracle", "real clips"]
+    assert float(controls[0][1]) > 0
+    assert [row[1] for row in controls[1:]] == ["–"] * 3, "chance and labels have no number for one photo"
+    assert "Random plays any real clip" in page.inner_text(".score-words")
+
+
+@browser_test
+def test_an_address_opens_its_page_and_turning_a_page_changes_the_address(visit: Visit) -> None:
+    page = visit.page
+    page.goto("about:blank")
+    page.goto(f"{visit.url}#compare")
+    page.wait_for_selector("#compare-start")
+    assert page.locator("#compose").is_hidden()
+    page.get_by_role("tab", name="Story").click()
+    page.wait_for_selector(".story")
+    assert page.evaluate("location.hash") == "#story"
+    assert page.locator("#desk").is_hidden()
+    page.evaluate("location.hash = '#create'")
+    page.wait_for_selector("#compose")
+    assert page.locator("#comparison").is_hidden()
+
+
+@browser_test
 def test_without_photo_and_point_or_composer_the_reason_is_told(visit: Visit) -> None:
     page = visit.page
     open_comparison(page)
@@ -185,8 +287,7 @@ def test_without_photo_and_point_or_composer_the_reason_is_told(visit: Visit) ->
     page.wait_for_selector(".comparison[data-state=failed]")
     assert "Add a photo" in page.inner_text(".comparison-facts")
     page.click("#plane .plane-map", position={"x": 200, "y": 120})
-    for info in PAIRINGS:
-        page.click(f"#pairings label:has-text('{info.title}')")
+    page.click("#pairings [data-pick=none]")
     page.click("#compare-start:enabled")
     page.wait_for_function("document.querySelector('.comparison-facts').textContent.includes('at least one composer')")
 
@@ -225,3 +326,7 @@ def test_the_named_endpoint_compares(url: str, studio: FakeStudio, folder: Path)
     assert set(last["files"]) == {"zip", "csv", "png"}
     assert last["target"] == last["photo"]
     assert studio.asked[-1] == ComposeOptions(seed=5, seconds=8.0)
+    assert last["cards"][0]["matching"] == last["cards"][0]["distance"]
+    assert last["controls"][0]["name"] == "constant"
+    with pytest.raises(Exception, match="There is no composer 'nobody'"):
+        client.predict(None, {}, ["nobody"], 5, 8, api_name="/compare")

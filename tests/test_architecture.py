@@ -20,6 +20,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.emotion": 1,
     "eimg_core.trainable": 1,
     "eimg_core.losses": 1,
+    "eimg_core.records": 1,
     "eimg_core.layers": 1,
     "eimg_core.checkpoints": 1,
     "eimg_core.midi": 2,
@@ -28,6 +29,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.eyes": 3,
     "eimg_core.sound": 3,
     "eimg_core.metrics": 3,
+    "eimg_core.notation": 3,
     "eimg_core.performance": 3,
     "eimg_core.takes": 3,
     "eimg_core.composer": 3,
@@ -40,6 +42,8 @@ FLOORS: dict[str, int] = {
     "eimg_core.image_ae": 4,
     "eimg_core.music_ae": 4,
     "eimg_core.baselines": 5,
+    "eimg_core.exports": 5,
+    "eimg_core.kit": 5,
     "eimg_core.pipeline": 5,
     "eimg_core.studio": 6,
     "eimg_core.licences": 6,
@@ -51,7 +55,7 @@ FLOORS: dict[str, int] = {
 }
 RUNTIME = {
     "torch", "torchvision", "gradio", "pretty_midi", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
-    "PIL", "tqdm", "pillow_heif",
+    "PIL", "tqdm", "pillow_heif", "verovio", "soundfile",
     "starlette",  # what Gradio is built on, and in no version without it
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -70,6 +71,8 @@ def test_pieces_without_notes_lose():
         ("key_clarity", [Note(i * 0.5, 60 + i % 12, i * 0.5 + 0.5) for i in range(24)]),
         ("clash", [Note(i * 0.5, p, i * 0.5 + 0.4) for i in range(8) for p in (60, 61)]),
         ("wandering", [Note(i * 0.5, 30 + 50 * (i % 2), i * 0.5 + 0.4) for i in range(12)]),
+        ("crowding", [Note(i * 0.04, 60 + i % 5, i * 0.04 + 0.04) for i in range(100)]),
+        ("straying", [Note(i * 0.5, 60 + 2 * (i % 6), i * 0.5 + 0.5) for i in range(24)]),  # whole tones
     ],
 )
 def test_each_check_finds_its_fault(name, notes):
@@ -96,6 +99,71 @@ def test_without_a_guide_the_first_take_is_kept(other):
     v_y = other.to_music_latent(other.place_of(None, POINT))
     options = ComposeOptions(3, 6.0, takes=2)
     assert other.generate(v_y, options, POINT) == other.takes(v_y, options, POINT)[0].piece
+
+
+def test_a_composition_keeps_its_takes_and_any_of_them_can_be_kept(pipeline):
+    options = ComposeOptions(3, 6.0, POINT, takes=4)
+    made = pipeline.compose(None, None, options)
+    assert len(made.candidates) == 4
+    assert made.kept == made.choice
+    assert made.piece == made.candidates[made.choice].piece
+    for take in range(4):
+        kept = pipeline.compose(None, None, replace(options, keep=take))
+        assert kept.piece == made.keeping(take).piece == made.candidates[take].piece
+        assert (kept.kept, kept.choice) == (take, made.choice)
+        assert made.candidates[take].distance == pytest.approx(distance(made.candidates[take].heard, POINT))
+    assert pipeline.compose(None, None, replace(options, takes=1)).candidates == ()
+    with pytest.raises(InputError, match="no take 5; this piece has 4"):
+        made.keeping(4)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"tempo": 0.5}, "tempo must be 0.7 to 1.4"),
+        ({"tempo": float("nan")}, "tempo must be"),
+        ({"density": 1.5}, "density must be from -1"),
+        ({"density": float("nan")}, "density must be"),
+        ({"keep": 4}, "take to keep must be from 0 to 3"),
+        ({"keep": -1}, "take to keep"),
+    ],
+)
+def test_options_out_of_range_are_refused(change, sentence):
+    with pytest.raises(InputError, match=sentence):
+        ComposeOptions(**{"takes": 4, **change})
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.4])
+def test_the_tempo_acts_on_whoever_composes(pipeline, other, factor):
+    for who in (pipeline, other):
+        options = ComposeOptions(3, 8.0, POINT)
+        usual, other_tempo = (who.compose(None, None, replace(options, tempo=t)).piece for t in (1.0, factor))
+        # Who ends on a bar line trims the tempo for it, by up to a half where eight seconds hold two or three bars.
+        trimmed = 1.0 if who is other else math.sqrt(1.5)
+        assert 1 / trimmed - 0.01 < other_tempo.tempo_bpm / (usual.tempo_bpm * factor) < trimmed + 0.01
+        assert (other_tempo.tempo_bpm < usual.tempo_bpm) == (factor < 1)
+        assert other_tempo.duration_s == pytest.approx(usual.duration_s, abs=0.2), "and the length stays as wished"
+
+
+def test_a_faster_piece_is_the_same_notes_in_less_time():
+    faster = song().faster(2.0)
+    assert faster.tempo_bpm == 240.0
+    assert [(n.start_s * 2, n.pitch, n.end_s * 2) for n in faster.notes] == [
+        (n.start_s, n.pitch, n.end_s) for n in song().notes
+    ]
+    assert song().faster(1.0) == song()
+
+
+def test_density_is_told_to_who_can_follow_and_confessed_by_who_cannot(pipeline, other):
+    options = ComposeOptions(3, 8.0, POINT)
+    usual = pipeline.compose(None, None, options)
+    denser = pipeline.compose(None, None, replace(options, density=1.0))
+    assert denser.piece != usual.piece
+    assert denser.notes == ()
+    assert denser.piece == pipeline.compose(None, None, replace(options, density=1.0)).piece
+    deaf = other.compose(None, None, replace(options, density=1.0))
+    assert deaf.piece == other.compose(None, None, options).piece
+    assert "has no say in how dense" in deaf.notes[0]
 
 
 def test_a_tune_is_told_again(pipeline):
@@ -144,3 +212,33 @@ def test_a_performance_leaves_the_score_alone(pipeline, monkeypatch):
     assert written.performance is None
     assert written.played is written.piece
     assert played.played is played.performance != played.piece
+
+
+def test_a_studio_measures_and_performs_the_take_that_is_kept(pipeline, monkeypatch):
+    studio = Studio()
+    monkeypatch.setattr(studio, "pipeline", lambda pairing: pipeline)
+    options = ComposeOptions(2, 6.0, POINT, takes=3)
+    made = studio.compose(None, "vqvae+tvae", options)
+    take = (made.choice + 1) % 3
+    kept = studio.keep(made, take)
+    directly = studio.compose(None, "vqvae+tvae", replace(options, keep=take))
+    assert (kept.piece, kept.performance) == (directly.piece, directly.performance)
+    assert (kept.metrics, kept.piece_va) == (directly.metrics, directly.piece_va)
+
+
+@pytest.mark.slow
+def test_the_shipped_composer_really_follows_the_density():
+    """Eight pieces each way: clearly fewer, and clearly more, notes a second than it would write."""
+    shipped = Studio().pipeline("effnet+tvae")
+
+    def notes_per_second(density):
+        pieces = [
+            take.piece
+            for point in (VA(7.0, 6.0), VA(3.0, 3.0))
+            for take in shipped.compose(None, None, ComposeOptions(5, 10.0, point, takes=4, density=density)).candidates
+        ]
+        return sum(len(piece.notes) / piece.duration_s for piece in pieces) / len(pieces)
+
+    usual = notes_per_second(0.0)
+    assert notes_per_second(-1.0) < 0.85 * usual
+    assert notes_per_second(1.0) > 1.1 * usual

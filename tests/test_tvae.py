@@ -143,6 +143,10 @@ def test_pieces_end_on_a_ringing_tonic_chord(model, seconds):
             bars = last / piece.seconds_per_beat / piece.meter[0]
             assert bars == pytest.approx(round(bars), abs=1e-6)
             assert all(note.end_s <= last + 1e-6 for note in piece.notes if note.start_s < last)
+            pitches = [note.pitch for note in chord]
+            assert pitches[1] - pitches[0] <= 19
+            assert all(b - a <= 12 for a, b in itertools.pairwise(pitches[1:]))
+            assert pitches[-1] <= 84 + 6  # C6 in the home key, which is at most half an octave away
 
 
 def test_two_hands_can_play_it(model):
@@ -155,6 +159,17 @@ def test_two_hands_can_play_it(model):
             right = chord[len(left) :]
             assert len(right) <= 5
             assert not right or right[-1] - right[0] <= 16
+            assert all(b - a > (2 if b <= 52 - 6 else 1) for a, b in itertools.pairwise(chord))  # no clusters
+
+
+def test_it_can_be_written_down_and_is_not_too_fast(model):
+    """Onsets are on eighths, thirds or sixths of a beat, and no second has more than 20 notes."""
+    for piece in play(model, Request(15.0, wishes((5, 8), count=6), tempo_bpm=66.0, bar=4), count=6):
+        places = [note.start_s / piece.seconds_per_beat % 1 * 24 for note in piece.notes]
+        assert all(min(abs(place - paper) for paper in (*range(0, 25, 3), *range(0, 25, 4))) < 0.02 for place in places)
+        last = max(note.start_s for note in piece.notes)
+        onsets = [note.start_s for note in piece.notes if note.start_s < last]
+        assert all(b - a > 0.99 for a, b in zip(onsets, onsets[20:], strict=False))
 
 
 def test_the_tempo_is_trimmed_by_little():

@@ -30,7 +30,7 @@ class Visit:
         self.url = url
         self.problems: list[str] = []
         size, theme = look.get("size", (1280, 900)), look.get("theme", "light")
-        self.page = open_page(_Watched(browser, self), url, size, theme)
+        self.page = open_page(Watched(browser, self), url, size, theme)
 
     def compose(self) -> None:
         # Every piece has a sound file of its own; waiting for the state alone could see the piece before, or miss a
@@ -39,7 +39,8 @@ class Visit:
         before = self.page.evaluate(f"{sound} ? {sound}.src : ''")
         self.page.click("#compose")
         self.page.wait_for_function(
-            f"(before) => document.querySelector('.player[data-state=done]') && {sound} && {sound}.src !== before",
+            f"(before) => document.querySelector('.player[data-state=done]') && {sound} && {sound}.src"
+            f" && {sound}.src !== before",
             arg=before,
         )
 
@@ -49,7 +50,7 @@ class Visit:
         return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
 
 
-class _Watched:
+class Watched:
     """A browser whose new pages report console errors, exceptions and requests to other hosts."""
 
     def __init__(self, browser: Any, visit: Visit) -> None:

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eimg_core.autoencoder import ImageAutoencoder, MusicAutoencoder
-from eimg_core.checkpoints import load_model, read_card, save_model
+from eimg_core.checkpoints import load_model, save_model
 from eimg_core.cross_modal import BRIDGES, Bridge, EmotionData
 from eimg_core.cross_modal.eimg2 import LabelledBatch, SoftBridge
 from eimg_core.cross_modal.paper import SetBatch
@@ -35,12 +35,13 @@ from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.va.guide import Guide
 from eimg_core.va.image_reader import ImageReader
 from train.image_ae import photo_tensor
-from train.loop import Batches, fit
+from train.loop import Batches, LoopConfig, fit
 from train.music_ae import samples_of
 from train.stage import arguments, card, make_config, stage_of
 
 __all__ = [
     "BATCHES",
+    "Material",
     "MixedBatches",
     "SetBatches",
     "VAHead",
@@ -49,6 +50,8 @@ __all__ = [
     "heard",
     "held_out",
     "main",
+    "material",
+    "train_bridge",
 ]
 
 _CLIPS_PER_PHOTO = 2  # in a mixed batch
@@ -251,6 +254,50 @@ def heard(
     }
 
 
+class Material(NamedTuple):
+    """What a bridge is trained on: two frozen autoencoders, their cards, and features of the splits train and val."""
+
+    photos: Corpus
+    clips: Corpus
+    image_ae: ImageAutoencoder
+    music_ae: MusicAutoencoder
+    cards: dict[str, dict[str, Any]]
+    images: dict[str, EmotionData]
+    music: dict[str, EmotionData]
+
+
+def material(image_key: str, music_key: str, data: Path, root: Path, cache: Path) -> Material:
+    """Load two autoencoders and encode the photos and clips with them; features are computed once and kept."""
+    photos, clips = read_oasis(data), read_eimg(data)
+    image_ae, image_card = load_model(root / "image_ae" / image_key, IMAGE_AUTOENCODERS)
+    music_ae, music_card = load_model(root / "music_ae" / music_key, MUSIC_AUTOENCODERS)
+    pieces = load_pieces(clips, cache)
+
+    def photo_features(split: Any) -> EmotionData:
+        return features_of(image_ae, photo_tensor(photos.split(split), image_ae.image_size), _labels(photos, split))
+
+    def clip_features(split: Any) -> EmotionData:
+        return features_of(music_ae, samples_of(music_ae, clips, pieces, split), _labels(clips, split))
+
+    images = _kept(cache / f"{image_key}-{image_card['sha256'][:12]}.safetensors", photo_features)
+    music = _kept(cache / f"{music_key}-{music_card['sha256'][:12]}.safetensors", clip_features)
+    return Material(photos, clips, image_ae, music_ae, {"image": image_card, "music": music_card}, images, music)
+
+
+def train_bridge(
+    model: Bridge, batches: Batches, found: Material, loop: LoopConfig, folder: Path, label: str
+) -> dict[str, float]:
+    """Train a bridge in place; the epoch is chosen by ``held_out`` on the validation split."""
+    head = VAHead.fit(found.music["train"])
+    model.prepare(found.images["train"], found.music["train"])
+
+    def evaluate(trained: Any) -> dict[str, float]:
+        trained.survey(found.images["train"], found.music["train"])
+        return held_out(trained, found.images["val"], found.music["val"], head)
+
+    return fit(model, batches, loop, folder=folder, evaluate=evaluate, label=label)
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = arguments(__doc__)
     parser.add_argument("image", choices=list(IMAGE_AUTOENCODERS))
@@ -266,36 +313,13 @@ def main(argv: list[str] | None = None) -> None:
         *(f"{key}@{args.variant}" for key in (args.music, args.image)),
         args.variant,
     )
-    photos, clips = read_oasis(args.data), read_eimg(args.data)
-    folders: dict[str, Path] = {
-        "image": args.out / "image_ae" / args.image,
-        "music": args.out / "music_ae" / args.music,
-    }
-    image_ae, image_card = load_model(folders["image"], IMAGE_AUTOENCODERS)
-    music_ae, music_card = load_model(folders["music"], MUSIC_AUTOENCODERS)
-    pieces = load_pieces(clips, args.runs / "cache")
-
-    def photo_features(split: Any) -> EmotionData:
-        return features_of(image_ae, photo_tensor(photos.split(split), image_ae.image_size), _labels(photos, split))
-
-    def clip_features(split: Any) -> EmotionData:
-        return features_of(music_ae, samples_of(music_ae, clips, pieces, split), _labels(clips, split))
-
-    cache = args.runs / "cache"
-    images = _kept(cache / f"{args.image}-{image_card['sha256'][:12]}.safetensors", photo_features)
-    music = _kept(cache / f"{args.music}-{music_card['sha256'][:12]}.safetensors", clip_features)
+    found = material(args.image, args.music, args.data, args.out, args.runs / "cache")
+    photos, clips, image_ae, music_ae, cards, images, music = found
     bridge_class = BRIDGES[args.variant]
     widths = {"image_dim": image_ae.latent_dim, "music_dim": music_ae.latent_dim}
     model = bridge_class(replace(make_config(bridge_class.Config, stage.model), **widths))
-    head = VAHead.fit(music["train"])
-    model.prepare(images["train"], music["train"])
-
-    def evaluate(trained: Any) -> dict[str, float]:
-        trained.survey(images["train"], music["train"])
-        return held_out(trained, images["val"], music["val"], head)
-
     batches: Batches = BATCHES[args.variant](images["train"], music["train"], stage.batch_size, args.seed)
-    numbers = fit(model, batches, stage.loop, folder=args.runs / component, evaluate=evaluate, label=component)
+    numbers = train_bridge(model, batches, found, stage.loop, args.runs / component, component)
     guide, reader = Guide.load(args.out), ImageReader.load(args.out)
     readings = [reader.read(open_photo(item.path)).va.clamped() for item in photos.split("val")]
     if isinstance(model, SoftBridge):
@@ -310,7 +334,7 @@ def main(argv: list[str] | None = None) -> None:
             stage,
             [photos, clips],
             pairing=pairing,
-            depends_on={name: read_card(folder)["sha256"] for name, folder in folders.items()},
+            depends_on={name: found_card["sha256"] for name, found_card in cards.items()},
             metrics={"val": numbers, "val_heard": heard(model, music_ae, images["val"], readings, guide)},
         ),
     )

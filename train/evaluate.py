@@ -40,15 +40,24 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
+from eimg_core.records import BEST_OF, MEAN_POINT, REAL, takes_of
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.guide import Guide
 from eimg_core.va.image_reader import ImageReader
 
-__all__ = ["RESULTS", "library_of", "main", "measure", "takes_of"]
+__all__ = [
+    "RESULTS",
+    "components_of",
+    "known_rows",
+    "library_of",
+    "main",
+    "measure",
+    "one_line_items",
+    "record_name",
+    "record_of",
+]
 
 RESULTS = ASSETS.parent / "results"
-REAL, MEAN_POINT = "real", "mean point"
-_BEST_OF = " best of "
 _KINDS: dict[str, Any] = {
     "image_ae": IMAGE_AUTOENCODERS,
     "music_ae": MUSIC_AUTOENCODERS,
@@ -83,9 +92,10 @@ def _number(value: float | None, digits: int = 4) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, digits)
 
 
-def _record(
+def record_of(
     row: str, seed: int, split: str, keys: Sequence[str], pieces: Sequence[Piece], match: Any, heard: Any
 ) -> dict[str, Any]:
+    """What was measured and heard in the pieces of a row, ready for JSON."""
     measured = [measure(piece) for piece in pieces]
     means = {name: _nan_mean([m[name] for m in measured]) for name in measured[0]}
     summary = {
@@ -115,10 +125,25 @@ def _record(
     }
 
 
-def takes_of(row: str) -> tuple[str, int]:
-    """``effnet+tvae@eimg2 best of 4`` → the composer's key and its number of takes, 1 where none is named."""
-    key, _, takes = row.partition(_BEST_OF)
-    return key, int(takes or 1)
+def known_rows(root: Path) -> list[str]:
+    """Every row that can be made with the components of a folder."""
+    keys = [f"{key}@{variant}" for key in available(root) for variant in variants(key, root)]
+    if DEFAULT_PAIRING in available(root):
+        keys.append(f"{DEFAULT_PAIRING}@{variants(DEFAULT_PAIRING, root)[0]}{BEST_OF}{USUAL_TAKES}")
+    return [*keys, *CONTROLS, REAL, MEAN_POINT]
+
+
+def record_name(table: str, split: str, row: str, seed: int) -> str:
+    """The file of one record."""
+    return f"{table}-{split}-{row.replace(' ', '_')}-seed{seed}.json"
+
+
+def components_of(row: str) -> list[str]:
+    """What a row is made and judged with."""
+    key, _ = takes_of(row)
+    image_key, music_key, _ = split_key(key)
+    folders = [f"cross_modal/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
+    return [*folders, "va_predictor/evaluator"]
 
 
 def _requests(
@@ -139,7 +164,7 @@ def _requests(
     made = [composer.compose(None, None, one).piece for one in tqdm(options, desc=label, unit="piece")]
     heard = evaluator.judge_many(made)
     keys = [f"{valence:.2f} {arousal:.2f}" for valence, arousal in asked]
-    record = _record(row, seed, args.split, keys, made, emotion_match(asked, heard), heard)
+    record = record_of(row, seed, args.split, keys, made, emotion_match(asked, heard), heard)
     return {**record, "table": "requests", "split": "grid"}
 
 
@@ -173,12 +198,13 @@ def main(argv: list[str] | None = None) -> None:
     }
     if DEFAULT_PAIRING in available(args.root):
         best = f"{DEFAULT_PAIRING}@{variants(DEFAULT_PAIRING, args.root)[0]}"
-        composers[f"{best}{_BEST_OF}{USUAL_TAKES}"] = composers[best]
+        composers[f"{best}{BEST_OF}{USUAL_TAKES}"] = composers[best]
     composers |= {key: control(library) for key, control in CONTROLS.items()}
     args.out.mkdir(parents=True, exist_ok=True)
-    wanted = args.only or [*composers, REAL, MEAN_POINT]
-    if unknown := set(wanted) - {*composers, REAL, MEAN_POINT}:
-        parser.error(f"unknown rows {', '.join(sorted(unknown))}; known: {', '.join([*composers, REAL, MEAN_POINT])}")
+    known = known_rows(args.root)
+    wanted = args.only or known
+    if unknown := set(wanted) - set(known):
+        parser.error(f"unknown rows {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     for row in (name for name in wanted if name in composers):
         composer = composers[row]
         for seed in args.seeds if row != "constant" and row != "oracle" else [0]:
@@ -190,7 +216,7 @@ def main(argv: list[str] | None = None) -> None:
                 options = ComposeOptions(one_seed, args.seconds, takes=takes_of(row)[1])
                 made.append(composer.compose(pictures[index], point, options).piece)
             heard = evaluator.judge_many(made)
-            record = _record(
+            record = record_of(
                 row, seed, args.split, [i.key for i in held_out], made, emotion_match(labels, heard), heard
             )
             _write(args, record)
@@ -200,7 +226,7 @@ def main(argv: list[str] | None = None) -> None:
     if REAL in wanted:
         heard = evaluator.judge_many(library.pieces)
         keys = [item.key for item in clips.split(args.split)]
-        _write(args, _record(REAL, 0, args.split, keys, library.pieces, emotion_match(library.va, heard), heard))
+        _write(args, record_of(REAL, 0, args.split, keys, library.pieces, emotion_match(library.va, heard), heard))
     if MEAN_POINT in wanted:
         same = np.repeat([[mean_photo.valence, mean_photo.arousal]], len(labels), axis=0)
         match = emotion_match(labels, same)
@@ -212,6 +238,7 @@ def main(argv: list[str] | None = None) -> None:
                 "split": args.split,
                 "n": match.n,
                 "n_judged": match.n,
+                "point": {"valence": _number(mean_photo.valence), "arousal": _number(mean_photo.arousal)},
                 "summary": {"emotion_matching": _number(match.distance), "r_valence": None, "r_arousal": None},
             },
         )
@@ -220,25 +247,21 @@ def main(argv: list[str] | None = None) -> None:
 def _write(args: argparse.Namespace, record: dict[str, Any]) -> None:
     """Add what makes a number repeatable, and write the record."""
     row = record["row"]
-    key, _ = takes_of(row)
-    image_key, music_key, _ = split_key(key)
-    folders = [f"cross_modal/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
-    folders.append("va_predictor/evaluator")
     full = {
         "table": "pairings",
         "command": f"python -m train.evaluate --data DIR --split {args.split}",
         "seconds": args.seconds,
         "version": __version__,
         "date": datetime.date.today().isoformat(),
-        "components": {folder: read_card(args.root / folder)["sha256"][:12] for folder in folders},
+        "components": {folder: read_card(args.root / folder)["sha256"][:12] for folder in components_of(row)},
         **record,
     }
-    name = f"{full['table']}-{full['split']}-{row.replace(' ', '_')}-seed{record['seed']}.json"
+    name = record_name(full["table"], full["split"], row, record["seed"])
     text = json.dumps(full, indent=1, ensure_ascii=False)
-    (args.out / name).write_text(_one_line_items(text) + "\n", encoding="utf-8")
+    (args.out / name).write_text(one_line_items(text) + "\n", encoding="utf-8")
 
 
-def _one_line_items(text: str) -> str:
+def one_line_items(text: str) -> str:
     """Put each item of a record on one line, so that a record can be read and compared."""
     return re.sub(r"\{\n\s+(\"key\"[^{}]*?)\n\s+\}", lambda m: "{" + re.sub(r"\n\s+", " ", m.group(1)) + "}", text)
 

@@ -22,7 +22,7 @@ from eimg_core.images import open_photo, to_tensor
 from train.loop import fit
 from train.stage import arguments, card, make_config, stage_of
 
-__all__ = ["PhotoBatches", "main", "photo_tensor"]
+__all__ = ["PhotoBatches", "main", "photo_tensor", "varied"]
 
 
 def photo_tensor(items: tuple[Item, ...], size: int) -> Tensor:
@@ -43,17 +43,18 @@ class PhotoBatches:
         rng = torch.Generator().manual_seed(self.seed * 100_003 + index)
         order = torch.randperm(len(self.photos), generator=rng)
         for rows in order.split(self.batch_size)[: len(self)]:
-            yield self._varied(self.photos[rows], rng)
+            yield varied(self.photos[rows], rng)
 
-    @staticmethod
-    def _varied(images: Tensor, rng: torch.Generator) -> Tensor:
-        size = images.shape[-1]
-        flip = torch.rand(len(images), generator=rng) < 0.5
-        images = torch.where(flip[:, None, None, None], images.flip(-1), images)
-        side = int(size * (0.9 + 0.1 * float(torch.rand((), generator=rng))))
-        top, left = (int(torch.randint(size - side + 1, (), generator=rng)) for _ in range(2))
-        crop = images[..., top : top + side, left : left + side]
-        return torch.nn.functional.interpolate(crop, size, mode="bilinear", antialias=True, align_corners=False)
+
+def varied(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Photos (B, 3, S, S), each mirrored half of the time, all cropped at random to 90-100 % of their side."""
+    size = images.shape[-1]
+    flip = torch.rand(len(images), generator=rng) < 0.5
+    images = torch.where(flip[:, None, None, None], images.flip(-1), images)
+    side = int(size * (0.9 + 0.1 * float(torch.rand((), generator=rng))))
+    top, left = (int(torch.randint(size - side + 1, (), generator=rng)) for _ in range(2))
+    crop = images[..., top : top + side, left : left + side]
+    return torch.nn.functional.interpolate(crop, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 @torch.no_grad()

@@ -82,6 +82,18 @@ PAPER = Preset(
         # It is told the emotion beside v_y, so more of v_y can be left to chance: pieces are fuller and differ more.
         ("cross_modal", "tvae@eimg2"): StageConfig(_OURS, 128, {"liveliness": 0.7}),
         ("cross_modal", "effnet+tvae@eimg2"): StageConfig(_OURS, 128, {"image_noise": 4.0, "liveliness": 0.7}),
+        ("baseline", "tf_im"): StageConfig(
+            LoopConfig(epochs=5, learning_rate=2e-3, average=0.99, weight_decay=1e-2, bfloat16=True, evaluate_every=2),
+            16,
+        ),
+        ("baseline", "gan_im"): StageConfig(
+            LoopConfig(epochs=12, learning_rate=2e-4, momentum=0.5, average=0.99, gradient_clip=10.0, bfloat16=True),
+            72,
+        ),
+        # As often and as fast as the paper's bridge.
+        ("baseline", "direct"): StageConfig(
+            LoopConfig(epochs=12, learning_rate=5e-4, average=0.99, weight_decay=1e-2), 16
+        ),
     },
 )
 
@@ -92,6 +104,7 @@ SMOKE = Preset(
         ("music_pretrain", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8),
         ("music_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
         ("cross_modal", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 4, {"tiny": True}),
+        ("baseline", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),
     },
 )
 

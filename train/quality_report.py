@@ -38,8 +38,9 @@ from eimg_core.metrics.quality import quality
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.pipeline import Pipeline, available, split_key, variants
+from eimg_core.records import REAL, takes_of
 from eimg_core.va.image_reader import ImageReader
-from train.evaluate import REAL, RESULTS, takes_of
+from train.evaluate import RESULTS
 
 __all__ = ["COPIED", "NEAREST", "REAL", "Made", "Yardstick", "apart", "main", "report"]
 

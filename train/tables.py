@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,16 @@ from typing import Any
 from eimg_core.checkpoints import ASSETS
 from eimg_core.midi.codec import FIELDS
 from eimg_core.pipeline import available, variants
-from train.evaluate import MEAN_POINT, REAL, takes_of
+from eimg_core.records import (
+    CONTROLS,
+    MEAN_POINT,
+    PAPER_TABLE_V,
+    REAL,
+    Record,
+    load_records,
+    spread,
+    takes_of,
+)
 from train.quality_report import COPIED, NEAREST
 
 __all__ = ["BLOCKS", "PAPER_TABLE_V", "fill", "load_records", "main", "render", "render_musicality"]
@@ -39,37 +47,15 @@ TITLES = {
     "oracle": "*oracle* (the real clip nearest to the label)",
     REAL: "*real clips* (judged against their own labels)",
 }
-CONTROL_ORDER = (MEAN_POINT, "constant", "random", "oracle", REAL)
-
-# Table V of the paper, on its own photos and with its own predictor: beside ours for reading, not for ranking.
-_TABLE_V_METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency", "emotion_matching")
-PAPER_TABLE_V = {
-    pairing: dict(zip(_TABLE_V_METRICS, values, strict=True))
-    for pairing, values in {
-        "alae+fnt": (0.5156, 3.3632, 0.9777, 2.1327),
-        "vqvae+fnt": (0.5179, 3.5620, 0.9760, 1.8710),
-        "beta_vae+fnt": (0.5053, 3.3231, 0.9457, 2.4609),
-        "alae+lsr": (0.5006, 3.2602, 0.9241, 2.7460),
-        "vqvae+lsr": (0.5019, 3.2803, 0.9265, 2.5149),
-        "beta_vae+lsr": (0.4992, 3.2013, 0.8928, 2.9398),
-    }.items()
-}
-
-Record = Mapping[str, Any]
-
-
-def load_records(folder: Path, split: str = "test") -> list[Record]:
-    """All records of one split, by file name."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("pairings-*.json"))]
-    return [record for record in records if record["split"] == split]
+CONTROL_ORDER = CONTROLS
 
 
 def _cell(values: Sequence[float | None], digits: int) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
+    found = spread(values)
+    if found is None:
         return "–"
-    mean = f"{statistics.fmean(known):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(known):.{digits}f}" if len(known) > 1 else mean
+    mean = f"{found.mean:.{digits}f}"
+    return f"{mean} ± {found.sd:.{digits}f}" if found.n > 1 else mean
 
 
 def render(records: Sequence[Record]) -> str:

@@ -3,6 +3,7 @@
 - ``constant`` always plays the clip whose label is nearest to the mean emotion of the training photos.
 - ``random`` plays any clip.
 - ``oracle`` plays the clip whose label is nearest to the photo's own label, which no system is given.
+- ``retrieval`` plays the clip whose label is nearest to what the photo reader reads: the simplest honest system.
 
 A generator that does not beat ``constant`` has not looked at the photo. ``oracle`` shows how far the evaluator lets
 anyone come. They are for tables only and never offered to a visitor.
@@ -20,7 +21,7 @@ from eimg_core.composer import ComposeOptions, Composer, Composition, Progress
 from eimg_core.emotion import VA, pairwise_distance
 from eimg_core.midi.notes import Piece
 
-__all__ = ["CONTROLS", "ClipLibrary", "Constant", "Oracle", "RandomClip"]
+__all__ = ["CONTROLS", "ClipLibrary", "Constant", "Oracle", "RandomClip", "Retrieval"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,15 @@ class Oracle(_Control):
         if label is None:
             raise ValueError("the oracle needs the photo's label")
         return label
+
+    def _choose(self, label: VA, seed: int) -> Piece:
+        return self.library.nearest(label)
+
+
+class Retrieval(_Control):
+    """Given a reading of the photo instead of its label: of the controls, the one that one could build."""
+
+    key, title = "retrieval", "Retrieval: the clip nearest to what is read from the photo"
 
     def _choose(self, label: VA, seed: int) -> Piece:
         return self.library.nearest(label)

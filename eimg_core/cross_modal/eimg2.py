@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from eimg_core.cross_modal.bridge import Bridge, BridgeConfig, EmotionData
-from eimg_core.emotion import VA
+from eimg_core.emotion import VA, within_music
 from eimg_core.losses import cosine_scores, emotion_shares, latent_reconstruction, soft_contrast
 from eimg_core.trainable import LossTerms
 
@@ -114,9 +114,9 @@ class SoftBridge(Bridge):
         self.heard_offset.copy_(line[2])
 
     def wish(self, va: VA) -> VA:
-        """The request that is heard as ``va``, by the line that ``correct`` has learnt."""
+        """The request that is heard as ``va``, by the line that ``correct`` has learnt, as far as there is music."""
         heard = torch.tensor([va.valence, va.arousal], dtype=self.heard_slope.dtype) - self.heard_offset
-        return VA(*torch.linalg.solve(self.heard_slope.T, heard).tolist())
+        return within_music(VA(*torch.linalg.solve(self.heard_slope.T, heard).tolist()))
 
     def vary(self, v_y: Tensor, generator: torch.Generator) -> Tensor:
         """ṽ_y plus a share of the residuals of real clips, so that a seed is a piece of its own."""

@@ -115,6 +115,14 @@ class Piece:
 
         return self.with_notes(replace(note, pitch=moved(note.pitch)) for note in self.notes)
 
+    def faster(self, factor: float) -> Piece:
+        """The same music at ``factor`` times the tempo: 2 takes half the time."""
+        if factor == 1.0:
+            return self
+        notes = tuple(replace(n, start_s=n.start_s / factor, end_s=n.end_s / factor) for n in self.notes)
+        pedals = tuple(replace(p, start_s=p.start_s / factor, end_s=p.end_s / factor) for p in self.pedals)
+        return replace(self, notes=notes, pedals=pedals, tempo_bpm=self.tempo_bpm * factor)
+
     def cropped(self, end_s: float) -> Piece:
         """Only what sounds before ``end_s``; notes that would ring beyond are shortened."""
         kept = (replace(n, end_s=min(n.end_s, end_s)) for n in self.notes if n.start_s < end_s - 1e-9)
@@ -206,7 +214,7 @@ def _to_piece(midi: pretty_midi.PrettyMIDI, straighten: bool) -> Piece:
     return Piece(tuple(notes), tempo, meter, tuple(p for p in pedals if p.end_s > p.start_s))
 
 
-def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "") -> bytes:
+def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "", texts: Iterable[str] = ()) -> bytes:
     """Write a type-0 MIDI file at 480 ticks per quarter; the same piece always gives the same bytes.
 
     A key that is struck again while it still sounds is released first, as on a piano.
@@ -215,6 +223,7 @@ def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "")
         piece: what to write.
         path: where to; ``None`` only returns the bytes.
         title: track name, for the programs that show one.
+        texts: remarks that are kept inside, as text events at the start.
     Returns:
         The bytes of the file.
     """
@@ -239,7 +248,8 @@ def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "")
             events.append((tick, 1, value, mido.Message("control_change", control=64, value=value)))
     track = mido.MidiTrack()
     if title:
-        track.append(mido.MetaMessage("track_name", name=title.encode("latin-1", "replace").decode("latin-1")))
+        track.append(mido.MetaMessage("track_name", name=_latin(title)))
+    track.extend(mido.MetaMessage("text", text=_latin(text)) for text in texts)
     track.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(piece.tempo_bpm)))
     track.append(mido.MetaMessage("time_signature", numerator=piece.meter[0], denominator=piece.meter[1]))
     track.append(mido.Message("program_change", program=0))
@@ -254,3 +264,8 @@ def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "")
     if path is not None:
         Path(path).write_bytes(buffer.getvalue())
     return buffer.getvalue()
+
+
+def _latin(text: str) -> str:
+    """What a MIDI file can say."""
+    return text.encode("latin-1", "replace").decode("latin-1")

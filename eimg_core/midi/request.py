@@ -48,6 +48,7 @@ class Request:
         wishes: valence and arousal on 1-9 at P points spread evenly over the piece, (B, P, 2); NaN leaves it open.
         key: 0-23 for all pieces; drawn from v_y where ``None``.
         tempo_bpm: drawn where ``None``; with a tune, the tempo that the tune had: the new one stays near it.
+        tempo_factor: times the tempo that would be taken otherwise; not with an opening, which has a tempo.
         bar: beats in a bar; drawn where ``None``.
         log_density: logarithm of the wished notes per second, (B,); open where ``None``.
         tune: a melody that is kept note for note, on top of what is composed.
@@ -62,3 +63,4 @@ class Request:
     log_density: Tensor | None = None
     tune: Sequence[BeatNote] = ()
     opening: Sequence[BeatNote] = ()
+    tempo_factor: float = 1.0

@@ -2,8 +2,10 @@
 
 The model proposes, the grammar disposes. What it takes care of, for every row of a batch:
 
-- **hands**: at most ten notes are struck together, five in a hand, each hand within a tenth;
-- **pace**: no silence longer than 2.5 s;
+- **hands**: at most ten notes are struck together, five in a hand, each hand within a tenth, none a semitone (in the
+  depth a tone) apart;
+- **pace**: no silence longer than 2.5 s, no more than 20 notes within a second, and every onset on a place that music
+  paper has: eighths of a beat, or thirds and sixths;
 - **ending**: the tempo is trimmed by a few percent so that a bar line falls shortly before the wished end; the half bar
   before it leans to the dominant, and there a tonic chord with its root in the bass is struck, and rings;
 - **form**: a long piece is made of sections of four bars. A section that returns takes over bars that were played
@@ -45,18 +47,40 @@ __all__ = ["Composing", "Restatement", "form_of", "last_bar_line"]
 _FINGERS = 5
 _FOURTH = 5  # in semitones
 _TENTH = 16  # semitones; the widest a hand stretches
+_TWELFTH = 19
+_OCTAVE = 12
+_DEEP = 52 - LOWEST_PITCH  # below the E under middle C whole tones are mud
+_HIGHEST = 93 - LOWEST_PITCH  # in the home key; one of 200 notes of real clips is higher
+_MOST_PER_S = 20  # notes; one of 100 real clips has more on average
 _WIDEST_GAP_S = 2.5
 _RING_S = (1.3, 2.6)  # how long the last chord rings, at least and at most
 _SECTION = 4  # bars
 _FORM = "AABACCBA"
 _LEAN = 2.0  # added to the logits of the dominant's notes before the last chord
 _LAST_CHORD = (3, 6)  # notes, at least and at most
-_HIGHEST_BASS = 52 - LOWEST_PITCH  # of the last chord: the E below middle C
+_LOWEST_BASS, _HIGHEST_BASS = 6, _DEEP  # of the last chord; lower than that is off the piano in some keys
+_HIGHEST_LAST = 84 - LOWEST_PITCH  # of the last chord's other notes
 _NOTHING = -1
 _NARROWEST_TEMPO, _WIDEST_TEMPO = 0.75, 1.33  # of the tempo that a tune had
 
 _Note = tuple[int, int, int, int]  # onset, pitch, duration class, velocity class; _NOTHING leaves the class open
 _Forced = _Note | None
+
+
+def _follows(place: int, step: int) -> bool:
+    """Whether an onset at ``place`` in its beat may follow one at ``step``, so that people can read and count it.
+
+    Halves, quarters and eighths of a beat mix, and so do thirds and sixths; to change from one to the other a piece
+    passes the beat or its half, and from an eighth it goes on to the next quarter, where the beat is felt again.
+    """
+    if step % 12 and step % 4 == 0:
+        return place % 4 == 0
+    if step % 6 and step % 3 == 0:
+        return place % 6 == 0
+    return place % 3 == 0 or (place % 4 == 0 and (step % 6 != 0 or step % 12 == 0))
+
+
+_FOLLOWS = torch.tensor([[_follows(place, step) for place in range(STEPS_PER_BEAT)] for step in range(STEPS_PER_BEAT)])
 
 
 class Restatement(NamedTuple):
@@ -126,6 +150,7 @@ class _Row:
         self.bar_steps = bar * STEPS_PER_BEAT
         self.final = bars * self.bar_steps
         self.end = round(end_s * tempo_bpm / 60.0 * STEPS_PER_BEAT)
+        self.second = round(tempo_bpm / 60.0 * STEPS_PER_BEAT)
         self.moving = moving
         self.notes: list[_Note] = []
         self.tune: list[tuple[int, int, int]] = []  # onset, pitch, duration class; the next one last
@@ -154,6 +179,14 @@ class _Row:
         if self.forced[-1][0] - moment > codec.LONGEST_SHIFT:
             return moment + codec.LONGEST_SHIFT, REST_PITCH, 0, 0
         return self.forced.pop()
+
+    def strikes(self, onset: int, pitch: int) -> bool:
+        """Whether the last note is this one: a chord that has no room left above repeats its highest note."""
+        return bool(self.notes) and self.notes[-1][:2] == (onset, pitch)
+
+    def rested(self) -> int:
+        """The step from which one more note within a second is not too many."""
+        return self.notes[-_MOST_PER_S][0] + self.second if len(self.notes) >= _MOST_PER_S else 0
 
     def meets_tune(self, moment: int) -> bool:
         """Whether the tune's next note starts at this moment."""
@@ -224,6 +257,8 @@ class Composing:
         drawn = draw(self._guided(conditions.tempo_head(whole)), wanted, generator)
         tempi = [_tempo(codec.tempo_of_class(c), request) for c in drawn.tolist()]
         self.tempo_class = torch.tensor([codec.nearest_tempo_class(tempo) for tempo in tempi])
+        # The model is told its own tempo: told the other one, it would make up for it with shorter or longer notes.
+        tempi = [tempo * request.tempo_factor for tempo in tempi]
         self.bar_class = draw(self._guided(conditions.bar_head(whole)), wanted, generator)
         if request.bar is not None:
             self.bar_class = torch.full((B,), model.bars.tolist().index(request.bar))
@@ -256,7 +291,7 @@ class Composing:
         told = self.model.conditions.idea(z, va, density, self.style, self.minor)
         if self.guidance == 1.0:
             return told
-        untold = self.model.conditions.idea(z, torch.full_like(va, torch.nan), density, self.style, self.minor)
+        untold = self.model.conditions.idea(z, torch.full_like(va, torch.nan), unknown, self.style, self.minor)
         return torch.cat([told, untold])
 
     def _condition(self, now: Tensor) -> Tensor:
@@ -328,7 +363,7 @@ class Composing:
             step, now = torch.stack([shift, pitch, duration, velocity], dim=-1), torch.where(done, now, onset)
             played = step.tolist()
             for row, over, on, (_, p, d, v) in zip(rows, done.tolist(), onset.tolist(), played, strict=True):
-                if not over and p != REST_PITCH:
+                if not over and p != REST_PITCH and not row.strikes(on, p):
                     row.notes.append((on, p, d, v))
         return [self._score(row, tempo) for row, tempo in zip(rows, self.tempi, strict=True)], self.bar.tolist()
 
@@ -344,17 +379,21 @@ class Composing:
         logits = self._guided(self.model.decoder.heads[SHIFT](context)[:, 0])
         shifts = torch.arange(FIELD_SIZES[SHIFT])
         arrival = now[:, None] + shifts
-        stop, free = self.final.clone(), torch.zeros_like(now)
+        stop, free, earliest = self.final.clone(), torch.zeros_like(now), torch.zeros_like(now)
         for i, (row, moment) in enumerate(zip(self.rows, now.tolist(), strict=True)):
             if row.tune and row.tune[-1][0] > moment:
                 stop[i] = row.tune[-1][0]
             free[i] = row.free_from
+            earliest[i] = row.rested()
         full = (self.right >= _FINGERS) | (self.chord >= 2 * _FINGERS)
         too_early = (arrival < free[:, None]) & (shifts < self.longest_shift[:, None])
         too_early &= ~((now[:, None] >= free[:, None]) & (shifts == 0))
         forbidden = (arrival > stop[:, None]) | (shifts > self.longest_shift[:, None]) | too_early
         forbidden |= (full & ~torch.tensor(first))[:, None] & (shifts == 0)
+        readable = _FOLLOWS[now[:, None] % STEPS_PER_BEAT, arrival % STEPS_PER_BEAT]
+        forbidden |= ~readable & (shifts > 0) & (arrival != stop[:, None])
         at_end = (now >= self.final) & (self.chord > 0)
+        forbidden |= ~at_end[:, None] & (arrival < earliest[:, None]) & (arrival != stop[:, None])
         forbidden[at_end, 2:] = True  # at the end only "one more note" or "enough"
         forbidden[at_end, 1] = False
         forbidden[at_end & (self.chord < _LAST_CHORD[0]), 1] = True
@@ -381,7 +420,7 @@ class Composing:
         """Whether no note of the tonic chord can be added on top: (B,)."""
         pitches = torch.arange(FIELD_SIZES[PITCH])
         top = torch.where(self.high >= 0, self.high, self.low)
-        reach = torch.where(self.high >= 0, self.high + _TENTH, FIELD_SIZES[PITCH])
+        reach = torch.where(self.high >= 0, self.high + _TENTH, FIELD_SIZES[PITCH]).clamp(max=_HIGHEST_LAST)
         return ~(self.tonic & (pitches > top[:, None]) & (pitches <= reach[:, None])).any(dim=1)
 
     def _draw_pitch(
@@ -394,15 +433,18 @@ class Composing:
         near = (onset >= self.final - self.bar * STEPS_PER_BEAT // 2) & ~at_end
         logits = logits + _LEAN * (near[:, None] & self.dominant)
         forbidden = (pitches == REST_PITCH).expand(logits.shape).clone()
-        forbidden |= together[:, None] & (pitches <= before[:, None])
+        forbidden |= (pitches > _HIGHEST)[None]
+        forbidden |= together[:, None] & (pitches <= before[:, None] + 1 + (before[:, None] + 2 < _DEEP).long())
         stretched = together & (self.high >= 0)
         forbidden |= stretched[:, None] & (pitches > (self.high + _TENTH)[:, None])
         forbidden |= at_end[:, None] & ~self.tonic
         # Two notes of a triad are at most a fourth apart: leave room above for those the last chord still lacks.
         lacking = (_LAST_CHORD[0] - 1 - torch.where(together, self.chord, 0)).clamp(min=0)
-        forbidden |= at_end[:, None] & (pitches >= (REST_PITCH - _FOURTH * lacking)[:, None])
+        forbidden |= at_end[:, None] & (pitches > (_HIGHEST_LAST - _FOURTH * lacking)[:, None])
+        widest = before + torch.where(self.chord > 1, _OCTAVE, _TWELFTH)  # no holes in it, least of all in its middle
+        forbidden |= (at_end & together)[:, None] & (pitches > widest[:, None])
         bass = at_end & ~together
-        forbidden |= bass[:, None] & (~self.root | (pitches > _HIGHEST_BASS))
+        forbidden |= bass[:, None] & (~self.root | (pitches < _LOWEST_BASS) | (pitches > _HIGHEST_BASS))
         for i, (row, moment) in enumerate(zip(self.rows, onset.tolist(), strict=True)):
             top, until = row.top
             if moment < until and not row.meets_tune(moment):

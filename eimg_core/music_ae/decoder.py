@@ -8,7 +8,7 @@ Shapes: B batch, T steps, H hidden, D condition.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +28,15 @@ from eimg_core.midi.codec import (
     Score,
 )
 
-__all__ = ["NoteDecoder", "NoteEmbedding", "Sampling", "StepLogits", "draw", "token_cross_entropy"]
+__all__ = [
+    "NoteDecoder",
+    "NoteEmbedding",
+    "Sampling",
+    "StepDecoder",
+    "StepLogits",
+    "draw",
+    "token_cross_entropy",
+]
 
 _NARROW = 64
 _LARGEST_CHORD = 8  # notes struck together; two hands rarely hold more
@@ -71,7 +79,97 @@ class NoteEmbedding(nn.Module):
         return steps[..., SHIFT].cumsum(dim=-1) % STEPS_PER_BEAT
 
 
-class NoteDecoder(nn.Module):
+class StepDecoder(nn.Module):
+    """What every decoder of steps shares: the four field heads, each given the fields before it, and how to play.
+
+    A subclass turns the steps so far into a context (H) and calls ``add_fields`` when it is made.
+    """
+
+    heads: nn.ModuleList
+    given: nn.ModuleList
+
+    def add_fields(self, hidden: int) -> None:
+        """The heads over a context of width H."""
+        self.heads = nn.ModuleList(nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, size)) for size in FIELD_SIZES)
+        self.given = nn.ModuleList(nn.Embedding(size, hidden) for size in (*FIELD_SIZES[:3], STEPS_PER_BEAT))
+
+    def field_logits(self, context: Tensor, steps: Tensor, phases: Tensor) -> StepLogits:
+        """Heads in the order of the fields, each given the fields before it: contexts (B, T, H), steps (B, T, 4)."""
+        shift = self.heads[SHIFT](context)
+        context = context + self.given[SHIFT](steps[..., SHIFT]) + self.given[3](phases)
+        pitch = self.heads[PITCH](context)
+        context = context + self.given[PITCH](steps[..., PITCH])
+        duration = self.heads[DURATION](context)
+        context = context + self.given[DURATION](steps[..., DURATION])
+        return StepLogits(shift, pitch, duration, self.heads[VELOCITY](context))
+
+    def play_steps(
+        self,
+        context_of: Callable[[Tensor, Tensor], Tensor],
+        tempo_class: Tensor,
+        *,
+        seconds: float,
+        sampling: Sampling,
+        generator: torch.Generator,
+    ) -> list[Score]:
+        """Draw a score for every tempo, all in one batch.
+
+        A row ends by time, not by tokens: at the first onset after ``seconds``. Grammar: chords are struck from low
+        to high with at most eight notes, and no silence is longer than 2.5 s.
+
+        Args:
+            context_of: called with the step before (B, 4) and its onset in time steps (B,), once per step; returns
+                the context (B, H) of the next.
+            tempo_class: (B,).
+            seconds: of music.
+            sampling: for shift, pitch and duration alike; velocity is drawn at half the temperature.
+            generator: the only source of randomness.
+        """
+        B = len(tempo_class)
+        tempi = [codec.tempo_of_class(int(c)) for c in tempo_class]
+        step_s = np.array([60.0 / tempo / STEPS_PER_BEAT for tempo in tempi])
+        last_step = torch.from_numpy(np.ceil(seconds / step_s).astype(np.int64))
+        longest_shift = torch.from_numpy(np.clip(_WIDEST_GAP_S / step_s, 1, codec.LONGEST_SHIFT).astype(np.int64))
+        shifts = torch.arange(FIELD_SIZES[SHIFT])
+        pitches = torch.arange(FIELD_SIZES[PITCH])
+
+        step = torch.tensor(FIELD_SIZES).repeat(B, 1)
+        now, chord = torch.zeros(B, dtype=torch.int64), torch.zeros(B)
+        rows: list[Tensor] = []
+        times: list[Tensor] = []
+        for index in range(int(40 * seconds)):  # no pianist strikes more keys a second
+            context = context_of(step, now)
+
+            logits = self.heads[SHIFT](context)
+            top_reached = step[:, PITCH] >= REST_PITCH - 1  # nothing can follow above the highest key
+            full = (chord >= _LARGEST_CHORD) | top_reached if index else torch.zeros(B, dtype=torch.bool)
+            forbidden = (shifts > longest_shift[:, None]) | (full[:, None] & (shifts == 0))
+            shift = draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
+            now = now + shift
+            together = (shift == 0) & (index > 0)
+            chord = torch.where(together, chord + 1, torch.ones(B))
+            context = context + self.given[SHIFT](shift) + self.given[3](now % STEPS_PER_BEAT)
+
+            logits = self.heads[PITCH](context)
+            forbidden = together[:, None] & (pitches <= step[:, PITCH, None]) | (pitches == REST_PITCH)
+            pitch = draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
+            context = context + self.given[PITCH](pitch)
+            duration = draw(self.heads[DURATION](context), sampling, generator)
+            context = context + self.given[DURATION](duration)
+            calm = Sampling(0.5 * sampling.temperature, sampling.top_p)
+            velocity = draw(self.heads[VELOCITY](context), calm, generator)
+
+            step = torch.stack([shift, pitch, duration, velocity], dim=-1)
+            rows.append(step)
+            times.append(now)
+            if bool((now >= last_step).all()):
+                break
+        steps, onsets = torch.stack(rows, dim=1), torch.stack(times, dim=1)  # (B, T, 4), (B, T)
+        kept = (onsets < last_step[:, None]).sum(dim=1)
+        return [Score(row[:n].numpy(), tempo) for row, n, tempo in zip(steps, kept.tolist(), tempi, strict=True)]
+
+
+class NoteDecoder(StepDecoder):
     """Two stacked GRUs over the steps so far and a condition, and the four field heads."""
 
     def __init__(
@@ -92,8 +190,7 @@ class NoteDecoder(nn.Module):
             dropout=dropout if layers > 1 else 0.0,
         )
         self.skip = nn.Linear(condition_dim, hidden)  # lets the condition reach every choice without the recurrence
-        self.heads = nn.ModuleList(nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, size)) for size in FIELD_SIZES)
-        self.given = nn.ModuleList(nn.Embedding(size, hidden) for size in (*FIELD_SIZES[:3], STEPS_PER_BEAT))
+        self.add_fields(hidden)
         self.layers, self.hidden = layers, hidden
 
     # --- training -----------------------------------------------------------------------------------------------
@@ -115,7 +212,7 @@ class NoteDecoder(nn.Module):
         if input_dropout > 0 and self.training:
             before = before * (torch.rand(B, T, 1, device=steps.device) >= input_dropout)
         outputs, _ = self.gru(self._inputs(before, tempo_class, condition), self._first_state(condition))
-        return self._field_logits(outputs + self.skip(condition)[:, None], steps, phases)
+        return self.field_logits(outputs + self.skip(condition)[:, None], steps, phases)
 
     def _shifted(self, steps: Tensor, phases: Tensor) -> tuple[Tensor, Tensor]:
         """Each step's predecessor; the first has "no step yet"."""
@@ -129,82 +226,21 @@ class NoteDecoder(nn.Module):
     def _first_state(self, condition: Tensor) -> Tensor:
         return self.start(condition).tanh().view(-1, self.layers, self.hidden).transpose(0, 1).contiguous()
 
-    def _field_logits(self, context: Tensor, steps: Tensor, phases: Tensor) -> StepLogits:
-        """Heads in the order of the fields, each given the fields before it."""
-        shift = self.heads[SHIFT](context)
-        context = context + self.given[SHIFT](steps[..., SHIFT]) + self.given[3](phases)
-        pitch = self.heads[PITCH](context)
-        context = context + self.given[PITCH](steps[..., PITCH])
-        duration = self.heads[DURATION](context)
-        context = context + self.given[DURATION](steps[..., DURATION])
-        return StepLogits(shift, pitch, duration, self.heads[VELOCITY](context))
-
     # --- playing ------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
     def play(self, condition: Tensor, *, seconds: float, sampling: Sampling, generator: torch.Generator) -> list[Score]:
-        """Draw a score for every condition, all in one batch.
-
-        A row ends by time, not by tokens: at the first onset after ``seconds``. Grammar: chords are struck from low
-        to high with at most eight notes, and no silence is longer than 2.5 s.
-
-        Args:
-            condition: (B, D).
-            seconds: of music.
-            sampling: for shift, pitch and duration alike; velocity is drawn at half the temperature.
-            generator: the only source of randomness.
-        """
-        B = len(condition)
+        """Draw a score for every condition (B, D), all in one batch; see ``play_steps``."""
         tempo_class = draw(self.tempo(condition), Sampling(0.7, 0.9), generator)
-        tempi = [codec.tempo_of_class(int(c)) for c in tempo_class]
-        step_s = np.array([60.0 / tempo / STEPS_PER_BEAT for tempo in tempi])
-        last_step = torch.from_numpy(np.ceil(seconds / step_s).astype(np.int64))
-        longest_shift = torch.from_numpy(np.clip(_WIDEST_GAP_S / step_s, 1, codec.LONGEST_SHIFT).astype(np.int64))
-        shifts = torch.arange(FIELD_SIZES[SHIFT])
-        pitches = torch.arange(FIELD_SIZES[PITCH])
-
         state, skip = self._first_state(condition), self.skip(condition)
-        step = torch.tensor(FIELD_SIZES).repeat(B, 1)
-        now, phase, chord = (
-            torch.zeros(B, dtype=torch.int64),
-            torch.zeros(B, dtype=torch.int64),
-            torch.zeros(B),
-        )
-        rows: list[Tensor] = []
-        times: list[Tensor] = []
-        for index in range(int(40 * seconds)):  # no pianist strikes more keys a second
-            before = self.embedding(step[:, None], phase[:, None])
-            output, state = self.gru(self._inputs(before, tempo_class, condition), state)
-            context = output[:, 0] + skip
 
-            logits = self.heads[SHIFT](context)
-            top_reached = step[:, PITCH] >= REST_PITCH - 1  # nothing can follow above the highest key
-            full = (chord >= _LARGEST_CHORD) | top_reached if index else torch.zeros(B, dtype=torch.bool)
-            forbidden = (shifts > longest_shift[:, None]) | (full[:, None] & (shifts == 0))
-            shift = draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
-            now = now + shift
-            phase = now % STEPS_PER_BEAT
-            together = (shift == 0) & (index > 0)
-            chord = torch.where(together, chord + 1, torch.ones(B))
-            context = context + self.given[SHIFT](shift) + self.given[3](phase)
+        def context(before: Tensor, onset: Tensor) -> Tensor:
+            nonlocal state
+            embedded = self.embedding(before[:, None], (onset % STEPS_PER_BEAT)[:, None])
+            output, state = self.gru(self._inputs(embedded, tempo_class, condition), state)
+            return output[:, 0] + skip
 
-            logits = self.heads[PITCH](context)
-            forbidden = together[:, None] & (pitches <= step[:, PITCH, None]) | (pitches == REST_PITCH)
-            pitch = draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
-            context = context + self.given[PITCH](pitch)
-            duration = draw(self.heads[DURATION](context), sampling, generator)
-            context = context + self.given[DURATION](duration)
-            calm = Sampling(0.5 * sampling.temperature, sampling.top_p)
-            velocity = draw(self.heads[VELOCITY](context), calm, generator)
-
-            step = torch.stack([shift, pitch, duration, velocity], dim=-1)
-            rows.append(step)
-            times.append(now)
-            if bool((now >= last_step).all()):
-                break
-        steps, onsets = torch.stack(rows, dim=1), torch.stack(times, dim=1)  # (B, T, 4), (B, T)
-        kept = (onsets < last_step[:, None]).sum(dim=1)
-        return [Score(row[:n].numpy(), tempo) for row, n, tempo in zip(steps, kept.tolist(), tempi, strict=True)]
+        return self.play_steps(context, tempo_class, seconds=seconds, sampling=sampling, generator=generator)
 
 
 def token_cross_entropy(logits: Sequence[Tensor], steps: Tensor, mask: Tensor) -> Tensor:

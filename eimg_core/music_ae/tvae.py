@@ -131,9 +131,9 @@ class TransformerVAEConfig:
     free_nats: float = 0.1
     weight_heard: float = 0.3
     kl_full: int = 1500
-    temperature: Sequence[float] = (0.9, 1.0, 1.1, 0.45)
-    top_p: Sequence[float] = (0.95, 0.95, 1.0, 0.95)
-    guidance: float = 2.2
+    temperature: Sequence[float] = (0.8, 1.1, 1.2, 0.45)
+    top_p: Sequence[float] = (0.9, 0.97, 1.0, 0.95)
+    guidance: float = 2.4
     window: int = 384
 
     @classmethod

@@ -11,11 +11,13 @@ import gradio as gr
 
 from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
+from eimg_core.ui.choice import Choice, chosen
 from eimg_core.ui.comparison import Comparison, lineup_value
 from eimg_core.ui.desk import Desk
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.files import KEEP_S, new_folder
 from eimg_core.ui.lineup import Lineup, compose_all, line_up, pack
+from eimg_core.ui.listening import Listening
 from eimg_core.ui.photo_input import OpenedPhoto
 from eimg_core.ui.player import failed
 from eimg_core.ui.protocol import PairingInfo, Studio
@@ -26,30 +28,28 @@ __all__ = ["LEAD", "CompareControls", "compare_controls", "compare_result", "wir
 LEAD = "The same photo, emotion, seed, piano and loudness for each composer: hear and see what the models make of it."
 
 # The button rests while the composers work: a second run would write on the same cards.
-START = "(chosen) => [{state: 'waiting', pairings: chosen}, {interactive: false, __type__: 'update'}]"
-END = "(value) => [value && value.state === 'waiting' ? {} : value, {interactive: true, __type__: 'update'}]"
-REST_NO_MORE = "() => ({interactive: true, __type__: 'update'})"
+REST, READY = "{interactive: false, __type__: 'update'}", "{interactive: true, __type__: 'update'}"
+START = f"(chosen) => [{{state: 'waiting', pairings: chosen}}, {REST}, {REST}]"
+END = f"(value) => [value && value.state === 'waiting' ? {{}} : value, {READY}, {READY}]"
+REST_NO_MORE = f"() => [{READY}, {READY}]"
 
 
 @dataclass(frozen=True)
 class CompareControls:
-    """Whom to ask, and the button."""
+    """Whom to ask, and the buttons: one of the page Compare, one of the listening test."""
 
-    pairings: gr.CheckboxGroup
+    pairings: Choice
     compare: gr.Button
+    prepare: gr.Button
 
 
 def compare_controls(pairings: Sequence[PairingInfo]) -> CompareControls:
-    """All composers to choose from, at first all of them chosen, and the button that starts them."""
-    with gr.Column(elem_classes="controls only-compare"):
-        chosen = gr.CheckboxGroup(
-            [(info.title, info.key) for info in pairings],
-            value=[info.key for info in pairings],
-            label="Composers",
-            elem_id="pairings",
-        )
-        compare = gr.Button("Compare", variant="primary", elem_id="compare-start")
-    return CompareControls(chosen, compare)
+    """All composers to choose from, at first the paper's six, and the buttons that start them."""
+    with gr.Column(elem_classes="controls only-compare only-listen"):
+        choice = Choice(pairings, elem_id="pairings")
+        compare = gr.Button("Compare", variant="primary", elem_id="compare-start", elem_classes="only-compare")
+        prepare = gr.Button("Prepare the pieces", variant="primary", elem_id="listen-start", elem_classes="only-listen")
+    return CompareControls(choice, compare, prepare)
 
 
 def compare_result(pairings: Sequence[PairingInfo]) -> Comparison:
@@ -57,7 +57,14 @@ def compare_result(pairings: Sequence[PairingInfo]) -> Comparison:
     return Comparison(pairings, elem_id="comparison", elem_classes="only-compare")
 
 
-def wire_compare(studio: Studio, desk: Desk, controls: CompareControls, shown: Comparison, pieces: Path) -> None:
+def wire_compare(
+    studio: Studio,
+    desk: Desk,
+    controls: CompareControls,
+    shown: Comparison,
+    listening: Listening,
+    pieces: Path,
+) -> None:
     """From a click to the last card; ``/compare`` is the same for programs."""
     known = studio.pairings()
     under_way = gr.State(None, time_to_live=int(KEEP_S))  # the line-up, so that Stop can pack what is there
@@ -80,8 +87,7 @@ def wire_compare(studio: Studio, desk: Desk, controls: CompareControls, shown: C
         try:
             # One take each: what is compared are the pairings, not the guide's choice.
             options = ComposeOptions(int(seed), float(seconds), emotion, expressive=bool(expressive))
-            chosen = [info for info in known if info.key in pairings]
-            start = line_up(studio, photo, options, chosen, new_folder(pieces))
+            start = line_up(studio, photo, options, chosen(known, pairings), new_folder(pieces))
             for lineup in compose_all(studio, start):
                 yield lineup_value(lineup), lineup
             yield lineup_value(replace(lineup, state="packing")), lineup
@@ -95,11 +101,14 @@ def wire_compare(studio: Studio, desk: Desk, controls: CompareControls, shown: C
         return (lineup_value(pack(studio, lineup)), None) if lineup else (gr.skip(), gr.skip())
 
     wanted = [desk.photo, desk.plane, controls.pairings, desk.seed, desk.seconds, desk.expressive]
-    button = controls.compare
-    button.click(js=START, inputs=controls.pairings, outputs=[shown, button], **IN_PAGE)
-    run = button.click(compare, wanted, [shown, under_way], api_name="compare", trigger_mode="multiple", **HEAVY)
-    run.success(js=END, inputs=shown, outputs=[shown, button], **IN_PAGE)
-    run.failure(js=END, inputs=shown, outputs=[shown, button], **IN_PAGE)
+    buttons = [controls.compare, controls.prepare]
+    clicks = [button.click for button in buttons]
+    gr.on(clicks, js=START, inputs=controls.pairings, outputs=[shown, *buttons], **IN_PAGE)
+    run = gr.on(clicks, compare, wanted, [shown, under_way], api_name="compare", trigger_mode="multiple", **HEAVY)
+    run.success(js=END, inputs=shown, outputs=[shown, *buttons], **IN_PAGE)
+    run.failure(js=END, inputs=shown, outputs=[shown, *buttons], **IN_PAGE)
     stopped = shown.stop(cancels=[run], **IN_PAGE)
-    stopped.then(js=REST_NO_MORE, outputs=button, **IN_PAGE)
+    stopped.then(js=REST_NO_MORE, outputs=buttons, **IN_PAGE)
     stopped.then(pack_what_is_there, under_way, [shown, under_way], show_progress="hidden", api_visibility="private")
+    # The test hears what the comparison holds.
+    shown.change(js="(comparison) => comparison", inputs=shown, outputs=listening, **IN_PAGE)

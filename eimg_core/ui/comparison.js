@@ -5,7 +5,7 @@
 const METRICS = { polyphony_rate: "polyphony", pitch_entropy: "pitch entropy", groove_consistency: "groove" };
 const PIECE_FILES = { mid: "MIDI", wav: "WAV", png: "Picture", json: "Details" };
 const ALL_FILES = { zip: "Everything (ZIP)", csv: "Table", png: "Picture" };
-const COLOURS = 8; // in the style sheet; a ninth composer shares the first one's and has its own number
+const COLOURS = 16, ROUND = 8; // colours of the style sheet; from the ninth on, marks are square as well
 const BADGE = 9, APART = 2 * BADGE + 1;
 
 const find = (selector) => element.querySelector(selector);
@@ -27,13 +27,19 @@ function makePart(n) {
   find(".comparison-rows").append(row);
   const label = svg("text", { y: 4 }, String(n + 1));
   const mark = svg("g", { class: "mark-entry" }, svg("line", {}), svg("circle", { class: "spot", r: 3 }),
-    svg("g", { class: "badge" }, svg("circle", { r: BADGE }), label));
+    svg("g", { class: "badge" }, svg("rect", { x: -BADGE, y: -BADGE, width: 2 * BADGE, height: 2 * BADGE }), label));
   find(".marks").append(mark);
-  for (const node of [card, row, mark]) node.style.setProperty("--mark", `var(--mark-${(n % COLOURS) + 1})`);
-  inCard(".entry-number").textContent = row.querySelector(".entry-number").textContent = n + 1;
-  const part = { n, card, inCard, row, mark, deck: createDeck(card, { keys: 22, slowest: 14 }), now: {}, key: "" };
+  const score = document.createElement("tr");
+  score.innerHTML = '<th scope="row"><span class="entry-number"></span><span></span></th>' + "<td></td>".repeat(6);
+  find(".score-made").append(score);
+  for (const node of [card, row, mark, score]) {
+    node.style.setProperty("--mark", `var(--mark-${(n % COLOURS) + 1})`);
+    node.classList.toggle("square", n % COLOURS >= ROUND);
+  }
+  for (const node of [card, row, score]) node.querySelector(".entry-number").textContent = n + 1;
+  const part = { n, card, inCard, row, mark, score, deck: createDeck(card, { keys: 22, slowest: 14 }), now: {}, key: "" };
 
-  for (const node of [card, row, mark]) {
+  for (const node of [card, row, mark, score]) {
     node.addEventListener("pointerenter", () => light(part, true));
     node.addEventListener("pointerleave", () => light(part, false));
     node.addEventListener("focusin", () => light(part, true));
@@ -48,12 +54,12 @@ function makePart(n) {
 
 function removePart(part) {
   part.deck.load(null);
-  for (const node of [part.card, part.row, part.mark]) node.remove();
+  for (const node of [part.card, part.row, part.mark, part.score]) node.remove();
   if (heard === part) heard = null;
 }
 
 function light(part, on) {
-  for (const node of [part.card, part.row, part.mark]) node.classList.toggle("lit", on);
+  for (const node of [part.card, part.row, part.mark, part.score]) node.classList.toggle("lit", on);
   if (on) part.mark.parentNode.append(part.mark); // in front of the others
   plane.link(on && part.now.piece ? value.target : null, part.now.piece);
 }
@@ -73,12 +79,12 @@ function words(now) {
 }
 
 function showPart(part, now) {
-  const { inCard, row, deck } = part, done = now.state === "done", title = now.title;
+  const { inCard, row, score, deck } = part, done = now.state === "done", title = now.title;
   const key = JSON.stringify(done ? [now.pairing, now.files] : now);
   if (key === part.key) return;
   Object.assign(part, { key, now });
   part.card.dataset.state = now.state;
-  inCard("h4").textContent = row.querySelector("th span + span").textContent = title;
+  for (const name of [inCard("h4"), row.querySelector("th span + span"), score.querySelector("th span + span")]) name.textContent = title;
   const [status, message] = words(now);
   inCard(".entry-status").textContent = status;
   inCard(".entry-status").title = done ? "time to compose, once the models are loaded" : "";
@@ -100,6 +106,7 @@ function showPart(part, now) {
     return group;
   }));
   fillRow(row, now.piece, now.distance);
+  fillScore(score, now, done ? `${now.took_s.toFixed(1)} s` : status);
 }
 
 function fillRow(row, point, distance) {
@@ -111,6 +118,37 @@ function fillRow(row, point, distance) {
   row.classList.toggle("absent", !point);
 }
 
+// ---- the score card --------------------------------------------------------------------------------------------
+
+const DIGITS = { polyphony_rate: 2, pitch_entropy: 2, groove_consistency: 3 };
+
+function fillScore(row, { matching, published, metrics }, time) {
+  const number = (figure, digits) => (typeof figure === "number" ? figure.toFixed(digits) : "–");
+  const many = published && published.mean.toFixed(2) + (published.seeds > 1 ? ` ± ${published.sd.toFixed(2)}` : "");
+  const measured = Object.entries(DIGITS).map(([name, digits]) => number(metrics && metrics[name], digits));
+  [number(matching, 2), many || "–", ...measured, time].forEach((text, n) => (row.querySelectorAll("td")[n].textContent = text));
+}
+
+// Controls of one photo are the same for every card; their words go below the table.
+function showControls() {
+  const { controls = [], photo, cards = [] } = value;
+  find(".score-controls").replaceChildren(...controls.map((control) => {
+    const row = document.createElement("tr");
+    row.innerHTML = '<th scope="row"></th>' + "<td></td>".repeat(6);
+    row.querySelector("th").textContent = control.name;
+    fillScore(row, control, "–");
+    return row;
+  }));
+  const best = Math.min(...cards.map((card) => (typeof card.matching === "number" ? card.matching : Infinity)));
+  for (const part of parts) part.score.classList.toggle("best", part.now.matching === best);
+  const many = controls.find((control) => control.published);
+  find(".score caption span").textContent = photo ? "for this photo, with the controls it must beat" : "without a photo there is no Emotion Matching";
+  find(".score-words").textContent = !controls.length ? "" :
+    "Emotion Matching is the distance from the photo’s point to where the piece was heard. " +
+    controls.map(({ name, words }) => `${name[0].toUpperCase()}${name.slice(1)} ${words}`).join("; ") + ". " +
+    `Test photos: ${many ? many.published.photos : "–"} that nobody trained on, mean ± deviation over seeds.`;
+}
+
 // ---- the plane -------------------------------------------------------------------------------------------------
 
 // Badges that would cover each other move apart; a line leads to the true spot.
@@ -119,19 +157,7 @@ function placeMarks() {
     const { valence, arousal } = part.now.piece;
     return { part, x: toX(valence), y: toY(arousal), badge: { x: toX(valence), y: toY(arousal) } };
   });
-  const inside = (number, from) => Math.min(from + SIDE - BADGE, Math.max(from + BADGE, number));
-  for (let round = 0; round < 60; round++)
-    for (const one of spots)
-      for (const other of spots.slice(spots.indexOf(one) + 1)) {
-        let dx = other.badge.x - one.badge.x, dy = other.badge.y - one.badge.y, gap = Math.hypot(dx, dy);
-        if (gap >= APART) continue;
-        if (gap < 0.1) [dx, dy, gap] = [Math.cos(other.part.n), Math.sin(other.part.n), 1];
-        const push = (APART - Math.min(gap, APART)) / 2 / gap + 0.01;
-        for (const [spot, way] of [[one, -1], [other, 1]]) {
-          spot.badge.x = inside(spot.badge.x + way * dx * push, LEFT);
-          spot.badge.y = inside(spot.badge.y + way * dy * push, TOP);
-        }
-      }
+  keepApart(spots.map(({ badge }) => badge), APART, BADGE);
   for (const part of parts) part.mark.classList.toggle("placed", false);
   for (const { part, x, y, badge } of spots) {
     part.mark.classList.add("placed");
@@ -162,7 +188,7 @@ function showPlane() {
 // Until the server speaks, the page knows by itself who will compose.
 function cardsOf({ cards, pairings, state }) {
   if (cards) return cards;
-  const keys = [...titles.keys()].filter((key) => !pairings || pairings.includes(key));
+  const keys = [...titles.keys()].filter((key) => (pairings || props.usual).includes(key));
   return keys.map((pairing) => ({ pairing, title: titles.get(pairing), state: state === "waiting" ? "waiting" : "idle" }));
 }
 
@@ -195,6 +221,7 @@ function show() {
   while (parts.length < cards.length) parts.push(makePart(parts.length));
   parts.forEach((part, n) => showPart(part, cards[n]));
   showPlane();
+  showControls();
 
   const made = cards.filter((card) => card.state === "done");
   const [title, facts] = headline(made);

@@ -7,7 +7,9 @@ Its value is a plain dict with a ``state``:
 - ``failed``: ``message``, one sentence;
 - ``working``, ``packing`` or ``done``: see ``lineup_value``. Each of the ``cards`` has a ``state`` of its own:
   ``waiting``, ``working`` (with ``stage`` and ``done``), ``failed`` (with ``message``), ``stopped``, or ``done`` with
-  a take (see ``eimg_core.ui.take.take_value``) and ``took_s``, the seconds this composer worked.
+  a take (see ``eimg_core.ui.take.take_value``), ``took_s``, the seconds this composer worked, ``matching``, its
+  Emotion Matching for this photo, and ``published``, the same on the test photos. ``controls`` is what these are to be
+  held against, see ``eimg_core.ui.scorecard``.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.emotion import NEUTRAL_RADIUS, REGIONS
+from eimg_core.ui.choice import candidates, usual_choice
 from eimg_core.ui.emotion_plane import point
 from eimg_core.ui.lineup import Lineup
 from eimg_core.ui.protocol import PairingInfo
+from eimg_core.ui.scorecard import control_rows
 from eimg_core.ui.take import file_values
 from eimg_core.ui.widget import script, template
 
@@ -36,7 +40,8 @@ class Comparison(gr.HTML):
             html_template=template("comparison"),
             js_on_load=script("plane_map", "roll", "deck", "comparison"),
             apply_default_css=False,
-            composers=[[info.key, info.title] for info in pairings],
+            composers=[[each.key, each.title] for each in candidates(pairings)],
+            usual=usual_choice(pairings),
             regions=[list(region) for region in REGIONS],
             neutral_radius=NEUTRAL_RADIUS,
             **kwargs,
@@ -63,6 +68,7 @@ def lineup_value(lineup: Lineup) -> dict[str, Any]:
         "seed": lineup.options.seed,
         "seconds": lineup.options.seconds,
         "cards": [{"pairing": entry.pairing, "title": entry.title, **entry.card} for entry in lineup.entries],
+        "controls": control_rows(lineup.photo_va),
         "files": file_values(lineup.files),
         "fault": lineup.fault,
     }

@@ -1,7 +1,8 @@
-"""The page Create: one composer writes one piece."""
+"""The page Create: one composer writes one piece, which can then be told again, continued, undone and shared."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,59 +10,160 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.composer import LARGEST_SEED, USUAL_TAKES, ComposeOptions
+from eimg_core.composer import FASTEST, LARGEST_SEED, LONGEST_S, SLOWEST, USUAL_TAKES, ComposeOptions, Composition
 from eimg_core.emotion import VA
-from eimg_core.ui.desk import Desk
+from eimg_core.ui.bench import Bench
+from eimg_core.ui.desk import LONGEST_S as LONGEST_OFFERED_S
+from eimg_core.ui.desk import SHORTEST_S, Desk
 from eimg_core.ui.faults import sentence
-from eimg_core.ui.files import new_folder
+from eimg_core.ui.files import KEEP_S, new_folder
+from eimg_core.ui.making import Known, follow
 from eimg_core.ui.photo_input import OpenedPhoto
 from eimg_core.ui.player import Player, failed, working
 from eimg_core.ui.protocol import PairingInfo, Studio
-from eimg_core.ui.take import make_take, take_value
+from eimg_core.ui.recipe import Recipe, photo_hash
+from eimg_core.ui.take import COMPOSED, candidate_values, pending_value, play_take, take_value
 from eimg_core.ui.wiring import HEAVY, IN_PAGE
 from eimg_core.ui.work import stages_of
 
-__all__ = ["LEAD", "CreateControls", "create_controls", "create_result", "wire_create"]
+__all__ = ["LEAD", "CreateControls", "create_controls", "create_result", "more_controls", "wire_create"]
 
 LEAD = "Give a photo, aim at another emotion if you like, and let one composer write for it."
+
+Shown = tuple[Any, Any]
+"""A value for the player, and what the session knows by then."""
 
 NEXT_SEED = f"(seed) => (Number(seed) + 1) % {LARGEST_SEED}"
 SHOW_WAITING = "() => ({state: 'working', stage: 'waiting', done: 0})"
 END_WAITING = "(piece) => (piece && piece.state === 'working' ? {} : piece)"
-MARK_PIECE = "(piece, plane) => ({...plane, piece: (piece && piece.piece) || null})"
+# The plane shows where the piece lies, where its takes do, and, once a piece was told again, where that one aims.
+MARK_PIECE = """(piece, plane, bench) => {
+  const done = piece && piece.state === 'done' ? piece : null;
+  const takes = ((done && done.takes) || []).flatMap((take, n) =>
+    take.heard ? [{...take.heard, letter: 'ABCDEFGH'[n], kept: take.kept}] : []);
+  const target = done && done.recipe && done.recipe.steps.length ? done.target : plane && plane.target;
+  return [{...plane, piece: (done && done.piece) || null, takes, target}, {...bench, piece}];
+}"""
+KNOW_PHOTO = "(plane, bench) => ({...bench, photo: (plane && plane.photo && plane.photo.id) || null})"
+# A piece that this page still has: the player gets it as it is, the desk its settings.
+SHOW_AGAIN = """(bench, plane, ...desk) => {
+  const {recipe, target} = bench.show, own = recipe.photo && !recipe.target && !recipe.steps.length;
+  return [bench.show, {...plane, target: own ? null : target}, recipe.seed, recipe.seconds, recipe.expressive,
+    recipe.pairing, recipe.tempo, recipe.density];
+}"""
+PUT_BACK = """(bench, plane, ...desk) => {
+  const recipe = bench.settings || bench.recipe, last = recipe.steps.at(-1);
+  const target = (bench.settings && recipe.target) || (last ? last.target : recipe.target);
+  return [{...plane, target}, recipe.seed, recipe.seconds, recipe.expressive, recipe.pairing, recipe.tempo,
+    recipe.density];
+}"""
+# The address may say anything: only numbers in range and composers that are here count.
+FROM_ADDRESS = """(plane, seed, seconds, expressive, pairing, tempo, density) => {
+  const query = new URLSearchParams(location.search);
+  const number = (name, low, high, otherwise) => {
+    const text = query.get(name), value = Number(text);
+    return text && text.trim() && value >= low && value <= high ? value : otherwise; // NaN is in no range
+  };
+  const valence = number('v', 1, 9, null), arousal = number('a', 1, 9, null);
+  const target = valence !== null && arousal !== null ? {valence, arousal} : plane && plane.target;
+  return [{...plane, target}, Math.round(number('seed', 0, %d, seed)), number('length', %d, %d, seconds),
+    query.get('plain') === '1' ? false : expressive,
+    %s.includes(query.get('pairing')) ? query.get('pairing') : pairing,
+    number('tempo', %g, %g, tempo), number('density', -1, 1, density)];
+}"""
+# A composer without a say in density leaves the fader to those that have one.
+DENSITY_IF_ABLE = """(pairing) => ({interactive: %s.includes(pairing), __type__: 'update'})"""
 
 
 @dataclass(frozen=True)
 class CreateControls:
-    """Whom to ask, and the buttons."""
+    """Whom to ask and how, and the buttons."""
 
-    pairing: gr.Radio
     compose: gr.Button
     another: gr.Button
+    pairing: gr.Radio
+    tempo: gr.Slider
+    density: gr.Slider
 
 
-def create_controls(pairings: Sequence[PairingInfo]) -> CreateControls:
-    """One composer to choose, and the buttons that start it."""
+def create_controls() -> tuple[gr.Button, gr.Button]:
+    """The buttons that start a composer, and start it with the next seed."""
     with gr.Column(elem_classes="controls only-create"):
+        another = gr.Button("Other takes", elem_id="another")
+        compose = gr.Button("Compose", variant="primary", elem_id="compose")
+    return compose, another
+
+
+def more_controls(pairings: Sequence[PairingInfo]) -> tuple[gr.Radio, gr.Slider, gr.Slider]:
+    """Folded away: which composer, and what it can be told."""
+    with (
+        gr.Accordion("More: composer, tempo, density", open=False, elem_id="more", elem_classes="only-create"),
+        gr.Column(elem_classes="more"),
+    ):
         pairing = gr.Radio(
             [(info.title, info.key) for info in pairings],
             value=next((info.key for info in pairings if info.default), None),
             label="Composer",
             elem_id="pairing",
         )
-        another = gr.Button("Another take", elem_id="another")
-        compose = gr.Button("Compose", variant="primary", elem_id="compose")
-    return CreateControls(pairing, compose, another)
+        with gr.Row(elem_classes="more-faders"):
+            tempo = gr.Slider(
+                SLOWEST,
+                FASTEST,
+                1.0,
+                step=0.05,
+                label="Tempo",
+                info="Slower or faster than the composer would take it; 1 is its own.",
+                buttons=["reset"],
+                elem_id="tempo",
+            )
+            density = gr.Slider(
+                -1.0,
+                1.0,
+                0.0,
+                step=0.25,
+                label="Density",
+                info="Sparser or denser than the composer would write; 0 is its own. Followed by TVAE alone.",
+                buttons=["reset"],
+                elem_id="density",
+            )
+    return pairing, tempo, density
 
 
-def create_result() -> Player:
-    """The player of the one piece."""
-    return Player(elem_id="piece", elem_classes="only-create")
+def create_result(pairings: Sequence[PairingInfo]) -> tuple[Player, Bench]:
+    """The player of the one piece, and what can be done with it."""
+    player = Player(elem_id="piece", elem_classes="only-create")
+    return player, Bench(pairings, elem_id="bench", elem_classes="only-create")
 
 
-def wire_create(studio: Studio, desk: Desk, controls: CreateControls, piece: Player, pieces: Path) -> None:
-    """From a click to a piece; ``/compose`` is the same for programs."""
-    titles = {info.key: info.title for info in studio.pairings()}
+def wire_create(
+    page: gr.Blocks, studio: Studio, desk: Desk, controls: CreateControls, piece: Player, bench: Bench, pieces: Path
+) -> None:
+    """From a click to a piece, and on; ``/compose``, ``/retell`` and ``/extend`` are the same for programs."""
+    infos = studio.pairings()
+    titles = {info.key: info.title for info in infos}
+    known = gr.State({}, time_to_live=int(KEEP_S))  # what this visitor's recipes have given so far
+
+    def made(photo: OpenedPhoto | None, recipe: Recipe, known: Known) -> Iterator[Shown]:
+        """Stages, then the notes as soon as they are there, then the same with its sound."""
+        try:
+            composition = yield from stages_of(
+                lambda tell: follow(studio, photo, recipe, known, lambda stage, done: tell(stage, COMPOSED * done)),
+                lambda stage, done: (working(stage, done), gr.skip()),
+            )
+            yield from sounding(photo if recipe.photo else None, recipe, composition, known)
+        except Exception as error:
+            yield failed(sentence(error)), gr.skip()
+            raise gr.Error(sentence(error), visible=False, print_exception=False) from error
+
+    def sounding(photo: OpenedPhoto | None, recipe: Recipe, composition: Composition, known: Known) -> Iterator[Shown]:
+        title = titles.get(recipe.pairing, recipe.pairing)
+        more = {"recipe": recipe.value(), "takes": candidate_values(composition)}
+        yield {**pending_value(composition, title), **more}, known
+        take = play_take(
+            studio, composition, new_folder(pieces), lambda stage, done: None, photo, suffix=_suffix(recipe)
+        )
+        yield {**take_value(take, title), **more}, known
 
     def compose(
         photo: OpenedPhoto | None,
@@ -70,29 +172,85 @@ def wire_create(studio: Studio, desk: Desk, controls: CreateControls, piece: Pla
         seed: float,
         seconds: float,
         expressive: bool = True,
-    ) -> Iterator[dict[str, Any]]:
+        tempo: float = 1.0,
+        density: float = 0.0,
+        known: Known | None = None,
+    ) -> Iterator[Shown]:
         """Compose piano music for a photo, for a point in the emotion plane, or for a photo with another target.
 
-        The last value has the notes, the metrics, where the piece lies in the plane, and the files (MIDI, WAV, …).
-        The same photo, target, pairing, seed and length give the same piece.
+        The last value has the notes, the metrics, where the piece lies in the plane, all takes with the guide's
+        opinion of each, and the files (MIDI, WAV, …). Tempo is a factor of the composer's own, 0.7 to 1.4; density runs
+        from -1, sparser, to 1, denser. The same inputs give the same piece.
         """
         try:
-            options = ComposeOptions(int(seed), float(seconds), emotion, USUAL_TAKES, bool(expressive))
-            folder = new_folder(pieces)
-            take = yield from stages_of(lambda tell: make_take(studio, photo, pairing, options, folder, tell), working)
-            yield take_value(take, titles[pairing])
+            options = ComposeOptions(
+                int(seed), float(seconds), emotion, USUAL_TAKES, bool(expressive), float(tempo), float(density)
+            )
         except Exception as error:
-            yield failed(sentence(error))
+            yield failed(sentence(error)), gr.skip()
             raise gr.Error(sentence(error), visible=False, print_exception=False) from error
+        yield from made(
+            photo, Recipe(pairing, options, photo_hash(photo.image) if photo else None), {} if known is None else known
+        )
 
-    wanted = [desk.photo, desk.plane, controls.pairing, desk.seed, desk.seconds, desk.expressive]
+    def make_again(photo: OpenedPhoto | None, recipe: Recipe, known: Known) -> Iterator[Shown]:
+        """A recipe from the bench: another take, the same tune again, something from the history."""
+        yield from made(photo, recipe, known)
+
+    wanted = [
+        desk.photo,
+        desk.plane,
+        controls.pairing,
+        desk.seed,
+        desk.seconds,
+        desk.expressive,
+        controls.tempo,
+        controls.density,
+        known,
+    ]
+    settings = [
+        desk.plane,
+        desk.seed,
+        desk.seconds,
+        desk.expressive,
+        controls.pairing,
+        controls.tempo,
+        controls.density,
+    ]
+    shown = [piece, known]
     controls.compose.click(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
     # By default a click is dropped while the run before it is being cancelled; after Stop it must count.
-    composing = controls.compose.click(compose, wanted, piece, api_name="compose", trigger_mode="multiple", **HEAVY)
+    composing = controls.compose.click(compose, wanted, shown, api_name="compose", trigger_mode="multiple", **HEAVY)
     controls.another.click(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
     next_take = controls.another.click(js=NEXT_SEED, inputs=desk.seed, outputs=desk.seed, **IN_PAGE)
-    composing_again = next_take.then(compose, wanted, piece, api_visibility="private", **HEAVY)
-    for run in (composing, composing_again):
+    composing_again = next_take.then(compose, wanted, shown, api_visibility="private", **HEAVY)
+    bench.submit(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
+    bench.submit(js=PUT_BACK, inputs=[bench, *settings], outputs=settings, **IN_PAGE)
+    making_again = bench.submit(
+        make_again, [desk.photo, bench, known], shown, api_visibility="private", trigger_mode="multiple", **HEAVY
+    )
+    runs = [composing, composing_again, making_again]
+    for run in runs:
         run.failure(js=END_WAITING, inputs=piece, outputs=piece, **IN_PAGE)
-    piece.change(js=MARK_PIECE, inputs=[piece, desk.plane], outputs=desk.plane, **IN_PAGE)
-    piece.stop(cancels=[composing, composing_again], **IN_PAGE)
+    piece.change(js=MARK_PIECE, inputs=[piece, desk.plane, bench], outputs=[desk.plane, bench], **IN_PAGE)
+    piece.stop(cancels=runs, **IN_PAGE)
+    desk.plane.change(js=KNOW_PHOTO, inputs=[desk.plane, bench], outputs=bench, **IN_PAGE)
+    bench.select(js=SHOW_AGAIN, inputs=[bench, *settings], outputs=[piece, *settings], **IN_PAGE)
+    bench.apply(js=PUT_BACK, inputs=[bench, *settings], outputs=settings, **IN_PAGE)
+    able = json.dumps([info.key for info in infos if info.composes])
+    controls.pairing.change(js=DENSITY_IF_ABLE % able, inputs=controls.pairing, outputs=controls.density, **IN_PAGE)
+    from_address = FROM_ADDRESS % (
+        LARGEST_SEED,
+        SHORTEST_S,
+        min(LONGEST_OFFERED_S, LONGEST_S),
+        json.dumps(list(titles)),
+        SLOWEST,
+        FASTEST,
+    )
+    page.load(js=from_address, inputs=settings, outputs=settings, **IN_PAGE)
+
+
+def _suffix(recipe: Recipe) -> str:
+    """What tells the files of one take and one retelling from those of another."""
+    steps = "".join({"retell": "-retold", "extend": "-extended"}[step.do] for step in recipe.steps[-1:])
+    return steps + ("" if recipe.keep is None else f"-take-{'abcdefghijklmnop'[recipe.keep]}")

@@ -1,31 +1,45 @@
-// A deck plays one take: piano roll, play button, position, sound. Stands after roll.js. `root` holds elements of the
-// classes deck-roll (with a canvas), deck-play, deck-seek, deck-time, deck-length, and an <audio>; it gets the class
-// "playing" while it sounds. On the whole page only one deck sounds at a time.
+// A deck plays one take: piano roll, play button, position, sound, a looped section. Stands after roll.js. `root` holds
+// elements of the classes deck-roll (with a canvas), deck-play, deck-seek, deck-time, deck-length, and an <audio>; it gets
+// the class "playing" while it sounds. On the whole page only one deck sounds at a time.
+//
+// While it plays and when it is moved, `root` dispatches "eimg-time" with detail {time} in seconds.
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+const SHORTEST_LOOP_S = 0.4, CLICK_PX = 5;
 
-function createDeck(root, margins) {
+function createDeck(root, margins = {}) {
   const part = (name) => root.querySelector(`.deck-${name}`);
   const canvas = part("roll").querySelector("canvas"), audio = root.querySelector("audio");
   const play = part("play"), seek = part("seek");
-  let take = null, frame = 0;
+  let take = null, frame = 0, section = null, looping = false, told = -1;
   const length = () => Math.max(take ? take.duration_s : 0, audio.duration || 0, 0.01);
-  const roll = createRoll(canvas, audio, length, margins);
+  const roll = createRoll(canvas, audio, length, { ...margins, section: () => section });
 
   function showTime() {
+    const now = audio.currentTime, said = `${clock(now)} of ${clock(length())}`;
     seek.max = length();
-    if (document.activeElement !== seek || !audio.paused) seek.value = audio.currentTime;
-    seek.style.setProperty("--done", `${(audio.currentTime / length()) * 100}%`);
-    seek.setAttribute("aria-valuetext", `${clock(audio.currentTime)} of ${clock(length())}`);
-    part("time").textContent = clock(audio.currentTime);
+    if (document.activeElement !== seek || !audio.paused) seek.value = now;
+    seek.style.setProperty("--done", `${(now / length()) * 100}%`);
+    seek.setAttribute("aria-valuetext", said);
+    if (canvas.getAttribute("role") === "slider") {
+      canvas.setAttribute("aria-valuemax", length().toFixed(1));
+      canvas.setAttribute("aria-valuenow", now.toFixed(1));
+      canvas.setAttribute("aria-valuetext", said);
+    }
+    part("time").textContent = clock(now);
     part("length").textContent = clock(take ? length() : 0);
     root.classList.toggle("playing", !audio.paused);
     play.setAttribute("aria-label", (audio.paused ? "Play" : "Pause") + (play.dataset.what || ""));
+    if (take && now !== told) {
+      told = now;
+      root.dispatchEvent(new CustomEvent("eimg-time", { bubbles: true, detail: { time: now } }));
+    }
   }
 
   function tick() {
     frame = 0;
     if (!root.isConnected) return audio.pause();
+    stayInSection();
     showTime();
     roll.draw();
     if (!audio.paused) frame = requestAnimationFrame(tick);
@@ -35,35 +49,106 @@ function createDeck(root, margins) {
   // Puts on another take, or none.
   function load(value) {
     take = value;
+    told = -1;
+    setSection(null);
     audio.pause();
-    if (value && value.files.wav) audio.src = value.files.wav.url;
+    if (value && value.files && value.files.wav) audio.src = value.files.wav.url;
     else audio.removeAttribute("src"), audio.load();
     for (const control of [play, seek]) control.disabled = !canPlay();
     roll.show(value);
     showTime();
   }
 
-  const canPlay = () => Boolean(take && take.files.wav);
+  const canPlay = () => Boolean(take && take.files && take.files.wav);
   const start = () => canPlay() && audio.play().catch(() => {});
   const toggle = () => canPlay() && (audio.paused ? start() : audio.pause());
   function goTo(seconds) {
+    if (!canPlay()) return;
     audio.currentTime = Math.min(Math.max(0, seconds), length() - 0.01);
     refresh();
   }
+  // To the bar line before or after the place that plays now; back to the one before it within its first half second.
+  function goToBar(way) {
+    const now = audio.currentTime, starts = roll.barStarts();
+    goTo(way > 0 ? starts.find((bar) => bar > now + 0.05) ?? length() : starts.findLast((bar) => bar < now - 0.5) ?? 0);
+  }
+
+  // ---- looping: the whole piece, or a section of it ----
+
+  function setLooping(on) {
+    looping = on;
+    audio.loop = on && !section;
+    root.dispatchEvent(new CustomEvent("deck-loop", { detail: { looping, section } }));
+    refresh();
+  }
+  // A section that is too short to hear is none.
+  function setSection(wanted) {
+    section = null;
+    if (wanted) {
+      const [start, end] = [wanted.start, wanted.end].sort((a, b) => a - b).map((time) => Math.min(Math.max(0, time), length()));
+      if (end - start >= SHORTEST_LOOP_S) section = { start, end };
+    }
+    setLooping(section ? true : looping && !wanted);
+  }
+  function stayInSection() {
+    if (looping && section && !audio.paused && (audio.currentTime >= section.end || audio.currentTime < section.start - 0.25))
+      audio.currentTime = section.start;
+  }
+  audio.addEventListener("ended", () => looping && section && (goTo(section.start), start()));
+
+  // ---- by hand ----
 
   play.addEventListener("click", toggle);
   seek.addEventListener("input", () => goTo(Number(seek.value)));
+
+  let held = null; // {x, time, ruler}: where the pointer went down
   canvas.addEventListener("pointerdown", (event) => {
-    const time = canPlay() ? roll.timeAt(event.offsetX) : null;
-    if (time !== null) goTo(time);
+    const time = canPlay() && event.button === 0 ? roll.timeAt(event.offsetX) : null;
+    if (time === null) return;
+    held = { x: event.offsetX, time, ruler: roll.onRuler(event.offsetY) && margins.words };
+    canvas.setPointerCapture(event.pointerId);
+    if (!held.ruler) goTo(time);
   });
+  canvas.addEventListener("pointermove", (event) => {
+    canvas.style.cursor = roll.onRuler(event.offsetY) && margins.words ? "col-resize" : "";
+    if (!held || (held.ruler && Math.abs(event.offsetX - held.x) < CLICK_PX)) return;
+    const time = roll.timeAt(event.offsetX) ?? 0;
+    if (held.ruler) setSection({ start: held.time, end: time });
+    else goTo(time);
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    if (held && held.ruler) {
+      if (Math.abs(event.offsetX - held.x) < CLICK_PX) goTo(held.time);
+      else if (section) goTo(section.start);
+    }
+    held = null;
+  });
+  canvas.addEventListener("pointercancel", () => (held = null));
+
+  canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !canPlay()) return;
+    const step = event.shiftKey ? 0.25 : 1;
+    const moves = {
+      ArrowLeft: () => goTo(audio.currentTime - step), ArrowRight: () => goTo(audio.currentTime + step),
+      PageUp: () => goToBar(-1), PageDown: () => goToBar(1),
+      Home: () => goTo(0), End: () => goTo(length()),
+    };
+    if (!moves[event.key]) return;
+    event.preventDefault();
+    moves[event.key]();
+  });
+
   audio.addEventListener("play", () => {
     for (const other of document.querySelectorAll("audio")) if (other !== audio) other.pause();
   });
   for (const name of ["play", "pause", "ended", "seeked", "durationchange", "timeupdate"]) audio.addEventListener(name, refresh);
+  audio.addEventListener("timeupdate", stayInSection); // also where no frames are drawn
   new ResizeObserver(() => root.offsetParent || audio.pause()).observe(root); // out of sight, out of hearing
   showTime();
-  return { audio, load, canPlay, start, toggle, goTo, length };
+  return {
+    audio, load, canPlay, start, toggle, goTo, goToBar, length, setLooping, setSection,
+    section: () => section, isLooping: () => looping, barStarts: roll.barStarts,
+  };
 }
 
 // Whether what has the focus makes use of the space bar itself, or takes any key as text.

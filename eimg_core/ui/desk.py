@@ -9,18 +9,23 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.composer import LARGEST_SEED
+from eimg_core.errors import InputError
 from eimg_core.ui.emotion_plane import EmotionPlane, photo_value
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.photo_input import OpenedPhoto, Photo, example_photos, photo_input
 from eimg_core.ui.protocol import Studio
+from eimg_core.ui.recipe import photo_hash
+from eimg_core.ui.why import Why, why_value
 from eimg_core.ui.wiring import HEAVY, IN_PAGE
 
 __all__ = ["Desk", "emotion_card", "music_settings", "photo_card", "wire_desk"]
 
-SHORTEST_S, LONGEST_S, USUAL_S = 8, 60, 15
+SHORTEST_S, LONGEST_S, USUAL_S = 8, 120, 15
 
 ROLL_DICE = "() => Math.floor(Math.random() * 1000000)"
-SHOW_READING = "(photo) => (photo ? {reading: true} : {})"
+# A new photo has a new place in the plane, and nobody has asked yet why.
+SHOW_READING = "(photo) => (photo ? [{reading: true}, {ready: true}] : [{}, {}])"
+NOT_EXPLAINED = "(why) => ({...why, asking: false, failed: true})"
 
 
 @dataclass(frozen=True)
@@ -28,16 +33,18 @@ class Desk:
     """The inputs that every composer gets."""
 
     photo: Photo
+    why: Why
     plane: EmotionPlane
     seconds: gr.Slider
     seed: gr.Number
     expressive: gr.Checkbox
 
 
-def photo_card(examples: Path) -> Photo:
-    """The place for the photo, with the photos of the folder ``examples`` to start from."""
+def photo_card(examples: Path) -> tuple[Photo, Why]:
+    """The place for the photo, why it is read as it is, and the photos of the folder ``examples`` to start from."""
     with gr.Column(elem_classes="card", min_width=300, scale=10):
         gr.HTML("<h2>Photo</h2>", apply_default_css=False)
+        why = Why(elem_id="why")
         photo = photo_input()
         if shipped := example_photos(examples):
             gr.Examples(
@@ -47,7 +54,7 @@ def photo_card(examples: Path) -> Photo:
                 examples_per_page=len(shipped),
                 elem_id="examples",
             )
-    return photo
+    return photo, why
 
 
 def emotion_card() -> EmotionPlane:
@@ -89,11 +96,22 @@ def wire_desk(studio: Studio, desk: Desk) -> None:
     def read_photo(photo: OpenedPhoto | None) -> dict[str, Any]:
         """Read the emotion of a photo: valence and arousal from 1 to 9, each with one standard deviation."""
         try:
-            return photo_value(studio.read_photo(photo.image)) if photo else {}
+            return photo_value(studio.read_photo(photo.image), photo_hash(photo.image)) if photo else {}
         except Exception as error:
             raise gr.Error(sentence(error), print_exception=False) from error
 
-    photo, plane = desk.photo, desk.plane
-    photo.change(js=SHOW_READING, inputs=photo, outputs=plane, **IN_PAGE)
+    def explain_photo(photo: OpenedPhoto | None) -> dict[str, Any]:
+        """Which parts of a photo make its reading pleasant or exciting: what is lost when each part is blurred."""
+        try:
+            if photo is None:
+                raise InputError("There is no photo to explain yet. Add one first.")
+            return why_value(studio.explain_photo(photo.image))
+        except Exception as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+
+    photo, plane, why = desk.photo, desk.plane, desk.why
+    photo.change(js=SHOW_READING, inputs=photo, outputs=[plane, why], **IN_PAGE)
+    explaining = why.submit(explain_photo, photo, why, api_name="explain_photo", **HEAVY)
+    explaining.failure(js=NOT_EXPLAINED, inputs=why, outputs=why, **IN_PAGE)
     reading = photo.change(read_photo, photo, plane, api_name="read_photo", trigger_mode="always_last", **HEAVY)
     reading.failure(js="() => null", outputs=photo, **IN_PAGE)

@@ -7,7 +7,31 @@ const { region, place, placePhoto, link } = createMap(map, props.regions, props.
 const back = find(".plane-back");
 const sliders = { valence: find("input[name=valence]"), arousal: find("input[name=arousal]") };
 
+const takeMarks = find(".plane-takes");
+const gap = find(".plane-gap");
+
 const tenth = (number) => Math.round(number * 10) / 10;
+const signed = (number) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(1);
+
+// Where the guide hears the takes: a letter each, on a small ring, clear of what lies there already.
+function placeTakes(takes) {
+  takeMarks.replaceChildren(...(takes || []).map(({ valence, arousal, letter, kept }) => {
+    const at = { x: toX(valence), y: toY(arousal) };
+    const mark = svg("g", { class: kept ? "plane-take kept" : "plane-take" }, svg("circle", { cx: at.x, cy: at.y, r: 7.5 }));
+    mark.append(svg("text", { x: at.x, y: at.y + 3.5 }, letter));
+    return mark;
+  }));
+}
+
+// How far apart target and piece are, beside the middle of their line.
+function placeGap(from, to) {
+  const apart = from && to ? Math.hypot(from.valence - to.valence, from.arousal - to.arousal) : 0;
+  gap.style.visibility = apart >= 0.5 ? "visible" : "hidden"; // closer, there is no room between the marks
+  if (apart < 0.5) return;
+  gap.textContent = apart.toFixed(1);
+  gap.setAttribute("x", Math.min((toX(from.valence) + toX(to.valence)) / 2 + 8, LEFT + SIDE - 26));
+  gap.setAttribute("y", (toY(from.arousal) + toY(to.arousal)) / 2 - 6);
+}
 
 function fillRow(name, point, empty = "") {
   const row = find(`[data-row=${name}]`);
@@ -24,7 +48,7 @@ function fillRow(name, point, empty = "") {
 }
 
 function draw() {
-  const { photo, piece, target: chosen, reading } = props.value || {};
+  const { photo, piece, takes, target: chosen, reading } = props.value || {};
   const target = chosen || (photo && { valence: photo.valence, arousal: photo.arousal });
   back.hidden = !(photo && chosen);
   find(".plane-hint").hidden = !back.hidden;
@@ -35,6 +59,8 @@ function draw() {
   place(".mark-reach", target);
   place(".mark-piece", piece);
   link(target, piece);
+  placeTakes(takes);
+  placeGap(target, piece);
 
   fillRow("photo", photo, reading ? "reading …" : "");
   fillRow("target", target);
@@ -42,6 +68,10 @@ function draw() {
   for (const [name, slider] of Object.entries(sliders)) {
     slider.value = target ? clamp(target[name]) : MIDDLE;
     slider.style.setProperty("--done", `${((slider.value - LOW) / (HIGH - LOW)) * 100}%`);
+    const offset = photo && target ? target[name] - photo[name] : 0;
+    slider.previousElementSibling.textContent = Math.abs(offset) >= 0.05 ? signed(offset) : "";
+    slider.previousElementSibling.title = "from the photo";
+    slider.parentElement.style.setProperty("--photo", photo ? (clamp(photo[name]) - LOW) / (HIGH - LOW) : -1);
     slider.setAttribute("aria-valuetext", target ? `${Number(slider.value).toFixed(1)} of 9, ${region(target)}` : "not chosen");
   }
   const words = target ? `Target at ${where(target, region)}.` : "No emotion chosen yet.";
@@ -68,6 +98,20 @@ function aimAt(event) {
   aim({ valence: tenth(valence), arousal: tenth(arousal) });
 }
 
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
+map.addEventListener("keydown", (event) => {
+  const { photo, target } = props.value || {};
+  const step = STEPS[event.key];
+  if (step) {
+    const start = target || photo || { valence: MIDDLE, arousal: MIDDLE }, size = event.shiftKey ? 1 : 0.1;
+    aim({ valence: tenth(clamp(start.valence + size * step[0])), arousal: tenth(clamp(start.arousal + size * step[1])) });
+  } else if ((event.key === "Home" || event.key === "Escape") && photo && target) aim(null);
+  else return;
+  event.preventDefault();
+  const now = (props.value || {}).target || photo;
+  find(".plane-live").textContent = `Target at ${where(now, region)}.`;
+});
+
 let held = false;
 map.addEventListener("pointerdown", (event) => {
   // A finger may be scrolling the page: it drags only what it picked up, and taps elsewhere count when it lifts.
@@ -90,7 +134,7 @@ for (const [name, slider] of Object.entries(sliders)) {
 }
 back.addEventListener("click", () => {
   aim(null);
-  sliders.valence.focus(); // the button is gone
+  map.focus(); // the button is gone
 });
 
 // The library names the regions; the page must agree, and a test asks it.

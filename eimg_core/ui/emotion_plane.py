@@ -2,9 +2,10 @@
 
 Its value is a plain dict, every number on the 1-9 scale::
 
-    {"photo":  {"valence", "arousal", "sd_valence", "sd_arousal"} | null,
+    {"photo":  {"valence", "arousal", "sd_valence", "sd_arousal", "id"} | null,
      "target": {"valence", "arousal"} | null,      null: aim at the photo's own point
-     "piece":  {"valence", "arousal"} | null}
+     "piece":  {"valence", "arousal"} | null,
+     "takes":  [{"valence", "arousal", "letter", "kept"}]}     where the guide hears each take
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def point(va: VA | None) -> dict[str, float | str] | None:
     return {"valence": round(va.valence, 3), "arousal": round(va.arousal, 3), "region": va.region}
 
 
-def photo_value(reading: PhotoReading) -> dict[str, Any]:
-    """The plane with only the photo in it."""
+def photo_value(reading: PhotoReading, identity: str | None = None) -> dict[str, Any]:
+    """The plane with only the photo in it; ``identity`` is a hash by which the page knows the photo again."""
     photo = point(reading.va) or {}
-    return {"photo": {**photo, "sd_valence": reading.sd_valence, "sd_arousal": reading.sd_arousal}}
+    return {"photo": {**photo, "sd_valence": reading.sd_valence, "sd_arousal": reading.sd_arousal, "id": identity}}

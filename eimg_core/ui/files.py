@@ -14,7 +14,7 @@ import time
 import unicodedata
 from pathlib import Path
 
-__all__ = ["KEEP_S", "file_stem", "new_folder", "safe_word", "sweep", "temp_root"]
+__all__ = ["KEEP_S", "file_stem", "new_folder", "pieces_root", "safe_word", "sweep", "temp_root"]
 
 KEEP_S = 3600.0
 _LONGEST_WORD = 40
@@ -24,6 +24,11 @@ def temp_root() -> Path:
     """The fixed folder for everything temporary, one per user of the computer."""
     user = os.getuid() if hasattr(os, "getuid") else "user"
     return Path(tempfile.gettempdir()) / f"eimg-studio-{user}"
+
+
+def pieces_root() -> Path:
+    """The folder in which every request gets its own; in Gradio's, so that it serves the files without a copy."""
+    return Path(os.environ.get("GRADIO_TEMP_DIR") or temp_root()) / "pieces"
 
 
 def sweep(root: Path, keep_s: float = KEEP_S) -> int:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from eimg_core.composer import COMPARED_DB, ONCE_FOR_ALL, ComposeOptions, Composition
-from eimg_core.emotion import VA
+from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
+from eimg_core.ui.choice import Candidate
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.files import file_stem
 from eimg_core.ui.photo_input import OpenedPhoto
-from eimg_core.ui.protocol import PairingInfo, Studio
+from eimg_core.ui.protocol import Studio
+from eimg_core.ui.scorecard import published
 from eimg_core.ui.take import make_take, take_value
 from eimg_core.ui.work import stages_of
 
@@ -65,19 +67,19 @@ class Lineup:
 
 
 def line_up(
-    studio: Studio, photo: OpenedPhoto | None, options: ComposeOptions, pairings: Sequence[PairingInfo], folder: Path
+    studio: Studio, photo: OpenedPhoto | None, options: ComposeOptions, composers: Sequence[Candidate], folder: Path
 ) -> Lineup:
     """Everybody in place and nothing composed yet.
 
     Raises:
         InputError: there is nobody to compare, or neither a photo nor a target.
     """
-    if not pairings:
+    if not composers:
         raise InputError("Nobody is chosen to compose. Choose at least one composer.")
     if photo is None and options.target is None:
         raise InputError("There is nothing to compose for yet. Add a photo, or choose an emotion in the plane.")
     photo_va = studio.read_photo(photo.image).va.clamped() if photo else None
-    return Lineup(photo, photo_va, options, folder, tuple(Entry(info.key, info.title) for info in pairings))
+    return Lineup(photo, photo_va, options, folder, tuple(Entry(each.key, each.title) for each in composers))
 
 
 def compose_all(studio: Studio, lineup: Lineup) -> Iterator[Lineup]:
@@ -96,15 +98,29 @@ def _compose_one(studio: Studio, lineup: Lineup, n: int) -> Generator[Lineup, No
     try:
         take = yield from stages_of(
             lambda tell: make_take(
-                studio, lineup.photo, entry.pairing, lineup.options, lineup.folder, tell, lineup.photo_va, COMPARED_DB
+                studio,
+                lineup.photo,
+                entry.pairing,
+                lineup.options,
+                lineup.folder,
+                tell,
+                lineup.photo_va,
+                COMPARED_DB,
+                figure=True,
             ),
             lambda stage, done: lineup.having(
                 n, replace(entry, card={"state": "working", "stage": stage, "done": round(done, 3)})
             ),
         )
         took_s = sum(seconds for stage, seconds in take.composition.timings_s.items() if stage not in ONCE_FOR_ALL)
-        card = {**take_value(take, entry.title), "took_s": round(took_s, 2)}
-        entry = replace(entry, card=card, composition=take.composition, files=take.files)
+        made, photo = take.composition, lineup.photo_va
+        card = {
+            **take_value(take, entry.title),
+            "took_s": round(took_s, 2),
+            "matching": round(distance(photo, made.piece_va), 2) if photo and made.piece_va else None,
+            "published": published(f"{made.pairing.partition('@')[0]}@{made.variant}"),
+        }
+        entry = replace(entry, card=card, composition=made, files=take.files)
     except Exception as error:
         entry = replace(entry, card={"state": "failed", "message": sentence(error)})
     return lineup.having(n, entry)

@@ -16,6 +16,24 @@ function svg(name, attributes, ...children) {
   return node;
 }
 
+// Moves places that are nearer than `apart` away from each other, and keeps them `margin` inside the plot.
+function keepApart(places, apart, margin) {
+  const inside = (number, from) => Math.min(from + SIDE - margin, Math.max(from + margin, number));
+  for (let round = 0; round < 60; round++)
+    places.forEach((one, n) => {
+      for (const other of places.slice(n + 1)) {
+        let dx = other.x - one.x, dy = other.y - one.y, gap = Math.hypot(dx, dy);
+        if (gap >= apart) continue;
+        if (gap < 0.1) [dx, dy, gap] = [Math.cos(n), Math.sin(n), 1];
+        const push = (apart - Math.min(gap, apart)) / 2 / gap + 0.01;
+        for (const [place, way] of [[one, -1], [other, 1]]) {
+          place.x = inside(place.x + way * dx * push, LEFT);
+          place.y = inside(place.y + way * dy * push, TOP);
+        }
+      }
+    });
+}
+
 // `map` is the svg element; `regions` are pairs of name and direction in degrees.
 function createMap(map, regions, neutralRadius) {
   const find = (selector) => map.querySelector(selector);

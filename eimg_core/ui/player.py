@@ -5,7 +5,11 @@ Its value is a plain dict with a ``state``:
 - ``{}``: nothing yet;
 - ``working``: ``stage`` (a name) and ``done`` (0 to 1);
 - ``failed``: ``message``, one sentence;
-- ``done``: a take, see ``eimg_core.ui.take.take_value``.
+- ``done``: a take, see ``eimg_core.ui.take.take_value``. With ``pending`` true its notes are there and its sound is
+  still to come; ``sections``, a list of {start_s, end_s, label}, are named in a band above the roll.
+
+While a piece plays and when it is moved, the player's element dispatches ``eimg-time`` with ``detail.time`` in seconds,
+which bubbles.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.ui.take import STAGES
+from eimg_core.ui.takeaway import export_file, sheet_music
 from eimg_core.ui.widget import script, template
 
 __all__ = ["Player", "failed", "working"]
@@ -27,16 +32,18 @@ class Player(gr.HTML):
         super().__init__(
             {},
             html_template=template("player"),
-            js_on_load=script("roll", "deck", "player"),
+            js_on_load=script("roll", "deck", "sheet", "player"),
             apply_default_css=False,
             stages=list(STAGES),
+            server_functions=[export_file, sheet_music],
             **kwargs,
         )
 
     def api_info(self) -> dict[str, Any]:
         return {
             "type": "object",
-            "description": "state, notes, target and piece as points on the 1-9 scale, metrics, and files: mid, wav, …",
+            "description": "state, notes with hands, chords and bars, target and piece as points on the 1-9 scale, "
+            "metrics, and files: mid, wav, json",
         }
 
     def example_value(self) -> Any:

@@ -15,11 +15,12 @@ from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.midi.notes import Piece
 
-__all__ = ["PairingInfo", "PhotoReading", "Studio", "Waveform"]
+__all__ = ["Explanation", "PairingInfo", "PhotoReading", "Studio", "Waveform"]
 
 
 class PairingInfo(Protocol):
-    """One way from photo to piece: ``key`` such as ``vqvae+fnt``, ``title`` for people."""
+    """One way from photo to piece: ``key`` such as ``vqvae+fnt``, ``title`` for people, ``variants`` of its bridge, the
+    one that ``key`` means first."""
 
     @property
     def key(self) -> str: ...
@@ -27,6 +28,12 @@ class PairingInfo(Protocol):
     def title(self) -> str: ...
     @property
     def default(self) -> bool: ...
+    @property
+    def variants(self) -> Sequence[str]: ...
+    @property
+    def composes(self) -> bool:
+        """Whether it can keep a tune, go on with a piece and follow a wished density."""
+        ...
 
 
 class PhotoReading(Protocol):
@@ -40,6 +47,17 @@ class PhotoReading(Protocol):
     def sd_arousal(self) -> float: ...
 
 
+class Explanation(Protocol):
+    """What each part of a photo adds to its reading: rows of effects in points, and both maps in words, by axis."""
+
+    @property
+    def valence(self) -> Sequence[Sequence[float]]: ...
+    @property
+    def arousal(self) -> Sequence[Sequence[float]]: ...
+    @property
+    def words(self) -> Mapping[str, str]: ...
+
+
 class Waveform(Protocol):
     """Rendered sound, and the names of the synthesizer and the soundfont that played it."""
 
@@ -47,6 +65,7 @@ class Waveform(Protocol):
     def engine(self) -> str: ...
     @property
     def soundfont(self) -> str: ...
+    def wav_bytes(self) -> bytes: ...
 
 
 class Studio(Protocol):
@@ -66,6 +85,25 @@ class Studio(Protocol):
         progress: Progress | None = None,
         photo_va: VA | None = None,
     ) -> Composition: ...
+
+    def journey(
+        self,
+        photos: Sequence[Image],
+        pairing: str,
+        options: ComposeOptions,
+        progress: Progress | None = None,
+        points: Sequence[VA] | None = None,
+    ) -> Composition: ...
+
+    def explain_photo(self, photo: Image) -> Explanation: ...
+
+    def keep(self, composition: Composition, take: int) -> Composition: ...
+
+    def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition: ...
+
+    def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition: ...
+
+    def listen(self, piece: Piece) -> VA: ...
 
     def render(self, piece: Piece, level_db: float | None = None) -> Waveform: ...
 

@@ -10,7 +10,20 @@ import gradio as gr
 
 __all__ = ["SANS", "SHEETS", "studio_theme"]
 
-SHEETS = ("colours", "page", "desk", "plane", "controls", "player", "comparison")  # of assets/style, in this order
+SHEETS = (
+    "colours",
+    "page",
+    "desk",
+    "plane",
+    "controls",
+    "player",
+    "bench",
+    "choice",
+    "comparison",
+    "story",
+    "listening",
+    "results",
+)  # of assets/style, in this order
 
 SANS = ("-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "DejaVu Sans Condensed", "sans-serif")
 _MONO = ("ui-monospace", "Menlo", "Consolas", "monospace")

@@ -153,6 +153,19 @@ class KernelHead:
             margins.append(np.sqrt(kernel.scale * (1.0 + _LEVEL + kernel.noise - known)))
         return np.stack(readings, axis=1), np.stack(margins, axis=1)
 
+    def distances(self, seen: Sequence[Array | None]) -> Array:
+        """Mean squared differences from the training photos by the blocks that are given, (M, width) or ``None`` each:
+        (M, N), the mean over those blocks."""
+        total, start, given = np.zeros(1), 0, 0
+        for width, block in zip(self.blocks, seen, strict=True):
+            part = slice(start, start + width)
+            start += width
+            if block is not None:
+                standardised = _standardised(block, self.centre[part], self.spread[part])
+                total = total + _distances(standardised, self.support[:, part], (width,))
+                given += 1
+        return total / given
+
     def held_out_error(self, ratings: Array, groups: Sequence[Hashable]) -> float:
         """RMSE over both axes on the photos it was fitted on, each read by the photos of other groups only."""
         targets = ratings - MIDDLE
@@ -259,6 +272,10 @@ class ImageReader:
                 means = self._seen(net, views, spreads=False)
                 found.append(means.reshape(len(photos), -1, means.shape[1]).mean(axis=1))
         return found
+
+    def whole(self, photos: Sequence[Image.Image]) -> list[Array]:
+        """The blocks of the whole photos alone, one of each network."""
+        return [self._seen(net, photos, self.spreads) for net in self.nets]
 
     @torch.inference_mode()
     def _seen(self, net: Eyes, photos: Sequence[Image.Image], spreads: bool) -> Array:

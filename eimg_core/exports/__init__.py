@@ -1,0 +1,1 @@
+"""What people take away: one writer per format, each with the facts of the piece inside."""

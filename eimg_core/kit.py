@@ -1,0 +1,229 @@
+"""Evaluation for other systems: every metric on anybody's MIDI files, on the footing that our own rows stand on.
+
+Conventions: the paper's three metrics and the judge read the notes in seconds on one grid of 480 ticks at 120 bpm, so
+that the ticks and the tempo of a file do not count. The metrics by bar read the file's own tempo and meter. A file
+without notes has no metrics (null) and counts as *empty*, a damaged one as *unreadable*: neither is dropped in silence.
+
+A table of labels may stand beside the files: column ``file`` with the file's name, and ``valence`` and ``arousal`` on
+1-9, or ``quadrant`` (HVHA, LVHA, LVLA, HVLA), or both. Labels are those of what the music was made for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eimg_core.data.tables import number, read_table
+from eimg_core.emotion import HIGH, LOW, QUADRANTS, VA, distance
+from eimg_core.errors import DataError, EimgError, InputError
+from eimg_core.metrics.copying import CopyIndex
+from eimg_core.metrics.distributions import RealMusic
+from eimg_core.metrics.emotion_match import emotion_match
+from eimg_core.metrics.quality import bar_groove, bar_pitch_class_entropy, polyphony_rate_2, quality
+from eimg_core.midi.notes import Piece, read_midi
+from eimg_core.va.evaluator import Evaluator
+
+__all__ = ["Heard", "Label", "Listener", "midi_files", "read_labels", "summarise"]
+
+_REMEDY = "expected columns file, and valence with arousal or quadrant"
+_METRICS = (
+    "polyphony_rate",
+    "pitch_entropy",
+    "groove_consistency",
+    "polyphony_rate_2",
+    "bar_groove",
+    "bar_pitch_class_entropy",
+)
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a piece was made for: a point, a quadrant, or both."""
+
+    va: VA | None
+    quadrant: str
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One file: its numbers, ready for JSON, and its piece; ``None`` where it could not be read."""
+
+    name: str
+    item: dict[str, Any]
+    piece: Piece | None
+    fault: str = ""
+
+
+def midi_files(paths: Iterable[Path]) -> list[Path]:
+    """The files that are named, and for a folder all MIDI files in it and below, by name.
+
+    Raises:
+        InputError: a folder holds none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in (".mid", ".midi"))
+        inside = [file for file in inside if not file.name.startswith(".")]
+        if not inside:
+            raise InputError(f"The folder {path.name} holds no MIDI files; expected files that end in .mid or .midi.")
+        found += inside
+    return found
+
+
+def read_labels(path: Path) -> dict[str, Label]:
+    """File name → label.
+
+    Raises:
+        DataError: the table is missing or damaged, has neither kind of label, or a value is not on its scale.
+    """
+    labels: dict[str, Label] = {}
+    for row in read_table(path, ("file",), remedy=_REMEDY):
+        where = f"{row['file']} in {path.name}"
+        va = None
+        if "valence" in row and "arousal" in row:
+            va = VA(*(number(row, axis, where=where, low=LOW, high=HIGH) for axis in ("valence", "arousal")))
+        quadrant = row.get("quadrant") or (va.quadrant if va else "")
+        if quadrant not in QUADRANTS:
+            raise DataError(f'{where} has the quadrant "{quadrant}"; {_REMEDY}, one of {", ".join(QUADRANTS)}.')
+        labels[row["file"]] = Label(va, quadrant)
+    return labels
+
+
+class Listener:
+    """Measures files one by one.
+
+    Args:
+        evaluator: the judge; without one nothing is heard and only metrics are measured.
+        seconds: only so much of each file counts; ``None`` counts all of it.
+        trained_on: pieces to search for copied runs.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator | None, seconds: float | None = None, trained_on: Mapping[str, Piece] | None = None
+    ) -> None:
+        self.evaluator, self.seconds = evaluator, seconds
+        self.index = CopyIndex(trained_on) if trained_on else None
+
+    def read(self, path: Path, straighten: bool = False) -> Piece:
+        """The piece of a file, as far as it counts."""
+        piece = read_midi(path, straighten=straighten)
+        return piece if self.seconds is None else piece.cropped(self.seconds)
+
+    def hear(self, path: Path, label: Label | None = None) -> Heard:
+        """All numbers of one file."""
+        try:
+            piece, by_bar = self.read(path), self.read(path, straighten=True)
+        except EimgError as error:
+            return Heard(path.name, {"file": path.name, "error": str(error)}, None, str(error))
+        place = self.evaluator.judge(piece) if self.evaluator and piece.notes else None
+        values = {
+            **asdict(quality(piece)),
+            "polyphony_rate_2": polyphony_rate_2(piece),
+            "bar_groove": bar_groove(by_bar),
+            "bar_pitch_class_entropy": bar_pitch_class_entropy(by_bar),
+        }
+        item: dict[str, Any] = {
+            "file": path.name,
+            "notes": len(piece.notes),
+            "valence": place and round(place.valence, 4),
+            "arousal": place and round(place.arousal, 4),
+            **{name: _number(values[name]) for name in _METRICS},
+        }
+        if self.index is not None:
+            item["longest_run"] = asdict(self.index.longest_run(piece))
+        if label is not None:
+            item["quadrant"] = label.quadrant
+            if label.va is not None:
+                item["label_valence"], item["label_arousal"] = label.va.valence, label.va.arousal
+                item["distance"] = place and _number(distance(place, label.va))
+        return Heard(path.name, item, by_bar)
+
+
+def _number(value: float, digits: int = 6) -> float | None:
+    return round(value, digits) if math.isfinite(value) else None
+
+
+def _points(items: Sequence[Mapping[str, Any]], *names: str) -> NDArray[np.float64]:
+    """Columns of items, (N, columns), NaN where there is nothing."""
+    rows = [[math.nan if item.get(name) is None else item[name] for name in names] for item in items]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(names))
+
+
+def summarise(heard: Sequence[Heard], real: Mapping[str, Piece] | None = None) -> dict[str, Any]:
+    """What a folder of files amounts to.
+
+    Args:
+        heard: its files.
+        real: real music to compare distributions with; each piece is a group of its own.
+    Returns:
+        ``files``, ``empty``, ``unreadable``; the mean of each metric over the files that have it, and ``n_valid``;
+        with points as labels ``emotion_matching`` (a distance), ``r_valence``, ``r_arousal``, ``n_judged``, and
+        ``mean_point``, what the mean of the labels would score; with quadrants what is heard in each; with real music
+        ``distributions`` as in ``eimg_core.metrics.distributions``.
+    """
+    readable = [one.item for one in heard if one.piece is not None]
+    table = _points(readable, *_METRICS)
+    found: dict[str, Any] = {
+        "files": len(heard),
+        "empty": sum(item["notes"] == 0 for item in readable),
+        "unreadable": len(heard) - len(readable),
+        "n_valid": {name: int(np.isfinite(column).sum()) for name, column in zip(_METRICS, table.T, strict=True)},
+        **{name: _mean(column) for name, column in zip(_METRICS, table.T, strict=True)},
+    }
+    found |= _matching([item for item in readable if "label_valence" in item])
+    if any("quadrant" in item for item in readable):
+        found["quadrants"] = {name: _quadrant(readable, name) for name in QUADRANTS}
+    if any("longest_run" in item for item in readable):
+        runs = [item["longest_run"]["length"] for item in readable]
+        found["longest_run"] = {"mean": round(float(np.mean(runs)), 2), "max": max(runs)}
+    if real is not None:
+        shares = RealMusic(list(real.values()), list(real)).shares([one.piece for one in heard if one.piece])
+        found["distributions"] = {
+            name: {"share": _number(s.share, 4), "distance": _number(s.distance), "real": _number(s.real)}
+            for name, s in shares.items()
+        }
+    return found
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    valid = values[np.isfinite(values)]
+    return round(float(valid.mean()), 6) if len(valid) else None
+
+
+def _matching(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Emotion Matching of the files whose labels are points; nothing where there are none or nobody listened."""
+    wanted, places = _points(items, "label_valence", "label_arousal"), _points(items, "valence", "arousal")
+    if not np.isfinite(places).all(axis=1).any():
+        return {}
+    match = emotion_match(wanted, places)
+    middle = np.repeat(wanted.mean(axis=0, keepdims=True), len(wanted), axis=0)
+    return {
+        "emotion_matching": _number(match.distance),
+        "r_valence": _number(match.r_valence),
+        "r_arousal": _number(match.r_arousal),
+        "n_judged": match.n,
+        "mean_point": _number(emotion_match(wanted, middle).distance),
+    }
+
+
+def _quadrant(items: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """Files of one quadrant: how many, where they are heard on average, and how many are heard inside it."""
+    places = _points([item for item in items if item.get("quadrant") == name], "valence", "arousal")
+    known = places[np.isfinite(places).all(axis=1)]
+    inside = [VA(*place).quadrant == name for place in known.tolist()]
+    return {
+        "n": len(places),
+        "valence": _mean(known[:, 0]),
+        "arousal": _mean(known[:, 1]),
+        "heard_inside": round(sum(inside) / len(inside), 4) if inside else None,
+        "distance": _mean(_points([i for i in items if i.get("quadrant") == name], "distance")[:, 0]),
+    }

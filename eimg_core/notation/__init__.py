@@ -1,0 +1,1 @@
+"""A piece on paper: hands, harmonies, sheet music."""

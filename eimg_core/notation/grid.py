@@ -1,0 +1,165 @@
+"""From seconds to the grid of a score: bars, beats, and where each note begins and ends.
+
+Time is counted in *ticks*, 24 to a written quarter note: 12 an eighth, 6 a sixteenth, 8 an eighth of a triplet. Two
+things make a piece readable that was composed on a finer grid:
+
+- **phase**: where all notes lie a little off the beat, the beat is moved under them;
+- **values**: a piece that lives on 32nds is written in values twice as long at twice the tempo, as a pianist would.
+
+Each beat of each hand then is read as sixteenths, triplets, 32nds or sextuplets, whichever fits its onsets best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from eimg_core.midi.notes import Piece
+
+__all__ = ["TICKS", "Grid", "GridNote", "lay_out"]
+
+TICKS = 24  # of a quarter note
+# Ticks between the places of a beat, what reading it so costs, and each tick that an onset lies beside its place:
+# sixteenths may be inexact, what is read as a triplet must be one.
+_STEPS = ((6, 0.0, 1.0), (8, 0.9, 2.5), (3, 5.0, 1.0), (4, 6.0, 2.5))
+_MERGED = 4.0  # cost of two onsets that would fall on one place
+_ROLLED = 1.6  # ticks: what is closer is one chord, spread
+_PHASES = (0, 1, -1, 2, -2, 3, -3)
+_FINE_SHARE = 0.15  # of the onsets on 32nds: values are doubled
+_FASTEST_BPM = 280.0  # of the doubled tempo
+
+
+@dataclass(frozen=True, slots=True)
+class GridNote:
+    """A note of the score in ticks; ``index`` is its place in ``piece.notes``."""
+
+    start: int
+    end: int
+    pitch: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The frame of a score.
+
+    Args:
+        tempo_bpm: written quarter notes per minute.
+        meter: as written.
+        first_s: when the first bar begins, in seconds of the piece.
+        bars: how many, at least 1.
+        steps: (hand, beat) → ticks between the places of that beat, where it is not 6.
+    """
+
+    tempo_bpm: float
+    meter: tuple[int, int]
+    first_s: float
+    bars: int
+    steps: dict[tuple[int, int], int]
+
+    @property
+    def tick_s(self) -> float:
+        return 60.0 / self.tempo_bpm / TICKS
+
+    @property
+    def bar(self) -> int:
+        """Ticks of a bar."""
+        return self.meter[0] * 4 * TICKS // self.meter[1]
+
+    @property
+    def compound(self) -> bool:
+        """Whether beats are dotted, as in 6/8."""
+        return self.meter[1] == 8 and self.meter[0] % 3 == 0 and self.meter[0] > 3
+
+    @property
+    def beat(self) -> int:
+        """Ticks of a beat."""
+        return 36 if self.compound else 4 * TICKS // self.meter[1]
+
+    def step(self, hand: int, tick: int) -> int:
+        """Ticks between the places of the quarter that ``tick`` lies in."""
+        return self.steps.get((hand, tick // TICKS), 6)
+
+    def seconds(self, tick: float) -> float:
+        """When a tick is, in seconds of the piece as written; never before 0."""
+        return max(0.0, self.first_s + tick * self.tick_s)
+
+
+def lay_out(piece: Piece, hands: Sequence[int]) -> tuple[Grid, list[GridNote]]:
+    """The grid of a piece, and its notes on it in their order; a rest of silence at the end is no bar.
+
+    Args:
+        piece: as written, the first bar near 0 s.
+        hands: of each note, see ``hands_of``.
+    """
+    factor = 2 if _is_fine(piece) else 1
+    tempo = piece.tempo_bpm * factor
+    tick_s = 60.0 / tempo / TICKS
+    onsets: dict[int, list[float]] = defaultdict(list)
+    for note, hand in zip(piece.notes, hands, strict=True):
+        onsets[hand].append(note.start_s / tick_s)
+    phase = factor * min(_PHASES, key=lambda p: _misfit(onsets, p * factor) + 0.05 * abs(p) * len(piece.notes))
+    steps = {
+        (hand, beat): step
+        for hand, places in onsets.items()
+        for beat, inside in _by_beat(places, phase).items()
+        if (step := _best_step(inside)[0]) != 6
+    }
+    grid = Grid(tempo, piece.meter, phase * tick_s, 1, steps)
+    if grid.bar % TICKS:  # quarters run over bar lines, and triplets must not
+        steps = dict.fromkeys(steps, 3)
+        grid = replace(grid, steps=steps)
+
+    def snapped(raw: float, hand: int) -> int:
+        beat = math.floor((raw + _ROLLED) / TICKS)
+        step = steps.get((hand, beat), 6)
+        return max(0, beat * TICKS + round((raw - beat * TICKS) / step) * step)
+
+    notes = []
+    for index, (note, hand) in enumerate(zip(piece.notes, hands, strict=True)):
+        start = snapped(note.start_s / tick_s - phase, hand)
+        end = max(snapped(note.end_s / tick_s - phase, hand), start + grid.step(hand, start))
+        notes.append(GridNote(start, end, note.pitch, index))
+    last = max((note.start for note in notes), default=0)
+    return replace(grid, bars=last // grid.bar + 1), notes
+
+
+def _is_fine(piece: Piece) -> bool:
+    """Whether much of a piece moves in 32nds of its own tempo, at any phase."""
+    if piece.tempo_bpm * 2 > _FASTEST_BPM or not piece.notes:
+        return False
+    tick_s = piece.seconds_per_beat / TICKS
+    places = [round(note.start_s / tick_s) for note in piece.notes]
+    counts = [sum((place - phase) % 6 == 0 for place in places) for phase in range(6)]
+    best = max(range(6), key=lambda phase: counts[phase])
+    between = sum((place - best) % 6 == 3 for place in places)
+    return between > _FINE_SHARE * len(places) and counts[best] + between > 0.7 * len(places)
+
+
+def _by_beat(places: Sequence[float], phase: float) -> dict[int, list[float]]:
+    """Onsets by quarter, as ticks within it; what comes just before a beat belongs to it."""
+    beats: dict[int, list[float]] = defaultdict(list)
+    for place in sorted(set(places)):
+        beat = math.floor((place - phase + _ROLLED) / TICKS)
+        beats[beat].append(place - phase - beat * TICKS)
+    return beats
+
+
+def _best_step(inside: Sequence[float]) -> tuple[int, float]:
+    """How the onsets of a quarter are read best, and how badly that fits."""
+    choices = ((step, _step_cost(inside, step, beside) + cost) for step, cost, beside in _STEPS)
+    return min(choices, key=lambda choice: choice[1])
+
+
+def _step_cost(inside: Sequence[float], step: int, beside: float) -> float:
+    places = [round(tick / step) for tick in inside]
+    cost = beside * sum(abs(tick - place * step) for tick, place in zip(inside, places, strict=True))
+    merged = [a[0] == b[0] and b[1] - a[1] > _ROLLED for a, b in pairwise(zip(places, inside, strict=True))]
+    return cost + _MERGED * sum(merged)
+
+
+def _misfit(onsets: dict[int, list[float]], phase: float) -> float:
+    return sum(_best_step(inside)[1] for places in onsets.values() for inside in _by_beat(places, phase).values())

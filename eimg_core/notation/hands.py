@@ -1,0 +1,111 @@
+"""Which hand plays which note.
+
+The notes of one moment are divided once, low notes left, high notes right. The best division of every moment, given
+those before, is found by dynamic programming over the places of both hands, with costs for what pianists avoid: a hand
+stretched beyond a tenth, more fingers than five, leaps, crossed hands, and a hand far from its side of the keyboard.
+
+Reference for the idea: Nakamura, Ono and Sagayama (2014), "Merged-output HMM for piano fingering of both hands".
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import NamedTuple
+
+from eimg_core.midi.notes import Note, Piece
+
+__all__ = ["LEFT", "RIGHT", "TENTH", "hands_of"]
+
+RIGHT, LEFT = 0, 1
+TENTH = 16  # semitones
+_FINGERS = 5
+_TOGETHER_S = 0.02
+_MOST_STATES = 24  # kept at each moment, the cheapest first
+_MIDDLE = 60
+_HOME = {RIGHT: 72.0, LEFT: 50.0}  # middle of a hand that rests
+
+# Costs, in semitones of a leap.
+_PER_STRETCHED = 6.0  # semitone beyond a tenth
+_PER_FINGER = 25.0  # beyond five
+_PER_FAR = 0.35  # semitone that a note lies on the other hand's side of middle C
+_PER_CROSSED = 4.0  # semitone
+_SLOW_LEAP_S = 0.6  # time for a leap that costs half of what it costs in no time
+_LONGEST_HELD_S = 2.0  # what sounds longer is left to the pedal
+
+
+class _Hand(NamedTuple):
+    """Where a hand is: its last chord, when it was struck, and what it still holds as (end, pitch)."""
+
+    low: int
+    high: int
+    struck_s: float
+    held: tuple[tuple[float, int], ...] = ()
+
+
+class _State(NamedTuple):
+    cost: float
+    hands: tuple[_Hand, _Hand]  # RIGHT, LEFT
+    left_counts: tuple[int, ...]  # of each moment so far
+
+
+def hands_of(piece: Piece) -> tuple[int, ...]:
+    """The hand of every note of ``piece.notes``, in their order: ``RIGHT`` 0 or ``LEFT`` 1.
+
+    Depends on the notes alone; the same piece always gives the same hands. A piece may hold more than two hands can
+    play: the division is then the least bad one.
+    """
+    moments = _moments(piece)
+    at_home = (_Hand(72, 72, -10.0), _Hand(50, 50, -10.0))
+    states = [_State(0.0, at_home, ())]
+    for moment in moments:
+        notes = [piece.notes[index] for index in moment]
+        reached: dict[tuple[_Hand, _Hand], _State] = {}
+        for state in states:
+            for lefts in range(len(notes) + 1):
+                new = _struck(state, notes, lefts)
+                if new.hands not in reached or new.cost < reached[new.hands].cost:
+                    reached[new.hands] = new
+        states = sorted(reached.values(), key=lambda state: (state.cost, state.left_counts))[:_MOST_STATES]
+    hands = [RIGHT] * len(piece.notes)
+    for moment, lefts in zip(moments, states[0].left_counts, strict=True):
+        for index in moment[:lefts]:
+            hands[index] = LEFT
+    return tuple(hands)
+
+
+def _moments(piece: Piece) -> list[list[int]]:
+    """Indices of the notes that are struck together, low to high."""
+    places, now = [], -1.0
+    for index, note in enumerate(piece.notes):
+        if note.start_s - now > _TOGETHER_S:
+            now = note.start_s
+        places.append((now, note.pitch, index))
+    return [[index for _, _, index in sorted(group)] for _, group in groupby(places, key=lambda place: place[0])]
+
+
+def _struck(state: _State, notes: list[Note], lefts: int) -> _State:
+    """The state after the ``lefts`` lowest notes went to the left hand and the others to the right."""
+    right, cost_right = _moved(state.hands[RIGHT], notes[lefts:], RIGHT)
+    left, cost_left = _moved(state.hands[LEFT], notes[:lefts], LEFT)
+    crossed = max(0, left.high - right.low) if notes else 0
+    cost = state.cost + cost_right + cost_left + _PER_CROSSED * min(crossed, 6)
+    return _State(cost, (right, left), (*state.left_counts, lefts))
+
+
+def _moved(hand: _Hand, notes: list[Note], side: int) -> tuple[_Hand, float]:
+    """A hand after it struck some notes, none perhaps, and what that cost."""
+    if not notes:
+        return hand, 0.0
+    now = notes[0].start_s
+    low, high = notes[0].pitch, notes[-1].pitch
+    held = tuple((end, pitch) for end, pitch in hand.held if end > now + _TOGETHER_S)
+    span_low, span_high = min([low, *(p for _, p in held)]), max([high, *(p for _, p in held)])
+    cost = _PER_STRETCHED * max(0, high - low - TENTH) + 0.5 * max(0, span_high - span_low - TENTH)
+    cost += _PER_FINGER * max(0, len(notes) - _FINGERS)
+    away = (lambda p: max(0, _MIDDLE - p)) if side == RIGHT else (lambda p: max(0, p - _MIDDLE))
+    cost += _PER_FAR * sum(away(note.pitch) for note in notes)
+    # A leap: the hand moves as far as it must to cover the new notes, cheaper the more time there is.
+    leap = max(0, low - hand.low - 4, hand.high - high - 4) + 0.3 * abs((low + high) - (hand.low + hand.high)) / 2
+    cost += 0.5 * leap / (1.0 + (now - hand.struck_s) / _SLOW_LEAP_S)
+    stays = tuple((min(note.end_s, now + _LONGEST_HELD_S), note.pitch) for note in notes)
+    return _Hand(low, high, now, held + stays), cost

@@ -1,0 +1,43 @@
+"""The player of a story: the player, and under its roll the photos as long as each is on.
+
+Its value is that of the player (``eimg_core.ui.player``); a finished story has ``stops`` as well, see
+``eimg_core.ui.story``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.ui.player import Player
+from eimg_core.ui.story import STORY_STAGES
+from eimg_core.ui.widget import script, template
+
+__all__ = ["StoryPlayer"]
+
+_STRIP = '<ol class="story-strip" aria-label="Photos of the story; choose one to hear it from there"></ol>'
+_UNDER_THE_ROLL = '<div class="deck-transport">'
+
+
+class StoryPlayer(gr.HTML):
+    """The player of a story as a Gradio component."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        page = template("player").replace(_UNDER_THE_ROLL, _STRIP + _UNDER_THE_ROLL, 1)
+        super().__init__(
+            {},
+            html_template=page.replace(
+                "Give it a photo, or choose an emotion in the plane, and press Compose.", _EMPTY
+            ),
+            js_on_load=script("roll", "deck", "player", "story_strip"),
+            apply_default_css=False,
+            stages=list(STORY_STAGES),
+            **kwargs,
+        )
+
+    api_info = Player.api_info
+    example_value = Player.example_value
+
+
+_EMPTY = "Add two photos or more, put them in order, and press Compose the story."

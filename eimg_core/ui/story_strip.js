@@ -1,0 +1,40 @@
+// The photos of a story under the roll; stands after player.js and uses only its `element`, `props` and `watch`.
+{
+  const strip = element.querySelector(".story-strip"), sound = element.querySelector("audio");
+
+  const showStops = () => {
+    const { state, stops = [], duration_s = 1, target } = props.value || {};
+    if (state !== "done") return;
+    element.querySelector(".player-done h3").textContent = "A story";
+    element.querySelector(".player-landing").textContent = "";
+    strip.replaceChildren(...stops.map(({ name, thumb, point, start_s, end_s, label }) => {
+      const item = document.createElement("li"), button = document.createElement("button"), number = document.createElement("span");
+      const feeling = document.createElement("em"), picture = document.createElement("img");
+      item.style.flexGrow = (end_s - start_s) / duration_s;
+      button.type = "button";
+      button.setAttribute("aria-label", `${label}: ${name}, ${point.region}, from ${Math.round(start_s)} s`);
+      picture.src = thumb;
+      picture.alt = "";
+      number.textContent = label;
+      feeling.textContent = point.region;
+      button.append(picture, number, feeling);
+      button.addEventListener("click", () => (sound.currentTime = start_s + 0.01));
+      item.append(button);
+      return item;
+    }));
+    mark();
+  };
+
+  const mark = () => {
+    const stops = (props.value || {}).stops || [];
+    [...strip.children].forEach((item, n) => {
+      const { start_s, end_s } = stops[n], on = sound.currentTime >= start_s && sound.currentTime < end_s;
+      item.classList.toggle("on", on);
+      item.querySelector("button").setAttribute("aria-current", on);
+    });
+  };
+
+  for (const name of ["play", "seeked", "timeupdate"]) sound.addEventListener(name, mark);
+  watch("value", showStops);
+  showStops();
+}

@@ -1,0 +1,72 @@
+"""Named endpoints for programs that have a MIDI file: its tune told again, or the piece going on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
+from eimg_core.emotion import VA
+from eimg_core.errors import InputError
+from eimg_core.midi.notes import Piece, read_midi
+from eimg_core.ui.faults import sentence
+from eimg_core.ui.files import new_folder
+from eimg_core.ui.protocol import Studio
+from eimg_core.ui.take import candidate_values, play_take, take_value
+from eimg_core.ui.wiring import HEAVY
+
+__all__ = ["tune_api"]
+
+Act = Callable[[Piece, str, VA, ComposeOptions], Composition]
+
+
+def tune_api(studio: Studio, pieces: Path) -> None:
+    """``/retell`` and ``/extend``, which the page itself has no buttons for: there, a piece need not be a file."""
+    titles = {info.key: info.title for info in studio.pairings()}
+    usual = next((info.key for info in studio.pairings() if info.default), None)
+
+    def answer(act: Act, midi: bytes | None, pairing: str, emotion: VA | None, seed: float, seconds: float) -> Any:
+        try:
+            if midi is None:
+                raise InputError("There is no MIDI file yet. Give one with a melody of at least four notes.")
+            piece = read_midi(midi, straighten=True)
+            target = emotion or studio.listen(piece)
+            options = ComposeOptions(int(seed), float(seconds), target, USUAL_TAKES)
+            composition = act(piece, pairing, target, options)
+            take = play_take(studio, composition, new_folder(pieces), lambda stage, done: None)
+            return {
+                **take_value(take, titles.get(pairing, pairing)),
+                "takes": candidate_values(composition),
+            }
+        except Exception as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+
+    def retell(midi: bytes | None, valence: float, arousal: float, pairing: str, seed: float = 0) -> Any:
+        """Keep the tune of a MIDI file and compose another emotion below it.
+
+        Valence and arousal run from 1 to 9. The result has the notes, the metrics, where the piece lies in the plane,
+        and the files (MIDI, WAV, …). The same inputs give the same piece.
+        """
+        seconds = 15.0  # with a tune, its bars decide
+        return answer(studio.retell, midi, pairing, VA(float(valence), float(arousal)), seed, seconds)
+
+    def extend(midi: bytes | None, seconds: float, pairing: str, seed: float = 0) -> Any:
+        """Let the piece in a MIDI file go on until ``seconds``, in the emotion it is heard with.
+
+        The result has the notes, the metrics, where the piece lies in the plane, and the files (MIDI, WAV, …). The same
+        inputs give the same piece.
+        """
+        return answer(studio.extend, midi, pairing, None, seed, seconds)
+
+    with gr.Row(visible=False):
+        midi = gr.File(label="MIDI file", type="binary", file_types=[".mid", ".midi"])
+        valence, arousal = gr.Number(6.0, label="Valence, 1 to 9"), gr.Number(4.0, label="Arousal, 1 to 9")
+        seconds, seed = gr.Number(40.0, label="Seconds"), gr.Number(0, label="Seed", precision=0)
+        pairing = gr.Textbox(usual, label="Composer")
+        answered = gr.JSON(label="The piece")
+        button = gr.Button()
+    button.click(retell, [midi, valence, arousal, pairing, seed], answered, api_name="retell", **HEAVY)
+    button.click(extend, [midi, seconds, pairing, seed], answered, api_name="extend", **HEAVY)

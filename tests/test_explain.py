@@ -1,0 +1,140 @@
+"""Why a photo is read as it is: the maps find what the reader looks at, and the words say no more than was measured."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from eimg_core.checkpoints import ASSETS
+from eimg_core.va import explain as module
+from eimg_core.va.explain import CUES, GRID, cues, effects, explain, in_words
+from eimg_core.va.image_reader import ImageReader, KernelHead
+from train.photo_cues import correlations
+
+
+class RedEdges:
+    """A network with one map, blurred by nothing: how red and how sharp each place of a photo is."""
+
+    side = 96
+
+    def maps(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        red = (images[:, :1] - images[:, 2:]).clamp(min=0)
+        edges = (red - torch.nn.functional.avg_pool2d(red, 5, 1, 2)).abs()
+        return (edges,)
+
+
+@pytest.fixture(scope="module")
+def reader() -> ImageReader:
+    """Fitted so that photos with more red detail are more pleasant and less exciting."""
+    rng = np.random.default_rng(0)
+    reader = ImageReader([RedEdges()], late=1, spreads=False, squares=True)
+    photos = [photo([(x, y) for x, y in rng.integers(0, 6, (count, 2))]) for count in rng.integers(0, 9, 30)]
+    blocks = reader.blocks(photos)
+    features = np.concatenate(blocks, axis=1)
+    detail = (features[:, 0] - features[:, 0].min()) / np.ptp(features[:, 0])
+    ratings = np.stack([2 + 6 * detail, 8 - 6 * detail], axis=1)
+    reader.head = KernelHead.fit(features, ratings, [str(n % 6) for n in range(30)], [b.shape[1] for b in blocks])
+    return reader
+
+
+def photo(cells: list[tuple[int, int]], ground: str = "#707070") -> Image.Image:
+    """A grey square with red stripes in some cells of a 6 × 6 grid."""
+    picture = Image.new("RGB", (384, 384), ground)
+    draw = ImageDraw.Draw(picture)
+    for x, y in cells:
+        for stripe in range(4, 64, 16):
+            draw.rectangle([64 * x + stripe, 64 * y, 64 * x + stripe + 7, 64 * y + 63], fill="#e01010")
+    return picture
+
+
+@pytest.mark.parametrize("cell", [(0, 0), (4, 1), (2, 5)])
+def test_the_strongest_effect_is_where_the_reader_looks(reader: ImageReader, cell: tuple[int, int]) -> None:
+    valence, arousal = effects(reader, photo([cell]))
+    row, column = np.unravel_index(int(np.abs(valence).argmax()), valence.shape)
+    assert (column, row) == cell
+    assert valence[row, column] > 0.05, "it makes the photo more pleasant"
+    assert arousal[row, column] < -0.05, "and calmer"
+    far = np.abs(np.indices(valence.shape) - np.array([row, column])[:, None, None]).max(axis=0) > 1
+    assert np.abs(valence[far]).max() < 0.2 * valence[row, column]
+
+
+def test_an_effect_is_the_difference_of_two_readings(reader: ImageReader) -> None:
+    sharp = photo([(1, 1), (4, 4)])
+    views = module._without_each_part(sharp, GRID)
+    whole, without = reader.read_many([views[0].resize(sharp.size), views[1 + 7].resize(sharp.size)])
+    expected = whole.va.valence - without.va.valence
+    assert effects(reader, sharp, squares=True)[0, 1, 1] == pytest.approx(expected, abs=1e-9)
+
+
+def test_quick_maps_point_where_slow_maps_do(reader: ImageReader) -> None:
+    sharp = photo([(1, 1), (4, 4), (5, 0)])
+    quick, slow = effects(reader, sharp)[0], effects(reader, sharp, squares=True)[0]
+    assert np.corrcoef(quick.ravel(), slow.ravel())[0, 1] > 0.9
+
+
+def test_a_flat_photo_has_no_parts_to_name(reader: ImageReader) -> None:
+    told = explain(reader, photo([]))
+    assert np.abs(told.valence).max() < 0.05
+    assert told.words["valence"].startswith("No single part of the photo decides how pleasant")
+    assert told.words["arousal"].startswith("No single part of the photo decides how exciting")
+
+
+def test_an_explanation_is_plain_and_the_same_each_time(reader: ImageReader) -> None:
+    sharp = photo([(0, 5)])
+    told = explain(reader, sharp)
+    assert told == explain(reader, sharp)
+    assert json.loads(json.dumps(told.valence)) == [list(row) for row in told.valence]
+    assert "at the lower left makes it more pleasant" in told.words["valence"]
+    assert "at the lower left makes it calmer" in told.words["arousal"]
+    assert "points at most" in told.words["valence"]
+
+
+def test_words_say_which_way_where_and_what_it_looks_like() -> None:
+    picture = Image.new("RGB", (300, 300), "#606060")
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle([200, 0, 299, 99], fill="#ffe020")
+    draw.rectangle([100, 200, 199, 299], fill="#050505")
+    effect = np.zeros((6, 6))
+    effect[0, 5], effect[5, 2] = 0.31, -0.22
+    assert in_words(picture, effect, "valence") == (
+        "The bright yellow area at the upper right makes it more pleasant, the dark area at the bottom makes it less "
+        "pleasant. Blurring one such part changes the reading by 0.3 points at most."
+    )
+    assert "bottom makes it more exciting" in in_words(picture, -effect, "arousal")
+
+
+def test_cues_are_what_they_say() -> None:
+    grey, red, halves = (Image.new("RGB", (64, 64), colour) for colour in ("#808080", "#ff0000", "#000000"))
+    halves.paste("#ffffff", (0, 0, 64, 32))
+    assert cues(grey)["colourfulness"] == 0.0
+    assert cues(grey)["brightness"] == pytest.approx(128 / 255)
+    assert cues(red)["warmth"] == 1.0
+    assert cues(halves)["contrast"] == pytest.approx(0.5)
+    assert cues(red)["contrast"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_correlations_of_a_cue_that_is_the_rating_and_of_its_opposite() -> None:
+    found = [dict.fromkeys(CUES, float(n)) for n in range(20)]
+    noise = [2.0 * (-1) ** n for n in range(20)]
+    ratings = [(n + noise[n], -n + noise[n]) for n in range(20)]
+    table = correlations(found, ratings)
+    r, low, high = table["brightness"]["valence"]
+    assert 0.8 < low < r < high < 1
+    assert table["contrast"]["arousal"][0] < -0.9
+
+
+def test_only_cues_that_the_record_backs_are_spoken_of() -> None:
+    record = json.loads((ASSETS.parent / "results" / "photo-cues.json").read_text(encoding="utf-8"))
+    for axis, (cue, mean, sd, _, r) in module._BACKED.items():
+        recorded, low, high = record["r_low_high"][cue][axis]
+        assert (r, mean, sd) == (recorded, record["mean"][cue], record["sd"][cue])
+        assert low > 0.1 or high < -0.1, "its interval is clear of nothing"
+    dull, vivid = Image.new("RGB", (64, 64), "#707070"), Image.new("RGB", (64, 64), "#ff0060")
+    vivid.paste("#00d030", (0, 0, 32, 64))
+    assert "less colourful" in module._cue_in_words(dull, "valence")
+    assert "more colourful" in module._cue_in_words(vivid, "valence")
+    assert "less rich in contrast" in module._cue_in_words(dull, "arousal")

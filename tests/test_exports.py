@@ -1,0 +1,238 @@
+"""Files to take away: what is inside each of them, and that it is the same piece in all."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import wave
+import xml.etree.ElementTree as ET
+import zipfile
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+from PIL import Image
+
+from eimg_core import __version__
+from eimg_core.__main__ import main
+from eimg_core.composer import ComposeOptions, Composition
+from eimg_core.emotion import VA
+from eimg_core.errors import InputError, RenderError
+from eimg_core.exports.formats import FORMATS, PHOTO, Work, export, work_of, write
+from eimg_core.exports.record import composition_of, read_record
+from eimg_core.exports.tags import photo_digest, tags_of
+from eimg_core.midi.notes import read_midi, write_midi
+from eimg_core.performance import perform
+from tests.fake_studio import FakeStudio, scene, sketch
+
+FACTS = {"photo", "target", "heard", "seed", "pairing", "version"}
+TARGET = VA(7.25, 3.5)
+
+
+def composed(seed: int = 7) -> Composition:
+    piece = sketch(TARGET, seed, 8)
+    return Composition(
+        piece,
+        "effnet+tvae",
+        ComposeOptions(seed, 8.0),
+        VA(6, 4),
+        TARGET,
+        VA(6.5, 3.25),
+        {"pitch_entropy": float("nan")},
+        variant="eimg2",
+        performance=perform(piece, TARGET, seed),
+    )
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> dict[str, Path]:
+    pytest.importorskip("soundfile")
+    pytest.importorskip("verovio")
+    composition, photo = composed(), scene("beach", (320, 200))
+    wav = FakeStudio().render(composition.played).wav_bytes()
+    return write(Work(composition, photo_digest(photo), photo, wav), tmp_path_factory.mktemp("files"), "piece", FORMATS)
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, str]:
+    return tags_of(composed(), photo_digest(scene("beach", (320, 200)))).facts
+
+
+def test_the_facts_say_where_a_piece_comes_from(facts):
+    assert set(facts) == FACTS
+    assert facts["target"] == "valence 7.25, arousal 3.50"
+    assert facts["heard"] == "valence 6.50, arousal 3.25"
+    assert (facts["seed"], facts["pairing"], facts["version"]) == ("7", "effnet+tvae@eimg2", __version__)
+    assert facts["photo"].startswith("sha256:")
+    assert tags_of(composed()).facts["photo"] == "none"
+
+
+def test_a_photo_is_known_by_its_pixels():
+    photo = scene("beach", (64, 48))
+    buffer = io.BytesIO()
+    photo.save(buffer, "PNG")
+    assert photo_digest(Image.open(buffer)) == photo_digest(photo)
+    assert photo_digest(scene("night", (64, 48))) != photo_digest(photo)
+    assert photo_digest(None) is None
+
+
+def test_every_format_is_there_and_named_alike(saved):
+    assert set(saved) == set(FORMATS)
+    assert {path.name for path in saved.values()} == {f"piece.{kind}" for kind in FORMATS}
+
+
+def test_midi_says_it_in_text_events(saved, facts):
+    midi = mido.MidiFile(saved["mid"])
+    texts = [message.text for message in midi.tracks[0] if message.type == "text"]
+    assert texts == [f"EIMG Studio {__version__}", *(f"{name}: {value}" for name, value in facts.items())]
+    assert next(m.name for m in midi.tracks[0] if m.type == "track_name") == "A content piece"
+    assert sum(message.time for message in midi.tracks[0][:8]) == 0
+
+
+def test_the_texts_change_no_note():
+    piece = composed().played
+    assert read_midi(write_midi(piece, texts=["seed: 7"])).notes == read_midi(write_midi(piece)).notes
+
+
+def test_wav_says_it_in_an_info_list_and_still_plays(saved, facts):
+    data = saved["wav"].read_bytes()
+    assert struct.unpack("<I", data[4:8])[0] == len(data) - 8
+    start = data.index(b"LIST", 44)
+    assert data[start + 8 : start + 12] == b"INFO"
+    info = data[start:]
+    assert b"INAM" in info
+    assert all(f"{name}: {value}".encode() in info for name, value in facts.items())
+    with wave.open(str(saved["wav"])) as sound:
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
+    assert np.abs(samples).max() > 1000
+
+
+def test_mp3_carries_a_tag_and_the_sound(saved, facts):
+    import soundfile
+
+    data = saved["mp3"].read_bytes()
+    assert data[:5] == b"ID3\x04\x00"
+    size = sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
+    tag = data[10 : 10 + size]
+    assert b"TIT2" in tag
+    assert all(name.encode() + b"\0" + value.encode() in tag for name, value in facts.items())
+    assert data[10 + size] == 0xFF, "an MPEG frame follows at once"
+    played, rate = soundfile.read(saved["mp3"])
+    with wave.open(str(saved["wav"])) as sound:
+        assert abs(len(played) / rate - sound.getnframes() / sound.getframerate()) < 0.2
+    assert len(data) < len(saved["wav"].read_bytes()) / 2
+
+
+def test_png_says_it_in_text_chunks(saved, facts):
+    picture = Image.open(saved["png"])
+    assert picture.text["Title"] == "A content piece"
+    assert all(f"{name}: {value}" in picture.text["Description"] for name, value in facts.items())
+
+
+def test_musicxml_and_svg_say_it(saved, facts):
+    root = ET.parse(saved["musicxml"]).getroot()
+    assert {field.get("name"): field.text for field in root.iter("miscellaneous-field")} == facts
+    svg = saved["svg"].read_text(encoding="utf-8")
+    ET.fromstring(svg)
+    assert facts["photo"] in svg
+    assert "<script" not in svg
+
+
+def test_the_zip_holds_everything_and_the_json_lists_it(saved):
+    with zipfile.ZipFile(saved["zip"]) as archive:
+        assert {Path(name).suffix[1:] for name in archive.namelist()} == set(FORMATS) - {"zip"}
+    record = json.loads(saved["json"].read_text())
+    assert record["files"] == {kind: f"piece.{kind}" for kind in FORMATS}
+    assert record["photo_sha256"] in saved["svg"].read_text()
+    assert len(record["performance"]["hands"]) == record["note_count"]
+
+
+def test_a_record_gives_the_same_piece_again(saved):
+    again, once = composition_of(read_record(saved["json"])), composed()
+    assert again.target_va == once.target_va
+    assert [n.pitch for n in again.played.notes] == [n.pitch for n in once.played.notes]
+    assert np.allclose([n.start_s for n in again.piece.notes], [n.start_s for n in once.piece.notes], atol=1e-4)
+    assert np.isnan(again.metrics["pitch_entropy"])
+
+
+@pytest.mark.parametrize("kind", ["musicxml", "png", "svg", "mp3", "zip"])
+def test_what_is_made_later_is_what_would_have_been_made_at_once(saved, tmp_path, kind):
+    composition, photo = composed(), scene("beach", (320, 200))
+    wav = FakeStudio().render(composition.played).wav_bytes()
+    files = write(Work(composition, photo_digest(photo), photo, wav), tmp_path, "piece", ("mid", "wav", "json"))
+    photo.save(tmp_path / PHOTO)
+    later = export(files["json"], kind)
+    assert later == tmp_path / f"piece.{kind}"
+    if kind in ("musicxml", "svg"):
+        assert later.read_bytes() == saved[kind].read_bytes()
+    elif kind == "png":
+        assert np.asarray(Image.open(later)).shape == np.asarray(Image.open(saved[kind])).shape
+        assert work_of(files["json"]).photo is not None
+    elif kind == "mp3":
+        assert abs(later.stat().st_size - saved[kind].stat().st_size) < 2000
+    else:
+        assert len(zipfile.ZipFile(later).namelist()) == len(FORMATS) - 1
+    before = later.stat().st_mtime_ns
+    assert export(files["json"], kind).stat().st_mtime_ns == before, "made once"
+
+
+def test_a_silent_piece_has_no_sound_files(tmp_path):
+    files = write(Work(composed()), tmp_path, "piece", ("mid", "wav", "mp3", "json"))
+    assert set(files) == {"mid", "json"}
+    with pytest.raises(RenderError, match="no sound"):
+        export(files["json"], "mp3")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"format": 2}', '{"format": 1, "score": {}}', '{"format": 2, "score": {}}']
+)
+def test_a_damaged_record_is_refused_in_a_sentence(tmp_path, text):
+    record = tmp_path / "piece.json"
+    record.write_text(text)
+    with pytest.raises(InputError, match=r"ompose it again"):
+        export(record, "musicxml")
+
+
+def test_without_an_encoder_one_sentence_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "soundfile", None)
+    wav = FakeStudio().render(sketch(TARGET, 1, 4)).wav_bytes()
+    with pytest.raises(RenderError, match="pip install soundfile"):
+        write(Work(composed(), wav=wav), tmp_path, "piece", ("mp3",))
+    files = write(Work(composed(), wav=wav), tmp_path, "piece", ("json", "zip"))
+    assert "piece.mp3" not in zipfile.ZipFile(files["zip"]).namelist(), "everything else can still be packed"
+
+
+# ---- the command line --------------------------------------------------------------------------------------------
+
+
+def test_compose_writes_the_formats_that_are_asked_for(tmp_path):
+    out = tmp_path / "out"
+    wanted = ["compose", "--valence", "7", "--arousal", "3", "--seconds", "6", "--out", str(out)]
+    assert main([*wanted, "--format", "musicxml,svg,mid"]) == 0
+    assert {path.name for path in out.iterdir()} == {"piece.musicxml", "piece.svg", "piece.mid"}
+    assert main([*wanted, "--format", "mp3"]) == 0
+    assert (out / "piece.mp3").read_bytes()[:3] == b"ID3"
+
+
+def test_an_unknown_format_is_wrong_usage(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["compose", "--valence", "7", "--arousal", "3", "--format", "ogg", "--out", str(tmp_path)])
+    assert stopped.value.code == 2
+    assert "mp3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("x.wav", b"RIFF"), ("x.mp3", b"\xff"), ("x.musicxml", b"<?xml"), ("x.svg", b"<svg")]
+)
+def test_render_turns_midi_into_sound_or_score(tmp_path, name, start):
+    write_midi(sketch(TARGET, 1, 6), tmp_path / "in.mid")
+    assert main(["render", str(tmp_path / "in.mid"), "--out", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_render_refuses_what_it_cannot_write(tmp_path, capsys):
+    write_midi(sketch(TARGET, 1, 6), tmp_path / "in.mid")
+    assert main(["render", str(tmp_path / "in.mid"), "--out", str(tmp_path / "x.pdf")]) == 2
+    assert ".musicxml" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+"""The numbers in docs/findings.md: each stands between ``<!--=name-->`` and ``<!--/-->`` and comes from the records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from train.intervals import Estimate, difference
+from train.results import Results, cell, effects, parts, sizes, verdict
+
+__all__ = ["facts", "fill_findings"]
+
+_SLOT = re.compile(r"<!--=([\w.+ -]+)-->.*?<!--/-->", re.DOTALL)
+
+
+def _signed(estimate: Estimate) -> str:
+    return f"{estimate.value:+.2f} [{estimate.low:+.2f}, {estimate.high:+.2f}]"
+
+
+def facts(results: Results) -> Mapping[str, str]:
+    """Name → what the page says."""
+    rows = results.rows
+    found = {
+        f"em.{name}": cell(rows[name].emotion_matching(), 2)
+        for name in rows
+        if not name.startswith(("requests", "mean"))
+    }
+    found |= {f"r.{name}": f"{rows[name].r(0).value:.2f} / {rows[name].r(1).value:.2f}" for name in rows}
+    for pairing in ("vqvae+fnt", "effnet+fnt"):
+        for index, (_, effect) in enumerate(effects(results, pairing), start=1):
+            found[f"effect.{pairing}.{index}"] = f"{_signed(effect)}, {verdict(effect)}"
+        spread = [rows[name].emotion_matching().value for name in sizes(pairing)]
+        found[f"sizes.{pairing}"] = f"{min(spread):.2f} to {max(spread):.2f}"
+        spread = [rows[name].emotion_matching().value for name in parts(pairing)]
+        found[f"parts.{pairing}"] = f"{min(spread):.2f} to {max(spread):.2f}"
+    return found | _moved(results) | _data(results)
+
+
+def _moved(results: Results) -> dict[str, str]:
+    """What moved Emotion Matching most: differences on the same photos."""
+    em = {name: row.emotion_matching() for name, row in results.rows.items()}
+    pairs = {
+        "eyes": ("effnet+fnt n = 8", "vqvae+fnt n = 8"),
+        "eyes.eimg2": ("effnet+fnt@eimg2", "vqvae+fnt@eimg2"),
+        "music": ("effnet+tvae@eimg2", "effnet+fnt@eimg2"),
+        "guide": ("effnet+tvae@eimg2 best of 4", "effnet+tvae@eimg2"),
+        "bridge": ("vqvae+fnt@eimg2", "vqvae+fnt@paper"),
+        "best.constant": ("vqvae+fnt@paper", "constant"),
+        "retrieval.constant": ("retrieval", "constant"),
+        "tf.constant": ("TF-IM", "constant"),
+        "gan.constant": ("GAN-IM", "constant"),
+        "tf.paper": ("TF-IM", "vqvae+fnt n = 8"),
+        "tf.blind": ("TF-IM", "TF/IMG"),
+    }
+    return {f"moved.{name}": _signed(difference(em[a], em[b])) for name, (a, b) in pairs.items()}
+
+
+def _data(results: Results) -> dict[str, str]:
+    """Of labels and metrics alone."""
+    photos, clips = (np.array([row[2:4] for row in results.dataset[name]]) for name in ("photos", "clips"))
+    row = results.rows["real"]
+    density = {key: per_second for key, _, _, _, per_second, _ in results.dataset["clips"]}
+    rates = np.array([density[key] for key in row.keys])
+    grooves = results.dataset["groove_by_ticks_per_quarter"]
+    by_bar = row.mean("bar_groove")
+    told = {name: record["summary"] for name, record in results.kits.items()}
+    emopia = told["emopia"]["quadrants"]
+    return {
+        "tilt.photos": f"{np.corrcoef(photos.T)[0, 1]:.2f}",
+        "tilt.clips": f"{np.corrcoef(clips.T)[0, 1]:.2f}",
+        "groove.r": f"{np.corrcoef(rates, row.column('groove_consistency')[0])[0, 1]:.2f}",
+        "groove.bar.r": f"{np.corrcoef(rates, row.column('bar_groove')[0])[0, 1]:.2f}",
+        "groove.real": f"{row.mean('groove_consistency').value:.4f}",
+        "groove.bar": f"{by_bar.value:.2f}",
+        **{f"groove.{ticks}": f"{value:.3f}" for ticks, value in grooves.items()},
+        "emopia.inside": ", ".join(f"{name} {one['heard_inside']:.0%}" for name, one in emopia.items()),
+        "kit.clips": f"{told['clips']['emotion_matching']:.2f}",
+        "constant.point": f"{told['clips']['mean_point']:.2f}",
+    }
+
+
+def fill_findings(page: str, results: Results) -> str:
+    """The page with every number as the records have it.
+
+    Raises:
+        ValueError: the page asks for a number that there is not.
+    """
+    known = facts(results)
+
+    def number(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in known:
+            raise ValueError(f"there is no number {name!r}; known: {', '.join(sorted(known))}")
+        return f"<!--={name}-->{known[name]}<!--/-->"
+
+    return _SLOT.sub(number, page)

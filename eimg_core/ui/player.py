@@ -22,7 +22,10 @@ from eimg_core.ui.take import STAGES
 from eimg_core.ui.takeaway import export_file, sheet_music
 from eimg_core.ui.widget import script, template
 
-__all__ = ["Player", "failed", "working"]
+__all__ = ["PLAYER_SCRIPTS", "PLAYER_SERVER", "Player", "failed", "working"]
+
+PLAYER_SCRIPTS = ("roll", "deck", "sheet", "player")
+PLAYER_SERVER = (export_file, sheet_music)  # what the scripts ask of the server
 
 
 class Player(gr.HTML):
@@ -32,10 +35,10 @@ class Player(gr.HTML):
         super().__init__(
             {},
             html_template=template("player"),
-            js_on_load=script("roll", "deck", "sheet", "player"),
+            js_on_load=script(*PLAYER_SCRIPTS),
             apply_default_css=False,
             stages=list(STAGES),
-            server_functions=[export_file, sheet_music],
+            server_functions=list(PLAYER_SERVER),
             **kwargs,
         )
 

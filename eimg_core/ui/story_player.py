@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.ui.player import Player
+from eimg_core.ui.player import PLAYER_SCRIPTS, PLAYER_SERVER, Player
 from eimg_core.ui.story import STORY_STAGES
 from eimg_core.ui.widget import script, template
 
@@ -30,9 +30,10 @@ class StoryPlayer(gr.HTML):
             html_template=page.replace(
                 "Give it a photo, or choose an emotion in the plane, and press Compose.", _EMPTY
             ),
-            js_on_load=script("roll", "deck", "player", "story_strip"),
+            js_on_load=script(*PLAYER_SCRIPTS, "story_strip"),
             apply_default_css=False,
             stages=list(STORY_STAGES),
+            server_functions=list(PLAYER_SERVER),
             **kwargs,
         )
 

@@ -30,6 +30,7 @@ from eimg_core.ui import compare_page, create_page, listening, programs, results
 from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wire_desk
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.guards import MIDDLEWARE, Page
+from eimg_core.ui.memory import share_arenas
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.theme import SHEETS, studio_theme
 from eimg_core.ui.tune_api import tune_api
@@ -177,6 +178,7 @@ def main() -> None:
     for chatty in ("httpx", "matplotlib"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
+    share_arenas()
     from eimg_core.studio import Studio as TrainedStudio  # brings the models' libraries along
 
     if arguments.commercial_safe:

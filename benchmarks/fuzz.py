@@ -28,7 +28,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,8 @@ class Target:
     """A reader and whole files that it can read."""
 
     name: str
-    seeds: Sequence[bytes]
-    run: Callable[[bytes], object]
+    seeds: Sequence[bytes] = field(repr=False)
+    run: Callable[[bytes], object] = field(repr=False)
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------
@@ -242,12 +242,15 @@ def _use_api(folder: Path) -> Callable[[bytes], None]:
     from tests.fake_studio import FakeStudio
 
     demo = app.build_ui(FakeStudio(), pieces=folder / "pieces")
-    named = {f.api_name: f for f in demo.fns.values() if f.api_name in ("read_photo", "compose", "compare")}
+    public = demo.get_api_info()["named_endpoints"]
+    named = {f.api_name: f for f in demo.fns.values() if f"/{f.api_name}" in public}
     point = {"target": {"valence": 5, "arousal": 5}}
     usual = {
-        "read_photo": [None],
-        "compose": [None, point, "vqvae+fnt", 1, 8, True],
-        "compare": [None, point, ["vqvae+fnt"], 1, 8, True],
+        name: [
+            point if block.elem_id == "plane" else 8 if block.elem_id == "seconds" else block.value
+            for block in f.inputs
+        ]
+        for name, f in named.items()
     }
 
     async def call(endpoint: str, values: list[Any]) -> None:

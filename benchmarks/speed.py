@@ -101,7 +101,7 @@ def reading(studio: Studio, repeats: int) -> list[Row]:
     passes = 1 + 3 * reader.squares
     limit = passes * median_s(alone, repeats)
     opened = median_s(lambda: open_photo(EXAMPLES / "flower.jpg"), repeats)
-    full = median_s(lambda: Image.open(EXAMPLES / "flower.jpg").convert("RGB").resize((1024, 683)), repeats)
+    full = median_s(lambda: Image.open(EXAMPLES / "flower.jpg").convert("RGB"), repeats)
     return [
         row("opening a photo safely", opened, None, ("Pillow alone, trusting the file", full)),
         row("photo → emotion", ours, (f"the networks alone, {passes} views", limit), None),
@@ -210,7 +210,7 @@ def playing(studio: Studio, repeats: int) -> list[Row]:
 
     def plain() -> None:
         midi = pretty_midi.PrettyMIDI(io.BytesIO(data))
-        midi.fluidsynth(fs=SAMPLE_RATE_HZ, sf2_path=str(DEFAULT_SOUNDFONT))
+        midi.fluidsynth(fs=SAMPLE_RATE_HZ, synthesizer=str(DEFAULT_SOUNDFONT))
 
     numpy_own = median_s(lambda: render(piece, engine="numpy"), max(2, repeats // 3))
     rows = []

@@ -33,6 +33,7 @@ from eimg_core.midi.request import Request, notes_in_beats, tune_of
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.music_ae.tvae import BARS
 from eimg_core.takes import Take, best_take, weigh
+from eimg_core.threads import one_thread
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
 
 __all__ = ["DEFAULT_PAIRING", "Pipeline", "available", "split_key", "variants"]
@@ -189,7 +190,7 @@ class Pipeline(Composer):
             generator = torch.Generator().manual_seed(seed)
             wishes = [self.cross_modal.wish(target)] * options.takes
             seconds = options.seconds * options.tempo  # played that much faster, it takes the wished time
-            with torch.inference_mode():
+            with torch.inference_mode(), one_thread():
                 varied = self.cross_modal.vary(many, generator)
                 pieces = music_ae.generate(varied, seconds=seconds, generator=generator, va=wishes)
             pieces = [piece.faster(options.tempo) for piece in pieces]
@@ -368,7 +369,7 @@ def _as_dense(
     makes each of them, and again, with the same chances, told how much denser it should be."""
 
     def play(request: Request) -> list[Piece]:
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():
             return compose(request, torch.Generator().manual_seed(seed))
 
     pieces = play(request)

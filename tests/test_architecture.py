@@ -20,6 +20,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.emotion": 1,
     "eimg_core.trainable": 1,
     "eimg_core.losses": 1,
+    "eimg_core.threads": 1,
     "eimg_core.records": 1,
     "eimg_core.layers": 1,
     "eimg_core.checkpoints": 1,

@@ -54,11 +54,12 @@ def test_a_folder_becomes_pieces_and_an_index(album, tmp_path, capsys):
     for name in ("beach.jpg", "night.png", "deep er/beach.jpg"):
         row = rows[name]
         assert row["error"] == ""
-        assert row["files"].split()[0] == {"deep er/beach.jpg": "deep-er/beach.mid"}.get(name, f"{name[:-4]}.mid")
-        record = json.loads((out / row["files"].split()[-1]).read_text())
+        files = {Path(file).suffix: file for file in row["files"].split()}
+        assert files[".mid"] == {"deep er/beach.jpg": "deep-er/beach.mid"}.get(name, f"{name[:-4]}.mid")
+        record = json.loads((out / files[".json"]).read_text())
         assert float(row["valence"]) == record["photo"]["valence"]
         assert float(row["heard_arousal"]) == record["piece"]["arousal"]
-        assert read_midi(out / row["files"].split()[0]).notes
+        assert read_midi(out / files[".mid"]).notes
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 3
     assert "3 made, 1 failed" in printed.err

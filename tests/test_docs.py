@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.speed import fill, table
 from eimg_core import __version__
 from eimg_core.licences import Component, Source, commercial_pairings, components, markdown, needed_by, verdict
 from eimg_core.pipeline import available
@@ -19,7 +21,7 @@ from eimg_core.pipeline import available
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
     "CONTRIBUTING.md",
-    *(f"docs/{name}.md" for name in ("architecture", "batch", "hosting", "licences", "security")),
+    *(f"docs/{name}.md" for name in ("architecture", "batch", "hosting", "licences", "security", "speed")
 )
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 PLACES = re.compile(r"`((?:eimg_core|train|tests|assets|docs|examples|spaces|benchmarks)/[\w./-]+|\w+\.(?:py|md|txt))`")
@@ -158,3 +160,9 @@ def test_the_front_matter_of_a_space_is_complete():
     assert len(values["short_description"]) <= 60
     assert (ROOT / values["app_file"]).exists()
     assert f"gradio>={'.'.join(values['sdk_version'].split('.')[:2])}" in (ROOT / "requirements.txt").read_text()
+
+
+def test_the_table_of_speed_is_what_the_record_says():
+    text = TEXTS["docs/speed.md"]
+    record = json.loads((ROOT / "assets/results/speed.json").read_text(encoding="utf-8"))
+    assert fill(text, "speed", table(record)) == text, "run `python -m benchmarks.speed --tables`"

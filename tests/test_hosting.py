@@ -19,7 +19,7 @@ import pytest
 from tests.fake_studio import FakeStudio, scene
 from tests.proxy import PREFIX, proxied
 from tests.shots import give_photo
-from tests.test_security import GOOD, ask, call
+from tests.test_security import GOOD, ask, body_for, call
 from tests.visits import Visit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -175,7 +175,7 @@ def test_a_full_queue_says_so_and_loses_nobody(tmp_path: Path, monkeypatch: pyte
     demo = app.build_ui(studio, examples=tmp_path)
     _, url, _ = app.launch(demo, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     try:
-        body, kind = json.dumps({"data": GOOD}).encode(), {"content-type": "application/json"}
+        body, kind = body_for(url, "compose", GOOD), {"content-type": "application/json"}
         answers = []
         for _ in range(6):
             answers.append(ask(url, "/gradio_api/call/compose", body, **kind))

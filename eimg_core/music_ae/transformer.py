@@ -10,6 +10,8 @@ References: Vaswani et al. 2017; Su et al. 2021, "RoFormer"; pre-norm as in Xion
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,8 +33,8 @@ class Places:
     """
 
     def __init__(self, index: Tensor, beats: Tensor, heads: int, head_dim: int) -> None:
-        by_step = index[..., None] * _speeds(_STEP_PERIODS, head_dim // 2, index)
-        by_time = beats[..., None] * _speeds(_BEAT_PERIODS, head_dim // 2, beats)
+        by_step = index[..., None] * _speeds(_STEP_PERIODS, head_dim // 2, index.dtype, index.device)
+        by_time = beats[..., None] * _speeds(_BEAT_PERIODS, head_dim // 2, beats.dtype, beats.device)
         angles = torch.stack([by_step, by_time], dim=1).repeat_interleave(heads // 2, dim=1)  # (B, H, T, D/2)
         self.cos, self.sin = angles.cos(), angles.sin()
 
@@ -43,10 +45,11 @@ class Places:
         return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
 
-def _speeds(periods: tuple[float, float], count: int, like: Tensor) -> Tensor:
+@lru_cache(maxsize=32)  # asked for at every step that is played
+def _speeds(periods: tuple[float, float], count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Angular speeds whose periods are spread geometrically, (count,)."""
     shortest, longest = (torch.tensor(period).log() for period in periods)
-    steps: Tensor = torch.linspace(float(shortest), float(longest), count, dtype=like.dtype, device=like.device)
+    steps: Tensor = torch.linspace(float(shortest), float(longest), count, dtype=dtype, device=device)
     return 2 * torch.pi / steps.exp()
 
 

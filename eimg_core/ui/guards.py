@@ -22,7 +22,7 @@ LARGEST_BODY = 4 * 2**20  # bytes of a request that is no upload; a comparison w
 _WRONG = "A value is not of the kind that was expected; see the API page for what each one is."
 _NOT_FINITE = "A number is infinite or none at all; please give a plain number."
 _LONGEST_MESSAGE = 300
-_REQUIRED = {"seed": "the seed", "seconds": "the length", "pairing": "the composer"}  # element ids
+_FILLED = (gr.Number, gr.Slider, gr.Radio, gr.Textbox)  # where such a field has a usual value, it may not be empty
 _log = logging.getLogger(__name__)
 
 # Only this server, whatever gets into the page; Gradio's own scripts are inline, and widgets are built by evaluation.
@@ -50,8 +50,10 @@ class Page(gr.Blocks):
         try:
             values = await super().preprocess_data(block_fn, inputs, *args, **options)
             for block, value in zip(block_fn.inputs, values, strict=True):
-                if value is None and block.elem_id in _REQUIRED:
-                    raise gr.Error(f"One thing is missing: {_REQUIRED[block.elem_id]}.", print_exception=False)
+                if value is None and isinstance(block, _FILLED) and block.value is not None:
+                    raise gr.Error(f"One thing is missing: {block.label or 'a value'}.", print_exception=False)
+                if isinstance(block, (gr.Number, gr.Slider)) and not isinstance(value, (int, float, type(None))):
+                    raise gr.Error(_WRONG, print_exception=False)
             return values
         except gr.Error as error:
             message = str(error.message)

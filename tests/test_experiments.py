@@ -189,6 +189,7 @@ def test_every_number_of_the_findings_is_in_the_records(results):
     page = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
     assert "<!--=" in page
     assert page == fill_findings(page, results), "run `python -m train.results`"
+    assert "-->–<!--/-->" not in page, "a number is still to come"
     with pytest.raises(ValueError, match="no number 'unheard"):
         fill_findings("<!--=unheard.of-->1<!--/-->", results)
 

@@ -12,7 +12,7 @@ from train.results import Results, cell, effects, parts, sizes, verdict
 
 __all__ = ["facts", "fill_findings"]
 
-_SLOT = re.compile(r"<!--=([\w.+ -]+)-->.*?<!--/-->", re.DOTALL)
+_SLOT = re.compile(r"<!--=([^<>]+?)-->.*?<!--\/-->", re.DOTALL)
 
 
 def _signed(estimate: Estimate) -> str:

@@ -31,6 +31,7 @@ from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wi
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.guards import MIDDLEWARE, Page
 from eimg_core.ui.memory import share_arenas
+from eimg_core.ui.photo_input import name_examples
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.theme import SHEETS, studio_theme
 from eimg_core.ui.tune_api import tune_api
@@ -98,6 +99,7 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 page, results = results_page.results_page({info.key: info.title for info in pairings})
                 opened.select(results, None, page, queue=False, show_progress="hidden", api_visibility="private")
         demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
+        demo.load(js=name_examples(examples), **IN_PAGE)
         with gr.Row(elem_id="desk", elem_classes="only-create only-compare only-listen", equal_height=True):
             photo, why = photo_card(examples)
             plane = emotion_card()

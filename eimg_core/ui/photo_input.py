@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from PIL.Image import Image
 
 from eimg_core.errors import InputError
 
-__all__ = ["OpenedPhoto", "Photo", "example_photos", "photo_input"]
+__all__ = ["OpenedPhoto", "Photo", "example_photos", "name_examples", "photo_input"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -55,6 +56,17 @@ def photo_input() -> Photo:
         placeholder="Drop a photo here\nor click to choose one",
         webcam_options=gr.WebcamOptions(mirror=True),
     )
+
+
+def name_examples(folder: Path) -> str:
+    """A script that gives the buttons of the examples names: they are pictures alone."""
+    names = json.dumps([path.stem.replace("_", " ").capitalize() for path in example_photos(folder)])
+    return f"""() => {{
+      const names = {names}, name = () => document.querySelectorAll("#examples .gallery-item").forEach(
+        (button, n) => button.setAttribute("aria-label", `Example: ${{names[n]}}`));
+      name();
+      new MutationObserver(name).observe(document.querySelector("#desk"), {{childList: true, subtree: true}});
+    }}"""
 
 
 def example_photos(folder: Path) -> list[Path]:

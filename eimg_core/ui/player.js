@@ -91,7 +91,7 @@ function showNumbers(value) {
   find(".player-metrics").replaceChildren(...Object.entries(value.metrics).map(([key, number]) => {
     const [name, meaning] = TELL[key] || [key.replaceAll("_", " "), ""];
     const group = document.createElement("div");
-    group.append(make("dt", name), make("dd", number === null ? "–" : number.toFixed(2)), make("small", meaning));
+    group.append(make("dt", name), make("dd", number === null ? "–" : number.toFixed(2)), Object.assign(make("dd", meaning), { className: "meaning" }));
     return group;
   }));
   find(".player-remarks").replaceChildren(...value.remarks.map((remark) => make("li", remark)));

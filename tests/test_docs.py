@@ -21,7 +21,7 @@ from eimg_core.pipeline import available
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
     "CONTRIBUTING.md",
-    *(f"docs/{name}.md" for name in ("architecture", "batch", "hosting", "licences", "security", "speed")
+    *(f"docs/{name}.md" for name in ("architecture", "batch", "hosting", "licences", "security", "speed")),
 )
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 PLACES = re.compile(r"`((?:eimg_core|train|tests|assets|docs|examples|spaces|benchmarks)/[\w./-]+|\w+\.(?:py|md|txt))`")

@@ -98,7 +98,7 @@ def test_read_only_homeless_and_offline_it_composes(tmp_path: Path) -> None:
         assert event == "complete"
         piece = json.loads(data)[0]
         assert piece["state"] == "done"
-        assert set(piece["files"]) >= {"mid", "wav", "json", "png"}
+        assert set(piece["files"]) >= {"mid", "wav", "json"}
         for file in piece["files"].values():
             assert Path(file["path"]).is_relative_to(tmp_path / "tmp")
             with urllib.request.urlopen(file["url"], timeout=30) as answer:

@@ -28,6 +28,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -268,7 +269,8 @@ def _use_api(folder: Path) -> Callable[[bytes], None]:
             if chosen < 128:  # else the usual value stays
                 values[place] = ODD_VALUES[chosen % len(ODD_VALUES)]
         try:
-            asyncio.run(call(endpoint, values))
+            with ThreadPoolExecutor(1) as own:  # a thread has no loop of its own yet, whoever calls
+                own.submit(asyncio.run, call(endpoint, values)).result()
         except gr.Error as error:
             raise InputError(str(error.message)) from error
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -229,7 +230,8 @@ def sent(chunks: list[bytes], *headers: tuple[bytes, bytes], path: str = "/call/
         answers.append(message)
 
     scope = {"type": "http", "path": path, "headers": list(headers)}
-    asyncio.run(BodyLimit(application, largest=100)(scope, receive, send))
+    with ThreadPoolExecutor(1) as own:  # a browser of another test may have left its loop in this thread
+        own.submit(asyncio.run, BodyLimit(application, largest=100)(scope, receive, send)).result()
     return answers[0]["status"], seen
 
 

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from eimg_core.baselines.rolls import BAR_STEPS, PITCHES, notes_of
 from eimg_core.midi import codec
 from eimg_core.midi.attributes import home_shift
-from eimg_core.midi.notes import Piece
+from eimg_core.midi.notes import HIGHEST_PITCH, LOWEST_PITCH, Piece
 from eimg_core.music_ae.decoder import Sampling, draw
 from eimg_core.music_ae.keys import KEYS, draw_keys
 from eimg_core.trainable import LossTerms, Objective, Trainable
@@ -170,6 +170,12 @@ class Discriminator(nn.Module):
         return self.full(torch.cat([x.flatten(1), seen], dim=1))[:, 0], first
 
 
+def _on_the_piano(made: Tensor) -> Tensor:
+    """Probabilities (B, 2, 128, 16), 0 where there is no key."""
+    pitches = torch.arange(PITCHES)
+    return made * ((pitches >= LOWEST_PITCH) & (pitches <= HIGHEST_PITCH)).to(made.dtype)[:, None]
+
+
 class GanIM(Trainable):
     """The baseline."""
 
@@ -184,9 +190,9 @@ class GanIM(Trainable):
         self.generator, self.discriminator = Generator(config), Discriminator(config)
         self.tempo = nn.Linear(config.down[-1], codec.TEMPO_CLASSES)
         self.key = nn.Linear(config.down[-1], KEYS)
-        # From which probability on a cell of each channel is set; ``calibrate`` measures it.
+        # From which probability on a cell of each channel is set, as logits, which float16 keeps apart near one half.
         self.thresholds: Tensor
-        self.register_buffer("thresholds", torch.full((_CHANNELS,), 0.5))
+        self.register_buffer("thresholds", torch.zeros(_CHANNELS))
 
     @property
     def image_size(self) -> int:
@@ -264,14 +270,15 @@ class GanIM(Trainable):
                     for part in zip(seen.split(_AT_ONCE), before.split(_AT_ONCE), strict=True)
                 ]
             )
-            ranked = made.transpose(0, 1).flatten(1).sort(dim=1, descending=True).values  # (2, cells)
+            ranked = _on_the_piano(made).transpose(0, 1).flatten(1).sort(dim=1, descending=True).values  # (2, cells)
             places = (density * ranked.shape[1]).long().clamp(0, ranked.shape[1] - 1)
-            self.thresholds.copy_(ranked.gather(1, places[:, None])[:, 0])
+            self.thresholds.copy_(ranked.gather(1, places[:, None])[:, 0].logit())
             before = self._set(made)
 
     def _set(self, made: Tensor) -> Tensor:
-        """Probabilities → cells that are set, 0 or 1: (B, 2, 128, 16)."""
-        return (made > self.thresholds[:, None, None]).to(made.dtype)
+        """Probabilities → cells that are set, 0 or 1: (B, 2, 128, 16). A piano has no keys beyond its own."""
+        made = _on_the_piano(made)
+        return (made > self.thresholds.sigmoid()[:, None, None]).to(made.dtype)
 
     # --- playing ------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ import mido
 
 from eimg_core.errors import InputError
 
-with contextlib.redirect_stdout(sys.stderr):  # where CI is set, pyfluidsynth announces itself on standard output
+with contextlib.redirect_stdout(io.StringIO()):  # where CI is set, pyfluidsynth announces itself
     import pretty_midi
 
 __all__ = [

@@ -38,7 +38,7 @@ __all__ = ["BarBatch", "GanIM", "GanIMConfig"]
 _CHANNELS = 2
 _UPS = ((2, 1), (2, 1), (2, 2), (2, 2), (2, 2), (2, 2))  # (2, 1) → (128, 16): pitches and sixteenths
 _START = (2, 1)
-_AT_ONCE, _BARS_HEARD = 64, 3  # photos in a batch and bars of each, when thresholds are chosen
+_AT_ONCE = 64  # photos in a batch when thresholds are chosen
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,9 @@ class GanIM(Trainable):
 
     @torch.no_grad()
     def calibrate(self, images: Tensor, density: Tensor) -> None:
-        """Choose the thresholds with which the bars for photos are, on average, as full as real ones.
+        """Choose the thresholds with which the first bars for photos are, on average, as full as real ones.
+
+        Every later bar is told the one before, so thresholds that left the first one empty could leave all empty.
 
         The probabilities of a GAN are no chances: at a fixed one half, some trainings play nothing at all.
 
@@ -261,19 +263,12 @@ class GanIM(Trainable):
             density: share of the cells that real bars set in each channel, (2,).
         """
         generator = torch.Generator().manual_seed(0)
-        seen = torch.cat([self.generator.read(part) for part in images.split(_AT_ONCE)])
-        before = torch.zeros(len(images), _CHANNELS, PITCHES, BAR_STEPS)
-        for _ in range(_BARS_HEARD):
-            made = torch.cat(
-                [
-                    self._bars(*part, generator)
-                    for part in zip(seen.split(_AT_ONCE), before.split(_AT_ONCE), strict=True)
-                ]
-            )
-            ranked = _on_the_piano(made).transpose(0, 1).flatten(1).sort(dim=1, descending=True).values  # (2, cells)
-            places = (density * ranked.shape[1]).long().clamp(0, ranked.shape[1] - 1)
-            self.thresholds.copy_(ranked.gather(1, places[:, None])[:, 0].logit())
-            before = self._set(made)
+        before = torch.zeros(_AT_ONCE, _CHANNELS, PITCHES, BAR_STEPS)
+        parts = [self.generator.read(part) for part in images.split(_AT_ONCE)]
+        made = torch.cat([self._bars(seen, before[: len(seen)], generator) for seen in parts])
+        ranked = _on_the_piano(made).transpose(0, 1).flatten(1).sort(dim=1, descending=True).values  # (2, cells)
+        places = (density * ranked.shape[1]).long().clamp(0, ranked.shape[1] - 1)
+        self.thresholds.copy_(ranked.gather(1, places[:, None])[:, 0].logit())
 
     def _set(self, made: Tensor) -> Tensor:
         """Probabilities → cells that are set, 0 or 1: (B, 2, 128, 16). A piano has no keys beyond its own."""

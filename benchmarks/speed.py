@@ -46,6 +46,7 @@ from eimg_core.pipeline import DEFAULT_PAIRING
 from eimg_core.sound import fluid
 from eimg_core.sound.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, _strikes, available_engine, render
 from eimg_core.studio import Studio
+from train.tables import fill
 
 EXAMPLES = ROOT / "assets" / "examples"
 SIX = ("alae+fnt", "vqvae+fnt", "beta_vae+fnt", "alae+lsr", "vqvae+lsr", "beta_vae+lsr")
@@ -269,13 +270,6 @@ def table(record: Mapping[str, Any]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def fill(text: str, name: str, block: str) -> str:
-    """A document with one block replaced, between ``<!-- name -->`` and ``<!-- /name -->``."""
-    before, _, rest = text.partition(f"<!-- {name} -->\n")
-    _, _, after = rest.partition(f"<!-- /{name} -->")
-    return f"{before}<!-- {name} -->\n{block}\n<!-- /{name} -->{after}"
 
 
 def main(argv: list[str] | None = None) -> None:

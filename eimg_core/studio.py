@@ -108,6 +108,9 @@ class Studio:
 
         return self._once(f"pairing {pairing}", lambda: Pipeline.load(pairing, self.root, shared))
 
+    def _reader(self) -> ImageReader:
+        return self._once("reader", lambda: ImageReader.load(self.root))
+
     def _evaluator(self) -> Evaluator | None:
         def load() -> Evaluator | None:
             try:
@@ -122,7 +125,7 @@ class Studio:
         point = VA(6.0, 5.0)
         composition = self.compose(None, pairing, ComposeOptions(seconds=4.0, target=point))
         self.render(composition.played)
-        self._once("reader", lambda: ImageReader.load(self.root))
+        self._reader()
         for key in self._offered():
             try:
                 self.pipeline(key)
@@ -133,11 +136,11 @@ class Studio:
 
     def read_photo(self, photo: Image) -> ImageReading:
         """The emotion of a photo, with one standard deviation on each axis."""
-        return self._once("reader", lambda: ImageReader.load(self.root)).read(photo)
+        return self._reader().read(photo)
 
     def explain_photo(self, photo: Image) -> Explanation:
         """Which parts of a photo make it pleasant or exciting; see ``eimg_core.va.explain``."""
-        return explain(self._once("reader", lambda: ImageReader.load(self.root)), photo)
+        return explain(self._reader(), photo)
 
     def compose(
         self,

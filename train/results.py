@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from eimg_core.checkpoints import ASSETS
 from eimg_core.emotion import QUADRANTS
+from eimg_core.records import COLUMNS, PRINTED_METRICS, SHARES
 from train.dataset import DATASET
 from train.experiments import EXPERIMENTS
 from train.intervals import Estimate, Row, difference
@@ -30,7 +31,6 @@ from train.tables import PAPER_TABLE_V
 __all__ = ["PAPER", "Results", "main", "results_page"]
 
 # Numbers printed in the paper, by our name of the row: polyphony, pitch entropy, groove, Emotion Matching.
-_METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency", "emotion_matching")
 _PRINTED: dict[str, tuple[float | None, ...]] = {
     "real": (0.5303, 3.9860, 0.9922, 0.1374),
     "TF-IM": (0.4104, 2.7635, 0.8101, 4.0601),
@@ -47,26 +47,12 @@ _PRINTED: dict[str, tuple[float | None, ...]] = {
     "vqvae+fnt inter + music": (0.4572, 3.3992, 0.9417, 2.8964),
 }
 PAPER: dict[str, Mapping[str, float | None]] = {
-    name: dict(zip(_METRICS, values, strict=True)) for name, values in _PRINTED.items()
+    name: dict(zip(PRINTED_METRICS, values, strict=True)) for name, values in _PRINTED.items()
 } | {f"{pairing}@paper": values for pairing, values in PAPER_TABLE_V.items()}
 PAPER_TABLE_I = {"LVHA": 1.710, "HVHA": 1.720, "LVLA": 1.044, "HVLA": 1.286}
 
-_COLUMNS = (
-    ("emotion_matching", "Emotion Matching ↓", 2),
-    ("r_valence", "r(V) ↑", 2),
-    ("r_arousal", "r(A) ↑", 2),
-    ("polyphony_rate", "polyphony", 3),
-    ("pitch_entropy", "pitch entropy", 2),
-    ("groove_consistency", "groove", 4),
-    ("bar_groove", "groove by bar", 2),
-)
-_SHARES = {
-    "bar_groove": "groove by bar",
-    "bar_pitch_class_entropy": "pitch classes by bar",
-    "inter_onset_s": "time between onsets",
-    "duration_s": "note lengths",
-    "key_clarity": "clarity of key",
-}
+# As in the README; an interval says less of the last digit.
+_COLUMNS = (*COLUMNS[:-1], ("bar_groove", "groove by bar", 2))
 CONTROLS = {
     "constant": "*constant*: one real clip for every photo",
     "random": "*random*: any real clip",
@@ -282,13 +268,13 @@ def table_of_quadrants(results: Results, rows: Sequence[str]) -> list[str]:
 
 def table_of_musicality(results: Results, rows: Sequence[str]) -> list[str]:
     """Distributions, copying and diversity of the rows whose records hold them, mean over seeds."""
-    head = ["row", *_SHARES.values(), "longest run, mean / max", "takes alike ↓"]
+    head = ["row", *SHARES.values(), "longest run, mean / max", "takes alike ↓"]
     lines = []
     for row in rows:
         told = [record["musicality"] for record in results.rows[row].records if "musicality" in record]
         if not told:
             continue
-        shares = [_mean([one["distributions"][name]["share"] for one in told]) for name in _SHARES]
+        shares = [_mean([one["distributions"][name]["share"] for one in told]) for name in SHARES]
         copied = [next(iter(one["copying"].values())) for one in told]
         run = f"{_mean([one['mean'] for one in copied]):.1f} / {max(one['max'] for one in copied)}"
         alike = [one["similarity"] / one["similarity_real"] for one in told if one["similarity"] is not None]

@@ -18,10 +18,12 @@ from eimg_core.checkpoints import ASSETS
 from eimg_core.midi.codec import FIELDS
 from eimg_core.pipeline import available, variants
 from eimg_core.records import (
+    COLUMNS,
     CONTROLS,
     MEAN_POINT,
     PAPER_TABLE_V,
     REAL,
+    SHARES,
     Record,
     load_records,
     spread,
@@ -31,15 +33,6 @@ from train.quality_report import COPIED, NEAREST
 
 __all__ = ["BLOCKS", "PAPER_TABLE_V", "fill", "load_records", "main", "render", "render_musicality"]
 
-COLUMNS = (
-    ("emotion_matching", "Emotion Matching ↓", 2),
-    ("r_valence", "r(V) ↑", 2),
-    ("r_arousal", "r(A) ↑", 2),
-    ("polyphony_rate", "polyphony", 3),
-    ("pitch_entropy", "pitch entropy", 2),
-    ("groove_consistency", "groove", 4),
-    ("bar_groove", "groove by bar", 3),
-)
 TITLES = {
     MEAN_POINT: "*mean point* (the mean training photo, no music)",
     "constant": "*constant* (one real clip for every photo)",
@@ -259,7 +252,7 @@ def render_musicality(records: Sequence[Record]) -> str:
         raise ValueError("real clips, without which the others mean nothing, are missing: run train.quality_report")
     real = by_row[REAL]["summary"]
     controls = [row for row in reversed(_YARDSTICKS) if row in by_row]
-    titles = ("three metrics, gap ↓", *_SHARES.values(), "longest run, mean / max", f"above {COPIED}", "takes alike ↓")
+    titles = ("three metrics, gap ↓", *SHARES.values(), "longest run, mean / max", f"above {COPIED}", "takes alike ↓")
     lines = ["| composer | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     for row in (*(row for row in by_row if row not in controls), *controls):
         cells = _musical_cells(by_row[row]["summary"], real, beside_real=row != REAL)
@@ -282,7 +275,7 @@ def render_musicality(records: Sequence[Record]) -> str:
 def _musical_cells(summary: Mapping[str, Any], real: Mapping[str, Any], *, beside_real: bool) -> list[str]:
     """The cells of one row; of what is copied, that of the first training set it names."""
     gap = sum(abs(summary[name] - real[name]) / real[name] for name in _PAPER_METRICS)
-    shares = [_cell([summary["distributions"][name]["share"]], 2) for name in _SHARES]
+    shares = [_cell([summary["distributions"][name]["share"]], 2) for name in SHARES]
     searched, copied = next(iter(summary["copying"].items()))
     run, many = f"{copied['mean']:.1f} / {copied['max']}", f"{copied['copied']:.0%}"
     if beside_real:
@@ -308,13 +301,8 @@ _BASELINES = {
 }
 _YARDSTICKS = {REAL: "*real clips*", NEAREST: "*nearest* (the training clip nearest to the photo's label)"}
 _PAPER_METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency")
-_SHARES = {
-    "bar_groove": "groove by bar",
-    "bar_pitch_class_entropy": "pitch classes by bar",
-    "inter_onset_s": "time between onsets",
-    "duration_s": "note lengths",
-    "key_clarity": "clarity of key",
-}
+
+
 _STAGES = ("open", "read_photo", "embed", "generate", "measure", "perform", "render")
 _CARD_LINES: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
     "image_ae": _image_ae,

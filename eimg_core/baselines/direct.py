@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eimg_core.cross_modal import EmotionData
+from eimg_core.cross_modal import EmotionData, keep_statistics
 from eimg_core.layers import ProjectionHead
 from eimg_core.losses import latent_reconstruction
 from eimg_core.trainable import LossTerms, Objective, Trainable
@@ -67,10 +67,7 @@ class DirectMapping(Trainable):
 
     def prepare(self, images: EmotionData, music: EmotionData) -> None:
         """Keep mean and standard deviation of the training features. Called once, before the first step."""
-        for name, features in (("image", images.latents), ("music", music.latents)):
-            getattr(self, f"{name}_mean").copy_(features.mean(dim=0))
-            std = features.std(dim=0)
-            getattr(self, f"{name}_std").copy_(torch.where(std > 1e-4, std, torch.ones_like(std)))
+        keep_statistics(self, images, music)
 
     def objectives(self) -> tuple[Objective, ...]:
         return (Objective("map", ("model",), self.loss),)

@@ -6,10 +6,10 @@ three networks and are used in the same way; they differ in what training asks o
 
 from __future__ import annotations
 
-from eimg_core.cross_modal.bridge import Bridge, BridgeConfig, EmotionData
+from eimg_core.cross_modal.bridge import Bridge, BridgeConfig, EmotionData, keep_statistics
 from eimg_core.cross_modal.eimg2 import SoftBridge
 from eimg_core.cross_modal.paper import PaperBridge
 
-__all__ = ["BRIDGES", "Bridge", "BridgeConfig", "EmotionData", "PaperBridge", "SoftBridge"]
+__all__ = ["BRIDGES", "Bridge", "BridgeConfig", "EmotionData", "PaperBridge", "SoftBridge", "keep_statistics"]
 
 BRIDGES: dict[str, type[Bridge]] = {"paper": PaperBridge, "eimg2": SoftBridge}

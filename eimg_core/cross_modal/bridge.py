@@ -24,7 +24,7 @@ from eimg_core.emotion import HIGH, LOW, VA
 from eimg_core.layers import ProjectionHead
 from eimg_core.trainable import LossTerms, Objective, Trainable
 
-__all__ = ["Bridge", "BridgeConfig", "EmotionData"]
+__all__ = ["Bridge", "BridgeConfig", "EmotionData", "keep_statistics"]
 
 _GRID = 17  # points on each axis of the emotion map: steps of half a unit
 
@@ -134,11 +134,7 @@ class Bridge(Trainable):
 
     def prepare(self, images: EmotionData, music: EmotionData) -> None:
         """Keep mean and standard deviation of the training features. Called once, before the first step."""
-        for name, features in (("image", images.latents), ("music", music.latents)):
-            getattr(self, f"{name}_mean").copy_(features.mean(dim=0))
-            # A dimension that never changes says nothing: leave it as it is instead of dividing by 0.
-            std = features.std(dim=0)
-            getattr(self, f"{name}_std").copy_(torch.where(std > 1e-4, std, torch.ones_like(std)))
+        keep_statistics(self, images, music)
 
     def objectives(self) -> tuple[Objective, ...]:
         return (Objective("align", ("model",), self.loss),)
@@ -213,6 +209,15 @@ class Bridge(Trainable):
         where = torch.tensor([[[[arousal, valence]]]], dtype=self.emotion_map.dtype)
         planes = self.emotion_map.movedim(-1, 0)[None]  # (1, E, G, G)
         return F.grid_sample(planes, where, mode="bilinear", align_corners=True)[0, :, 0, 0]
+
+
+def keep_statistics(model: nn.Module, images: EmotionData, music: EmotionData) -> None:
+    """Fill the buffers ``image_mean``, ``image_std``, ``music_mean`` and ``music_std`` of a model."""
+    for name, features in (("image", images.latents), ("music", music.latents)):
+        getattr(model, f"{name}_mean").copy_(features.mean(dim=0))
+        # A dimension that never changes says nothing: leave it as it is instead of dividing by 0.
+        std = features.std(dim=0)
+        getattr(model, f"{name}_std").copy_(torch.where(std > 1e-4, std, torch.ones_like(std)))
 
 
 def _rowwise(head: nn.Module, features: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ from eimg_core.ui import compare_page, create_page, listening, programs, results
 from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wire_desk
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.guards import MIDDLEWARE, Page
+from eimg_core.ui.language import i18n, language_head, language_picker
 from eimg_core.ui.memory import share_arenas
 from eimg_core.ui.photo_input import name_examples
 from eimg_core.ui.protocol import Studio
@@ -41,8 +42,8 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE / "assets" / "examples"
 PIECES = pieces_root()
 
-HEADER = """<header class="masthead"><h1>EIMG Studio</h1>
-<p>A photo becomes a piece of piano music with the same emotion.</p></header>"""
+HEADER = f"""<header class="masthead"><h1>EIMG Studio</h1>
+<p>A photo becomes a piece of piano music with the same emotion.</p>{language_picker()}</header>"""
 
 
 # The address #compare opens the page Compare, and turning a page changes the address, so that it can be passed on. The
@@ -55,8 +56,9 @@ FOLLOW_ADDRESS = """() => {
   const follow = () => {
     const [name] = /^[a-z]+/.exec(location.hash.slice(1)) || [];
     if (!name || name === (document.body.dataset.page || "create")) return;
+    const words = window.eimgSay ? window.eimgSay(name[0].toUpperCase() + name.slice(1)) : name;
     const tabs = [...document.querySelectorAll("#pages [role=tab], #pages .overflow-dropdown button")];
-    const tab = tabs.find((each) => each.textContent.trim().toLowerCase() === name);
+    const tab = tabs.find((each) => [words.toLowerCase(), name].includes(each.textContent.trim().toLowerCase()));
     if (tab) tab.click();
   };
   window.addEventListener("hashchange", follow);
@@ -151,6 +153,8 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, **options: Any) -> Any:
         enable_monitoring=False,
         footer_links=["api"],
         theme=studio_theme(),
+        i18n=i18n(),
+        head=language_head(),
         app_kwargs={"middleware": MIDDLEWARE},
         css_paths=[HERE / "assets" / "style" / f"{sheet}.css" for sheet in SHEETS],
         **options,

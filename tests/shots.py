@@ -53,10 +53,12 @@ def serving(studio: FakeStudio, folder: Path) -> Iterator[str]:
         demo.close(verbose=False)
 
 
-def open_page(browser: Any, url: str, size: tuple[int, int], theme: str, scale: float = 1.0) -> Any:
+def open_page(
+    browser: Any, url: str, size: tuple[int, int], theme: str, scale: float = 1.0, language: str = "en-US"
+) -> Any:
     """A fresh visitor's page, ready to use."""
     context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=theme, device_scale_factor=scale
+        viewport={"width": size[0], "height": size[1]}, color_scheme=theme, device_scale_factor=scale, locale=language
     )
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()

@@ -30,7 +30,8 @@ class Visit:
         self.url = url
         self.problems: list[str] = []
         size, theme = look.get("size", (1280, 900)), look.get("theme", "light")
-        self.page = open_page(Watched(browser, self), url, size, theme)
+        language = look.get("language", "en-US")
+        self.page = open_page(Watched(browser, self), url, size, theme, language=language)
 
     def compose(self) -> None:
         # Every piece has a sound file of its own; waiting for the state alone could see the piece before, or miss a

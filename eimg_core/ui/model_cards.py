@@ -38,12 +38,12 @@ def _card(name: str, card: Mapping[str, Any]) -> str:
         f"<tr><th scope='row'>{escape(key)}</th><td>{escape(value)}</td></tr>"
         for key, value in _flat(card.get("metrics", {}))
     )
-    facts = "".join(f"<dt>{escape(str(key))}</dt><dd>{escape(str(value))}</dd>" for key, value in rows)
+    facts = "".join(f"<dt>{escape(str(key))}</dt><dd translate='no'>{escape(str(value))}</dd>" for key, value in rows)
     return (
         f"<details><summary><code>{escape(name)}</code> <span>{escape(str(card.get('date', '')))}</span></summary>"
         f"<dl>{facts}</dl>"
-        + (f"<h4>Learnt from</h4><ul>{data}</ul>" if data else "")
-        + (f"<h4>Measured</h4><div class='scrolls'><table>{numbers}</table></div>" if numbers else "")
+        + (f"<h4>Learnt from</h4><ul translate='no'>{data}</ul>" if data else "")
+        + (f"<h4>Measured</h4><div class='scrolls' translate='no'><table>{numbers}</table></div>" if numbers else "")
         + "</details>"
     )
 

@@ -13,8 +13,6 @@ const FILES = {
   zip: ["Everything", "all files in one ZIP"],
 };
 const LETTERS = { l: ".player-loop", a: ".player-a", b: ".player-b", m: ".player-mute" };
-const EMPTY = ["No piece yet", "Give it a photo, or choose an emotion in the plane, and press Compose."];
-const STOPPED = ["Stopped", "Nothing was kept. Press Compose to start again."];
 
 const find = (selector) => element.querySelector(selector);
 const root = find(".player"), loop = find(".player-loop");
@@ -120,9 +118,8 @@ function show() {
   root.dataset.state = state;
   if (state !== "done") deck.audio.pause();
   if (state === "empty") {
-    const [title, text] = value.stopped ? STOPPED : EMPTY;
-    find(".player-empty h3").textContent = title;
-    find(".player-empty p").textContent = text;
+    find(".player-empty h3").textContent = value.stopped ? "Stopped" : "No piece yet";
+    find(".player-empty p").textContent = value.stopped ? props.stopped : props.empty;
   }
   if (state === "working") {
     if (before !== "working") root.dataset.stage = -1; // waiting for its turn

@@ -38,6 +38,8 @@ class Player(gr.HTML):
             js_on_load=script(*PLAYER_SCRIPTS),
             apply_default_css=False,
             stages=list(STAGES),
+            empty="Give it a photo, or choose an emotion in the plane, and press Compose.",
+            stopped="Nothing was kept. Press Compose to start again.",
             server_functions=list(PLAYER_SERVER),
             **kwargs,
         )

@@ -24,21 +24,17 @@ class StoryPlayer(gr.HTML):
     """The player of a story as a Gradio component."""
 
     def __init__(self, **kwargs: Any) -> None:
-        page = template("player").replace(_UNDER_THE_ROLL, _STRIP + _UNDER_THE_ROLL, 1)
         super().__init__(
             {},
-            html_template=page.replace(
-                "Give it a photo, or choose an emotion in the plane, and press Compose.", _EMPTY
-            ),
+            html_template=template("player").replace(_UNDER_THE_ROLL, _STRIP + _UNDER_THE_ROLL, 1),
             js_on_load=script(*PLAYER_SCRIPTS, "story_strip"),
             apply_default_css=False,
             stages=list(STORY_STAGES),
+            empty="Add two photos or more, put them in order, and press Compose the story.",
+            stopped="Nothing was kept. Press Compose the story to start again.",
             server_functions=list(PLAYER_SERVER),
             **kwargs,
         )
 
     api_info = Player.api_info
     example_value = Player.example_value
-
-
-_EMPTY = "Add two photos or more, put them in order, and press Compose the story."

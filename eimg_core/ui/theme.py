@@ -25,7 +25,18 @@ SHEETS = (
     "results",
 )  # of assets/style, in this order
 
-SANS = ("-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "DejaVu Sans Condensed", "sans-serif")
+SANS = (
+    "-apple-system",
+    "Segoe UI",
+    "Roboto",
+    "Noto Sans",
+    "Liberation Sans",
+    "DejaVu Sans Condensed",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "Noto Sans CJK SC",
+    "sans-serif",
+)
 _MONO = ("ui-monospace", "Menlo", "Consolas", "monospace")
 
 _VARIABLES = {

@@ -11,13 +11,14 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from eimg_core.ui.files import KEEP_S, pieces_root, temp_root
+from eimg_core.ui.files import KEEP_S, USUAL_MB, most_bytes, pieces_root, temp_root, trim
 
 # Read by Gradio when it is imported: no telemetry, no look-ups, one known place for temporary files.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -140,6 +141,19 @@ def warm_up(studio: Studio) -> None:
         logging.getLogger(__name__).warning("Warm-up failed: %s", sentence(error))
 
 
+def keep_tidy(demo: gr.Blocks, every_s: float = 15.0) -> None:
+    """Remove the oldest uploads while there are too many; runs until the process ends.
+
+    Gradio removes them after an hour, however many there are by then.
+    """
+    while True:
+        time.sleep(every_s)
+        try:
+            trim([Path(path) for path in list(demo.upload_file_set)], most_bytes())
+        except Exception as error:
+            logging.getLogger(__name__).warning("Tidying up failed: %s", sentence(error))
+
+
 def launch(demo: gr.Blocks, pieces: Path = PIECES, **options: Any) -> Any:
     """Start serving with the settings that make the page safe, quiet and its own; ``options`` go to Gradio."""
     return demo.launch(
@@ -197,9 +211,12 @@ def main() -> None:
         studio = TrainedStudio()
     if not studio.pairings():
         parser.exit(2, "No trained pairing is installed: the folder assets/checkpoints is empty. See README.md.\n")
+    limit("EIMG_TEMP_MB", USUAL_MB)
     threading.Thread(target=warm_up, args=(studio,), name="warm-up", daemon=True).start()
+    demo = build_ui(studio)
+    threading.Thread(target=keep_tidy, args=(demo,), name="keep-tidy", daemon=True).start()
     launch(
-        build_ui(studio),
+        demo,
         server_name=arguments.host,
         server_port=arguments.port,
         root_path=arguments.root_path or None,

@@ -66,6 +66,28 @@ def test_only_folders_older_than_an_hour_are_swept(tmp_path: Path) -> None:
     assert latest.exists()
 
 
+def test_too_many_files_go_before_their_hour(tmp_path: Path) -> None:
+    from eimg_core.ui.files import sweep, trim
+
+    def aged(path: Path, seconds: float, size: int) -> Path:
+        (path / "piece.wav" if path.is_dir() else path).write_bytes(bytes(size))
+        os.utime(path, (time.time() - seconds,) * 2)
+        return path
+
+    folders = []
+    for number, seconds in enumerate((900, 600, 300, 10)):
+        (tmp_path / str(number)).mkdir()
+        folders.append(aged(tmp_path / str(number), seconds, 1000))
+    assert sweep(tmp_path, most=2500) == 2
+    assert [folder.exists() for folder in folders] == [False, False, True, True], "the oldest go"
+    assert sweep(tmp_path, most=500) == 1
+    assert folders[3].exists(), "somebody may be at work with a young one"
+
+    uploads = [aged(tmp_path / f"{n}.jpg", seconds, 1000) for n, seconds in enumerate((500, 400))]
+    assert trim([*uploads, tmp_path / "gone.jpg"], 1500) == 1
+    assert [upload.exists() for upload in uploads] == [False, True]
+
+
 def test_stages_arrive_in_order_and_then_the_result() -> None:
     from eimg_core.ui.work import stages_of
 

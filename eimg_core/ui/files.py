@@ -1,7 +1,8 @@
 """Where the files of a visit live, and what they are called.
 
-Every request gets a folder of its own under one fixed root; folders older than an hour are removed when the
-next one is made, so that an app that runs for months does not fill the disk.
+Every request gets a folder of its own under one fixed root. Folders older than an hour are removed when the next one is
+made, and before their time, the oldest first, when all of them take more than ``EIMG_TEMP_MB``; uploads likewise. So an
+app that runs for months, or meets somebody who wants to fill the disk, does not.
 """
 
 from __future__ import annotations
@@ -12,11 +13,25 @@ import shutil
 import tempfile
 import time
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["KEEP_S", "file_stem", "new_folder", "pieces_root", "safe_word", "sweep", "temp_root"]
+__all__ = [
+    "KEEP_S",
+    "USUAL_MB",
+    "file_stem",
+    "most_bytes",
+    "new_folder",
+    "pieces_root",
+    "safe_word",
+    "sweep",
+    "temp_root",
+    "trim",
+]
 
 KEEP_S = 3600.0
+USUAL_MB = 2048  # for the pieces of all visitors, and as much again for their uploads
+_YOUNG_S = 120.0  # what is younger may still be written or read
 _LONGEST_WORD = 40
 
 
@@ -31,13 +46,46 @@ def pieces_root() -> Path:
     return Path(os.environ.get("GRADIO_TEMP_DIR") or temp_root()) / "pieces"
 
 
-def sweep(root: Path, keep_s: float = KEEP_S) -> int:
-    """Remove folders in ``root`` that were last changed more than ``keep_s`` seconds ago; how many there were."""
+def most_bytes() -> int:
+    """What all pieces may take at once, from ``EIMG_TEMP_MB``; ``app.py`` refuses to start when that is no number."""
+    text = os.environ.get("EIMG_TEMP_MB", "").strip()
+    return (int(text) if text.isdecimal() else USUAL_MB) * 2**20
+
+
+def sweep(root: Path, keep_s: float = KEEP_S, most: int | None = None) -> int:
+    """Remove folders in ``root`` that are of no use any more, or too many; how many there were.
+
+    Args:
+        keep_s: a folder that was last changed longer ago is removed.
+        most: bytes that all of them may take, ``most_bytes()`` where it is not given.
+    """
     oldest = time.time() - keep_s
-    old = [folder for folder in root.iterdir() if folder.is_dir() and folder.stat().st_mtime < oldest]
+    folders = [folder for folder in root.iterdir() if folder.is_dir()]
+    old = [folder for folder in folders if folder.stat().st_mtime < oldest]
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)
-    return len(old)
+    return len(old) + trim((folder for folder in folders if folder not in old), most_bytes() if most is None else most)
+
+
+def trim(paths: Iterable[Path], most: int) -> int:
+    """Remove the oldest of some files and folders until the rest has at most ``most`` bytes; how many there were.
+
+    What is younger than two minutes stays in any case: somebody is at work with it.
+    """
+    found = []
+    for path in paths:
+        try:
+            parts = [path, *path.rglob("*")] if path.is_dir() else [path]
+            found.append((path.stat().st_mtime, sum(part.stat().st_size for part in parts if part.is_file()), path))
+        except OSError:  # somebody else removed it meanwhile
+            continue
+    total, removed, young = sum(size for _, size, _ in found), 0, time.time() - _YOUNG_S
+    for changed, size, path in sorted(found):
+        if total <= most or changed > young:
+            break
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        total, removed = total - size, removed + 1
+    return removed
 
 
 def new_folder(root: Path) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speed import fill, table
+from benchmarks.speed import fill, summary, table
 from eimg_core import __version__
 from eimg_core.licences import Component, Source, commercial_pairings, components, markdown, needed_by, verdict
 from eimg_core.pipeline import available
@@ -21,7 +21,10 @@ from eimg_core.pipeline import available
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
     "CONTRIBUTING.md",
-    *(f"docs/{name}.md" for name in ("architecture", "batch", "hosting", "licences", "security", "speed")),
+    *(
+        f"docs/{name}.md"
+        for name in ("architecture", "batch", "hosting", "licences", "measurements", "security", "speed")
+    ),
 )
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 PLACES = re.compile(r"`((?:eimg_core|train|tests|assets|docs|examples|spaces|benchmarks)/[\w./-]+|\w+\.(?:py|md|txt))`")
@@ -166,3 +169,5 @@ def test_the_table_of_speed_is_what_the_record_says():
     text = TEXTS["docs/speed.md"]
     record = json.loads((ROOT / "assets/results/speed.json").read_text(encoding="utf-8"))
     assert fill(text, "speed", table(record)) == text, "run `python -m benchmarks.speed --tables`"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert fill(readme, "speed", summary(record)) == readme, "run `python -m benchmarks.speed --tables`"

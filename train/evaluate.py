@@ -6,7 +6,7 @@ The judge is the evaluator, which takes part in no training and no selection. A 
 4" of the default pairing lets the guide choose, as the app does, and stands apart: guide and evaluator learnt from the
 same clips and err alike. Real clips stand in for pieces in the
 control rows; they come from the same split, which the evaluator has not heard. ``python -m train.tables`` writes the
-README's tables from the records.
+tables from the records.
 """
 
 from __future__ import annotations

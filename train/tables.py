@@ -1,15 +1,16 @@
-"""Records → tables. Every number in the README is put there by this module and by nobody else.
+"""Records → tables. Every number in a table of the README and of docs/measurements.md is put there by this module.
 
-    python -m train.tables [--readme README.md] [--assets assets]
+    python -m train.tables [--root .] [--assets assets]
 
 Each block between ``<!-- name -->`` and ``<!-- /name -->`` is replaced. What goes in is a pure function of the records
-and cards, and a test checks that the README is what it returns.
+and cards, and a test checks that the documents are what it returns.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from eimg_core.records import (
 )
 from train.quality_report import COPIED, NEAREST
 
-__all__ = ["BLOCKS", "PAPER_TABLE_V", "fill", "load_records", "main", "render", "render_musicality"]
+__all__ = ["BLOCKS", "DOCUMENTS", "PAPER_TABLE_V", "fill", "load_records", "main", "render", "render_musicality"]
 
 TITLES = {
     MEAN_POINT: "*mean point* (the mean training photo, no music)",
@@ -70,7 +71,7 @@ def render(records: Sequence[Record]) -> str:
         "| composer | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
         "|---" * (len(COLUMNS) + 1) + "|",
     ]
-    for row in (*pairings, *CONTROL_ORDER):
+    for row in sorted(by_row, key=lambda row: _matching(by_row[row])):
         lines.append(f"| {_title(row)} | {_cells(by_row[row])} |")
     first = by_row[pairings[0]][0] if pairings else records[0]
     seeds = sorted({record["seed"] for row in pairings for record in by_row[row]})
@@ -88,6 +89,12 @@ def _title(row: str) -> str:
     pairing, _, variant = key.partition("@")
     title = TITLES.get(row, f"**{pairing}**" + (f" ({variant})" if variant else ""))
     return title if takes == 1 else f"{title}, best of {takes} by the guide"
+
+
+def _matching(records: Sequence[Record]) -> float:
+    """Emotion Matching of a row, by which rows are ordered; a row without any comes last."""
+    found = spread([record["summary"].get("emotion_matching") for record in records])
+    return found.mean if found else math.inf
 
 
 def _cells(records: Sequence[Record]) -> str:
@@ -319,26 +326,33 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "latency": latency,
 }
 
+DOCUMENTS: Mapping[str, Sequence[str]] = {
+    "README.md": ("results", "latency"),
+    "docs/measurements.md": ("table_v", "latents", "requests", "musicality", "components"),
+}
 
-def fill(readme: str, name: str, block: str) -> str:
-    """The README with one block replaced, between ``<!-- name -->`` and ``<!-- /name -->``."""
+
+def fill(document: str, name: str, block: str) -> str:
+    """A document with one block replaced, between ``<!-- name -->`` and ``<!-- /name -->``."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, found_begin, rest = readme.partition(begin)
+    before, found_begin, rest = document.partition(begin)
     _, found_end, after = rest.partition(end)
     if not (found_begin and found_end):
-        raise ValueError(f"the README needs the markers {begin} and {end}")
+        raise ValueError(f"the document needs the markers {begin} and {end}")
     return f"{before}{begin}\n{block}\n{end}{after}"
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--readme", type=Path, default=Path("README.md"))
+    parser.add_argument("--root", type=Path, default=Path("."), help="where the documents are")
     parser.add_argument("--assets", type=Path, default=ASSETS.parent)
     args = parser.parse_args(argv)
-    text = args.readme.read_text(encoding="utf-8")
-    for name, block in BLOCKS.items():
-        text = fill(text, name, block(args.assets))
-    args.readme.write_text(text, encoding="utf-8")
+    for document, names in DOCUMENTS.items():
+        path = args.root / document
+        text = path.read_text(encoding="utf-8")
+        for name in names:
+            text = fill(text, name, BLOCKS[name](args.assets))
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 desk = Desk(photo, why, plane, *music_settings())
                 buttons = create_page.create_controls()
                 compare = compare_page.compare_controls(pairings)
-        create = create_page.CreateControls(*buttons, *create_page.more_controls(pairings))
+        create = create_page.CreateControls(*buttons, *create_page.composer_choice(pairings))
         piece, bench = create_page.create_result(pairings)
         comparison = compare_page.compare_result(pairings)
         test = listening.Listening(elem_id="listening", elem_classes="only-listen")

@@ -26,7 +26,7 @@ from eimg_core.ui.take import COMPOSED, candidate_values, pending_value, play_ta
 from eimg_core.ui.wiring import HEAVY, IN_PAGE
 from eimg_core.ui.work import stages_of
 
-__all__ = ["LEAD", "CreateControls", "create_controls", "create_result", "more_controls", "wire_create"]
+__all__ = ["LEAD", "CreateControls", "composer_choice", "create_controls", "create_result", "wire_create"]
 
 LEAD = "Give a photo, aim at another emotion if you like, and let one composer write for it."
 
@@ -73,6 +73,7 @@ FROM_ADDRESS = """(plane, seed, seconds, expressive, pairing, tempo, density) =>
 }"""
 # A composer without a say in density leaves the fader to those that have one.
 DENSITY_IF_ABLE = """(pairing) => ({interactive: %s.includes(pairing), __type__: 'update'})"""
+NAME_THE_CHOSEN = """(pairing) => ({label: `Composer: ${(%s)[pairing]}`, __type__: 'update'})"""
 
 
 @dataclass(frozen=True)
@@ -81,53 +82,56 @@ class CreateControls:
 
     compose: gr.Button
     another: gr.Button
-    pairing: gr.Radio
     tempo: gr.Slider
     density: gr.Slider
+    fold: gr.Accordion
+    pairing: gr.Radio
 
 
-def create_controls() -> tuple[gr.Button, gr.Button]:
-    """The buttons that start a composer, and start it with the next seed."""
+def create_controls() -> tuple[gr.Button, gr.Button, gr.Slider, gr.Slider]:
+    """How to play, and the buttons that start a composer, and start it with the next seed."""
     with gr.Column(elem_classes="controls only-create"):
+        tempo = gr.Slider(
+            SLOWEST,
+            FASTEST,
+            1.0,
+            step=0.05,
+            label="Tempo",
+            info="1 is the composer’s own.",
+            buttons=[],
+            elem_id="tempo",
+        )
+        density = gr.Slider(
+            -1.0,
+            1.0,
+            0.0,
+            step=0.25,
+            label="Density",
+            info="0 is the composer’s own. TVAE alone follows.",
+            buttons=[],
+            elem_id="density",
+        )
         another = gr.Button("Other takes", elem_id="another")
         compose = gr.Button("Compose", variant="primary", elem_id="compose")
-    return compose, another
+    return compose, another, tempo, density
 
 
-def more_controls(pairings: Sequence[PairingInfo]) -> tuple[gr.Radio, gr.Slider, gr.Slider]:
-    """Folded away: which composer, and what it can be told."""
+def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[gr.Accordion, gr.Radio]:
+    """Which composer, folded away under the name of the one that is chosen."""
+    usual = next((info for info in pairings if info.default), None)
+    label = f"Composer: {usual.title}" if usual else "Composer"
     with (
-        gr.Accordion("More: composer, tempo, density", open=False, elem_id="more", elem_classes="only-create"),
+        gr.Accordion(label, open=False, elem_id="more", elem_classes="only-create") as fold,
         gr.Column(elem_classes="more"),
     ):
         pairing = gr.Radio(
             [(info.title, info.key) for info in pairings],
-            value=next((info.key for info in pairings if info.default), None),
+            value=usual.key if usual else None,
             label="Composer",
+            show_label=False,
             elem_id="pairing",
         )
-        with gr.Row(elem_classes="more-faders"):
-            tempo = gr.Slider(
-                SLOWEST,
-                FASTEST,
-                1.0,
-                step=0.05,
-                label="Tempo",
-                info="Slower or faster than the composer would take it; 1 is its own.",
-                buttons=["reset"],
-                elem_id="tempo",
-            )
-            density = gr.Slider(
-                -1.0,
-                1.0,
-                0.0,
-                step=0.25,
-                label="Density",
-                info="Sparser or denser than the composer would write; 0 is its own. Followed by TVAE alone.",
-                buttons=["reset"],
-                elem_id="density",
-            )
-    return pairing, tempo, density
+    return fold, pairing
 
 
 def create_result(pairings: Sequence[PairingInfo]) -> tuple[Player, Bench]:
@@ -239,6 +243,8 @@ def wire_create(
     bench.apply(js=PUT_BACK, inputs=[bench, *settings], outputs=settings, **IN_PAGE)
     able = json.dumps([info.key for info in infos if info.composes])
     controls.pairing.change(js=DENSITY_IF_ABLE % able, inputs=controls.pairing, outputs=controls.density, **IN_PAGE)
+    named = NAME_THE_CHOSEN % json.dumps(titles)
+    controls.pairing.change(js=named, inputs=controls.pairing, outputs=controls.fold, **IN_PAGE)
     from_address = FROM_ADDRESS % (
         LARGEST_SEED,
         SHORTEST_S,

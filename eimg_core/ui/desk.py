@@ -64,28 +64,36 @@ def emotion_card() -> EmotionPlane:
         return EmotionPlane(elem_id="plane")
 
 
-def music_settings() -> tuple[gr.Slider, gr.Number, gr.Checkbox]:
-    """Length in seconds, the seed with its dice, and whether a pianist plays."""
+def music_settings(
+    shortest: int = SHORTEST_S, longest: int = LONGEST_S, usual: int = USUAL_S, what: str = "piece", prefix: str = ""
+) -> tuple[gr.Slider, gr.Number, gr.Checkbox]:
+    """Length in seconds, the seed with its dice, and whether a pianist plays.
+
+    Args:
+        shortest, longest, usual: of the length.
+        what: what the seed makes again.
+        prefix: of the ids on the page.
+    """
     seconds = gr.Slider(
-        SHORTEST_S, LONGEST_S, USUAL_S, step=1, label="Length in seconds", buttons=[], elem_id="seconds"
+        shortest, longest, usual, step=1, label="Length in seconds", buttons=[], elem_id=f"{prefix}seconds"
     )
-    with gr.Row(elem_id="seed-row"):
+    with gr.Row(elem_id=f"{prefix}seed-row"):
         seed = gr.Number(
             0,
             label="Seed",
-            info="The same seed makes the same piece again.",
+            info=f"The same seed makes the same {what} again.",
             precision=0,
             minimum=0,
             maximum=LARGEST_SEED,
-            elem_id="seed",
+            elem_id=f"{prefix}seed",
         )
-        dice = gr.Button("Roll a new seed", elem_id="dice", min_width=44, scale=0)
+        dice = gr.Button("Roll a new seed", elem_id=f"{prefix}dice", min_width=44, scale=0)
     dice.click(js=ROLL_DICE, outputs=seed, **IN_PAGE)
     expressive = gr.Checkbox(
         True,
         label="Play with expression",
         info="Dynamics, timing and pedal of a pianist; otherwise exactly as written.",
-        elem_id="expressive",
+        elem_id=f"{prefix}expressive",
     )
     return seconds, seed, expressive
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.composer import LARGEST_SEED, USUAL_TAKES, ComposeOptions
+from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.errors import InputError
+from eimg_core.ui.desk import music_settings
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.files import new_folder
 from eimg_core.ui.photo_input import OpenedPhoto, example_photos
@@ -62,25 +63,7 @@ def story_page(studio: Studio, examples: Path, pieces: Path) -> StoryPage:
             board = StoryBoard(studio, few, pieces, elem_id="story-board")
         with gr.Column(elem_classes="card", min_width=280, scale=8):
             gr.HTML("<h2>Music</h2>", apply_default_css=False)
-            seconds = gr.Slider(
-                SHORTEST_STORY_S,
-                LONGEST_STORY_S,
-                _USUAL_S,
-                step=1,
-                label="Length in seconds",
-                buttons=[],
-                elem_id="story-seconds",
-            )
-            seed = gr.Number(
-                0,
-                label="Seed",
-                info="The same seed makes the same story again.",
-                precision=0,
-                minimum=0,
-                maximum=LARGEST_SEED,
-                elem_id="story-seed",
-            )
-            expressive = gr.Checkbox(True, label="Play with expression", elem_id="story-expressive")
+            seconds, seed, expressive = music_settings(SHORTEST_STORY_S, LONGEST_STORY_S, _USUAL_S, "story", "story-")
             pairing = gr.Radio(
                 [(info.title, info.key) for info in able],
                 value=next((info.key for info in able if info.default), able[0].key if able else None),

@@ -241,10 +241,33 @@ def test_any_take_opens_and_the_guides_choice_is_marked(visit: Visit, studio: Fa
     name, midi = visit.download("MIDI")
     assert name.endswith(f"-take-{'abcd'[other]}.mid")
     assert midi != best
+    assert page.locator(".history li").count() == 1, "another take is the same piece"
+    assert f"take {'ABCD'[other]}" in page.inner_text(".history li")
     kept = len(studio.kept)
+    wait_for_new_sound(visit, page.locator(".take").nth(chosen[0]).click)
+    assert "take" not in page.inner_text(".history li")
+    page.click(".entry-star")
+    wait_for_new_sound(visit, page.locator(".take").nth(other).click)
+    assert page.locator(".history li").count() == 2, "a favourite stays what it is"
     wait_for_new_sound(visit, page.locator(".take").nth(chosen[0]).click)
     assert visit.download("MIDI")[1] == best
     assert len(studio.kept) == kept, "what this page has shown is shown again at once"
+
+
+@browser_test
+def test_a_full_queue_takes_nothing_away(visit: Visit) -> None:
+    page = visit.page
+    page.click(".plane-map", position={"x": 200, "y": 120})
+    visit.compose()
+    _, before = visit.download("MIDI")
+    full = json.dumps({"detail": "Queue is full. Max size is 24 and size is 24."})
+    page.route("**/queue/join*", lambda route: route.fulfill(status=503, content_type="application/json", body=full))
+    page.click("button:text-is('Calmer')")
+    page.wait_for_selector(".toast-body.error")
+    page.wait_for_selector(".player[data-state=done]")
+    assert visit.download("MIDI")[1] == before
+    assert all("503" in problem for problem in visit.problems), visit.problems
+    visit.problems.clear()
 
 
 @browser_test

@@ -182,7 +182,7 @@ const focusOn = (id, selector) => {
 };
 
 function drawHistory() {
-  const entries = history_.all(), look = JSON.stringify([at, entries.map((entry) => [entry.id, entry.star])]);
+  const entries = history_.all(), look = JSON.stringify([at, entries.map(({ id, star, made }) => [id, star, made])]);
   drawButtons();
   if (look === drawn) return; // so that what has the focus keeps it
   drawn = look;
@@ -192,22 +192,27 @@ function drawHistory() {
 
 // --- a new piece on the page
 
+function detailsOf(value) {
+  return {
+    made: Date.now(), region: value.target.region, title: value.pairing_title,
+    target: { valence: value.target.valence, arousal: value.target.arousal },
+    piece: value.piece && { valence: value.piece.valence, arousal: value.piece.arousal },
+    duration: value.duration_s, roll: tinyNotes(value.notes, value.duration_s || 1), recipe: value.recipe,
+  };
+}
+
 function remember(value) {
   const key = recipeKey(value.recipe), known = memory.has(key);
   memory.set(key, { value, since: Date.now() });
   for (const old of [...memory.keys()].slice(0, -24)) memory.delete(old);
-  const entry = history_.find(at), same = entry && recipeKey(entry.recipe) === key;
-  if (same) return; // it was asked for from the history
+  const entry = history_.find(at);
+  if (entry && recipeKey(entry.recipe) === key) return; // it was asked for from the history
   const again = history_.all().find((one) => recipeKey(one.recipe) === key);
   if (known && again) return void (at = again.id);
-  const id = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
-  at = id;
-  history_.add({
-    id, made: Date.now(), star: false, region: value.target.region, title: value.pairing_title,
-    target: { valence: value.target.valence, arousal: value.target.arousal },
-    piece: value.piece && { valence: value.piece.valence, arousal: value.piece.arousal },
-    duration: value.duration_s, roll: tinyNotes(value.notes, value.duration_s || 1), recipe: value.recipe,
-  });
+  // Another take is the same piece, unless the one before is a favourite.
+  if (entry && !entry.star && anyTakeKey(entry.recipe) === anyTakeKey(value.recipe)) return history_.change(at, detailsOf(value));
+  at = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
+  history_.add({ id: at, star: false, ...detailsOf(value) });
 }
 
 function show() {

@@ -35,7 +35,8 @@ Shown = tuple[Any, Any]
 
 NEXT_SEED = f"(seed) => (Number(seed) + 1) % {LARGEST_SEED}"
 SHOW_WAITING = "() => ({state: 'working', stage: 'waiting', done: 0})"
-END_WAITING = "(piece) => (piece && piece.state === 'working' ? {} : piece)"
+# The queue was full, or the connection broke: the player goes back to the piece that it had.
+END_WAITING = "(piece) => (piece && piece.state === 'working' ? {state: 'back'} : piece)"
 # The plane shows where the piece lies, where its takes do, and, once a piece was told again, where that one aims.
 MARK_PIECE = """(piece, plane, bench) => {
   const done = piece && piece.state === 'done' ? piece : null;

@@ -43,6 +43,7 @@ function createHistory() {
     all: () => entries,
     find: (id) => entries.find((entry) => entry.id === id),
     add: (entry) => (entries.push(entry), store()),
+    change: (id, details) => (Object.assign(entries.find((entry) => entry.id === id), details), store()),
     remove: (id) => ((entries = entries.filter((entry) => entry.id !== id)), store()),
     star: (id) => (entries.filter((entry) => entry.id === id).forEach((entry) => (entry.star = !entry.star)), store()),
   };
@@ -55,3 +56,7 @@ const recipeKey = (recipe) =>
       ? Object.fromEntries(Object.keys(value).sort().map((key) => [key, value[key]]))
       : value
   );
+
+// The same for all takes of a piece.
+const anyTakeKey = ({ steps, ...recipe }) =>
+  recipeKey(steps.length ? { ...recipe, steps: [...steps.slice(0, -1), { ...steps.at(-1), keep: null }] } : { ...recipe, steps, keep: null });

@@ -114,6 +114,7 @@ function showWork(value) {
 }
 
 function show() {
+  if (props.value && props.value.state === "back") props.value = take || {};
   const value = props.value || {}, state = value.state || "empty", before = root.dataset.state;
   root.dataset.state = state;
   if (state !== "done") deck.audio.pause();

@@ -5,6 +5,7 @@ Its value is a plain dict with a ``state``:
 - ``{}``: nothing yet;
 - ``working``: ``stage`` (a name) and ``done`` (0 to 1);
 - ``failed``: ``message``, one sentence;
+- ``back``: as before the work began, which came to nothing;
 - ``done``: a take, see ``eimg_core.ui.take.take_value``. With ``pending`` true its notes are there and its sound is
   still to come; ``sections``, a list of {start_s, end_s, label}, are named in a band above the roll.
 

@@ -92,8 +92,7 @@ def shoot_journey(page: Any, studio: FakeStudio, photo: Path, stem: str) -> None
     gate.set()
     studio.before_composing = None
     page.wait_for_selector(".player[data-state=done]")
-    page.click(".player .deck-play")
-    page.wait_for_function("document.querySelector('.player audio').currentTime > 3")
+    play_on(page, ".player", 3)
     shoot("4-piece")
 
 
@@ -136,13 +135,8 @@ def shoot_others(page: Any, photo: Path, stem: str) -> None:
         page.wait_for_timeout(700)
         page.screenshot(path=f"{stem}-{state}.png", full_page=True)
 
-    page.get_by_role("tab", name="Story").click()
-    page.click(".story-examples")
-    page.wait_for_function("document.querySelectorAll('.story-list li:not(.coming)').length === 4")
-    page.click("#story-start")
-    page.wait_for_selector("#story-piece .player[data-state=done]")
-    page.click("#story-piece .deck-play")
-    page.wait_for_function("document.querySelector('#story-piece audio').currentTime > 9")
+    tell_story(page)
+    play_on(page, "#story-piece .player", 9)
     shoot("9-story")
     page.get_by_role("tab", name="Create").click()
     give_photo(page, photo)
@@ -169,7 +163,7 @@ def shoot_errors(page: Any, folder: Path, stem: str) -> None:
 
 
 def shoot_readme(folder: Path) -> None:
-    """A shipped example and its piece, on a desktop in the light and on a phone in the dark, with trained models."""
+    """The page with trained models: by day and night, on a phone, a score, a comparison and a story."""
     from playwright.sync_api import sync_playwright
 
     import app
@@ -180,15 +174,27 @@ def shoot_readme(folder: Path) -> None:
     _, url, _ = app.launch(app.build_ui(studio), prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        for name, device, theme in (("studio", "desktop", "light"), ("studio-phone", "phone", "dark")):
-            page = open_page(browser, url, SIZES[device], theme, scale=1.25)
+        for name, device, theme, language in (
+            ("studio", "desktop", "light", "en-US"),
+            ("studio-dark", "desktop", "dark", "en-US"),
+            ("phone-dark", "phone", "dark", "en-US"),
+            ("phone-chinese", "phone", "light", "zh-CN"),
+        ):
+            page = open_page(browser, url, SIZES[device], theme, scale=1.25, language=language)
             give_photo(page, app.EXAMPLES / "evening_meadow.jpg")
             page.click("#compose")
             page.wait_for_selector(".player[data-state=done]")
-            page.click(".player .deck-play")
-            page.wait_for_function("document.querySelector('.player audio').currentTime > 4")
-            page.wait_for_timeout(700)
-            keep_small(page, folder / f"{name}.png")
+            play_on(page, ".player", 4)
+            if device == "phone":  # what the hand holds, and not the whole page
+                part = "#piece" if language == "zh-CN" else "#plane"
+                page.locator(part).evaluate("(node) => node.scrollIntoView()")
+                page.wait_for_timeout(700)
+            keep_small(page, folder / f"{name}.png", whole=device != "phone")
+            if name == "studio":
+                page.click("[data-view=score]")
+                page.wait_for_selector(".player-sheet svg .sheet-bar")
+                play_on(page, ".player", 8)
+                keep_small(page, folder / "score.png", "#piece")
             page.context.close()
         page = open_page(browser, url, SIZES["desktop"], "light", scale=1.25)
         give_photo(page, app.EXAMPLES / "evening_meadow.jpg")
@@ -198,12 +204,34 @@ def shoot_readme(folder: Path) -> None:
         page.mouse.move(4, 4)  # so that no card is lit up
         page.wait_for_timeout(700)
         keep_small(page, folder / "compare.png", ".comparison")
+        page.context.close()
+        page = open_page(browser, url, SIZES["desktop"], "dark", scale=1.25)
+        tell_story(page)
+        play_on(page, "#story-piece .player", 17)
+        keep_small(page, folder / "story.png")
         browser.close()
 
 
-def keep_small(page: Any, path: Path, part: str | None = None) -> None:
-    """The whole page, or one part of it, in 256 colours: a third of the bytes."""
-    shot = page.locator(part).screenshot() if part else page.screenshot(full_page=True)
+def play_on(page: Any, player: str, seconds: float) -> None:
+    """Let a player play until it is there, or from where it is."""
+    if page.evaluate(f"document.querySelector('{player} audio').paused"):
+        page.click(f"{player} .deck-play")
+    page.wait_for_function(f"document.querySelector('{player} audio').currentTime > {seconds}")
+    page.wait_for_timeout(700)
+
+
+def tell_story(page: Any) -> None:
+    """A story of the examples, up to its sound."""
+    page.get_by_role("tab", name="Story").click()
+    page.click(".story-examples")
+    page.wait_for_function("document.querySelectorAll('.story-list li:not(.coming)').length === 4")
+    page.click("#story-start")
+    page.wait_for_selector("#story-piece .player[data-state=done]:not(:has(.pending))")
+
+
+def keep_small(page: Any, path: Path, part: str | None = None, whole: bool = True) -> None:
+    """The whole page, what of it is in sight, or one part of it, in 256 colours: a third of the bytes."""
+    shot = page.locator(part).screenshot() if part else page.screenshot(full_page=whole)
     Image.open(io.BytesIO(shot)).convert("RGB").quantize(256).save(path, optimize=True)
 
 

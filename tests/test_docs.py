@@ -129,6 +129,7 @@ def test_the_picture_is_whole_and_readable_in_the_dark():
 def test_the_container_copies_what_the_app_needs_and_nothing_secret():
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert ignored[0] == "*", "what is not named stays out"
+    assert not [line for line in ignored if line.startswith(("assets", "eimg_core"))], "the page shows all of them"
     recipe = (ROOT / "Dockerfile").read_text()
     for line in re.findall(r"^COPY (.+) \S+$", recipe, flags=re.MULTILINE):
         for source in line.split():

@@ -31,7 +31,9 @@ _MOVING = "tvae"  # the music autoencoder whose pieces can change their emotion 
 _USUAL_S = 40
 _EXAMPLES = ("winter_tree", "forest_path", "evening_meadow", "fireworks")  # from quiet to loud
 SHOW_WAITING = "() => [{state: 'working', stage: 'waiting', done: 0}, {interactive: false, __type__: 'update'}]"
-END = "(piece) => [piece && piece.state === 'working' ? {state: 'back'} : piece, {interactive: true, __type__: 'update'}]"
+END = (
+    "(piece) => [piece && piece.state === 'working' ? {state: 'back'} : piece, {interactive: true, __type__: 'update'}]"
+)
 REST_NO_MORE = "() => ({interactive: true, __type__: 'update'})"
 
 

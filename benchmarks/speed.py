@@ -5,8 +5,7 @@
 Warm medians in seconds unless said otherwise; photos are examples that ship. A *limit* is the same work with nothing of
 ours: FluidSynth alone, the networks alone, the matrices of a decoder alone. The *plain way* is what a reader would
 write first: pretty_midi's player, a decoder that looks at the whole piece again for every note, takes one after the
-other. The record is a file; ``table`` makes the table of ``docs/speed.md`` of it and ``summary`` that of the README,
-and ``--tables`` writes both there.
+other. The record is a file; ``python -m benchmarks.tables`` puts it into the documents.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,24 +46,11 @@ from eimg_core.pipeline import DEFAULT_PAIRING
 from eimg_core.sound import fluid
 from eimg_core.sound.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, _strikes, available_engine, render
 from eimg_core.studio import Studio
-from train.tables import fill
 
 EXAMPLES = ROOT / "assets" / "examples"
 SIX = ("alae+fnt", "vqvae+fnt", "beta_vae+fnt", "alae+lsr", "vqvae+lsr", "beta_vae+lsr")
 Row = dict[str, Any]
 _REREAD = "reading the piece again for each note"
-# What a visitor waits for, and what we aim at, in the unit of its row.
-AIMS = {
-    "`python app.py` → a page that answers": 8.0,
-    "photo → emotion": None,
-    "emotion → MIDI of 15 s, best of 4 takes": None,
-    "photo → sound of 15 s": 1.0,
-    "photo → sound of 60 s": None,
-    "the paper's six pairings for one photo, 15 s each, with sound": 5.0,
-    "60 s of MIDI → sound, FluidSynth": None,
-    "100 photos, two workers": None,
-}
-AIM_MB = 1200
 
 
 def median_s(work: Callable[[], object], repeats: int) -> float:
@@ -282,94 +268,36 @@ def many(photos: int) -> list[Row]:
     ]
 
 
-# --- the table --------------------------------------------------------------------------------------------------------
-
-
-def table(record: Mapping[str, Any]) -> str:
-    """The record as Markdown; pure."""
-    lines = ["| work | ours | limit | ours / limit | the plain way | plain / ours |", "|---|---|---|---|---|---|"]
-    for one in record["rows"]:
-        limit, plain = one["limit"], one["plain"]
-        cells = [f"**{_number(one['ours'])}** {one['unit']}", _other(limit, one["unit"]), _ratio(one["ours"], limit)]
-        cells += [_other(plain, one["unit"]), _ratio(plain[1], ("ours", one["ours"])) if plain else "–"]
-        lines.append(f"| {one['what']} | {' | '.join(cells)} |")
-    lines.append(f"| memory at the end, largest | **{record['peak_mb']:.0f}** MB | – | – | – | – |")
-    return "\n".join(lines) + "\n\n" + _source(record)
-
-
-def summary(record: Mapping[str, Any]) -> str:
-    """What a visitor waits for, beside what we aim at, the limit and the plain way, as Markdown; pure."""
-    rows = {one["what"]: one for one in record["rows"]}
-    lines = ["| work | ours | aim | × the limit | the plain way takes |", "|---|---|---|---|---|"]
-    for what, aim in AIMS.items():
-        if (one := rows.get(what)) is None:
-            continue
-        limit, plain, unit = one["limit"], one["plain"], one["unit"]
-        over = f"{_ratio(one['ours'], limit)} ({limit[0]})" if limit else "–"
-        times = f"{_ratio(plain[1], ('ours', one['ours']))} as long ({plain[0]})" if plain else "–"
-        lines.append(
-            f"| {what} | **{_number(one['ours'])}** {unit} | {f'{aim:g} {unit}' if aim else '–'} | {over} | {times} |"
-        )
-    lines.append(f"| memory, largest | **{record['peak_mb']:.0f}** MB | {AIM_MB} MB | – | – |")
-    return "\n".join(lines) + "\n\n" + _source(record) + " More: [docs/speed.md](docs/speed.md)."
-
-
-def _other(other: Sequence[Any] | None, unit: str) -> str:
-    return f"{_number(other[1])} {unit} ({other[0]})" if other else "–"
-
-
-def _ratio(value: float, to: Sequence[Any] | None) -> str:
-    return f"{value / to[1]:.2g} ×" if to else "–"
-
-
-def _source(record: Mapping[str, Any]) -> str:
-    return (
-        f"Medians on {record['cores']} CPU cores ({record['machine']}), Python {record['python']}, "
-        f"{record['engine']}, {record['threads']} threads; load of the machine before: {record['load_before']:.1f}. "
-        f"`{record['command']}`, {record['date']}."
-    )
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--tables", action="store_true", help="only write the tables of the record")
     parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "speed.json")
     args = parser.parse_args(argv)
-    if not args.tables:
-        load = os.getloadavg()[0]
-        rows = cold_start()
-        studio = Studio()
-        studio.warm_up()
-        for part in (reading, composing, decoding, playing):
-            rows += part(studio, args.repeats)
-            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        record = {
-            "command": f"python -m benchmarks.speed --photos {args.photos} --repeats {args.repeats}",
-            "version": __version__,
-            "date": datetime.date.today().isoformat(),
-            "cores": os.cpu_count(),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-            "engine": available_engine(),
-            "threads": torch.get_num_threads(),
-            "load_before": round(load, 2),
-            "rows": rows + many(args.photos),
-            "peak_mb": round(peak, 1),
-        }
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    record = json.loads(args.out.read_text(encoding="utf-8"))
-    if args.tables:
-        for document, block in ((ROOT / "docs" / "speed.md", table(record)), (ROOT / "README.md", summary(record))):
-            document.write_text(fill(document.read_text(encoding="utf-8"), "speed", block), encoding="utf-8")
-    print(table(record))
+    load = os.getloadavg()[0]
+    rows = cold_start()
+    studio = Studio()
+    studio.warm_up()
+    for part in (reading, composing, decoding, playing):
+        rows += part(studio, args.repeats)
+        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    record = {
+        "command": f"python -m benchmarks.speed --photos {args.photos} --repeats {args.repeats}",
+        "version": __version__,
+        "date": datetime.date.today().isoformat(),
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "engine": available_engine(),
+        "threads": torch.get_num_threads(),
+        "load_before": round(load, 2),
+        "rows": rows + many(args.photos),
+        "peak_mb": round(peak, 1),
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speed import fill, summary, table
+from benchmarks.tables import BLOCKS
 from eimg_core import __version__
 from eimg_core.licences import Component, Source, commercial_pairings, components, markdown, needed_by, verdict
 from eimg_core.pipeline import available
+from train.tables import fill
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
@@ -166,9 +167,9 @@ def test_the_front_matter_of_a_space_is_complete():
     assert f"gradio>={'.'.join(values['sdk_version'].split('.')[:2])}" in (ROOT / "requirements.txt").read_text()
 
 
-def test_the_table_of_speed_is_what_the_record_says():
-    text = TEXTS["docs/speed.md"]
-    record = json.loads((ROOT / "assets/results/speed.json").read_text(encoding="utf-8"))
-    assert fill(text, "speed", table(record)) == text, "run `python -m benchmarks.speed --tables`"
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert fill(readme, "speed", summary(record)) == readme, "run `python -m benchmarks.speed --tables`"
+@pytest.mark.parametrize(("document", "name"), BLOCKS)
+def test_the_tables_of_the_benchmarks_are_what_the_records_say(document: str, name: str) -> None:
+    record, make = BLOCKS[document, name]
+    text = (ROOT / document).read_text(encoding="utf-8")
+    kept = json.loads((ROOT / f"assets/results/{record}.json").read_text(encoding="utf-8"))
+    assert fill(text, name, make(kept)) == text, "run `python -m benchmarks.tables`"

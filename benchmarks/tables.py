@@ -1,0 +1,144 @@
+"""Records of the benchmarks → the tables of the documents; every number in them is put there by this module.
+
+    python -m benchmarks.tables [--root .] [--assets assets]
+
+Each function is pure: a record in, Markdown out. A test checks that the documents are what they return.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eimg_core.checkpoints import ASSETS
+from train.tables import fill
+
+__all__ = ["BLOCKS", "fuzzing", "load", "main", "speed", "summary"]
+
+# What a visitor waits for, and what we aim at, in the unit of its row.
+AIMS = {
+    "`python app.py` → a page that answers": 8.0,
+    "photo → emotion": None,
+    "emotion → MIDI of 15 s, best of 4 takes": None,
+    "photo → sound of 15 s": 1.0,
+    "photo → sound of 60 s": None,
+    "the paper's six pairings for one photo, 15 s each, with sound": 5.0,
+    "60 s of MIDI → sound, FluidSynth": None,
+    "100 photos, two workers": None,
+}
+AIM_MB = 1200
+
+
+def speed(record: Mapping[str, Any]) -> str:
+    """The record as Markdown; pure."""
+    lines = ["| work | ours | limit | ours / limit | the plain way | plain / ours |", "|---|---|---|---|---|---|"]
+    for one in record["rows"]:
+        limit, plain = one["limit"], one["plain"]
+        cells = [f"**{_number(one['ours'])}** {one['unit']}", _other(limit, one["unit"]), _ratio(one["ours"], limit)]
+        cells += [_other(plain, one["unit"]), _ratio(plain[1], ("ours", one["ours"])) if plain else "–"]
+        lines.append(f"| {one['what']} | {' | '.join(cells)} |")
+    lines.append(f"| memory at the end, largest | **{record['peak_mb']:.0f}** MB | – | – | – | – |")
+    return "\n".join(lines) + "\n\n" + _source(record)
+
+
+def summary(record: Mapping[str, Any]) -> str:
+    """What a visitor waits for, beside what we aim at, the limit and the plain way, as Markdown; pure."""
+    rows = {one["what"]: one for one in record["rows"]}
+    lines = ["| work | ours | aim | × the limit | the plain way takes |", "|---|---|---|---|---|"]
+    for what, aim in AIMS.items():
+        if (one := rows.get(what)) is None:
+            continue
+        limit, plain, unit = one["limit"], one["plain"], one["unit"]
+        over = f"{_ratio(one['ours'], limit)} ({limit[0]})" if limit else "–"
+        times = f"{_ratio(plain[1], ('ours', one['ours']))} as long ({plain[0]})" if plain else "–"
+        lines.append(
+            f"| {what} | **{_number(one['ours'])}** {unit} | {f'{aim:g} {unit}' if aim else '–'} | {over} | {times} |"
+        )
+    lines.append(f"| memory, largest | **{record['peak_mb']:.0f}** MB | {AIM_MB} MB | – | – |")
+    return "\n".join(lines) + "\n\n" + _source(record) + " More: [docs/speed.md](docs/speed.md)."
+
+
+def _other(other: Sequence[Any] | None, unit: str) -> str:
+    return f"{_number(other[1])} {unit} ({other[0]})" if other else "–"
+
+
+def _ratio(value: float, to: Sequence[Any] | None) -> str:
+    return f"{value / to[1]:.2g} ×" if to else "–"
+
+
+def _source(record: Mapping[str, Any]) -> str:
+    return (
+        f"Medians on {record['cores']} CPU cores ({record['machine']}), Python {record['python']}, "
+        f"{record['engine']}, {record['threads']} threads; load of the machine before: {record['load_before']:.1f}. "
+        f"`{record['command']}`, {record['date']}."
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def load(record: Mapping[str, Any]) -> str:
+    """Visitors who come together: what gets done, how long they wait, what it costs."""
+    lines = [
+        "| visitors at once | done a minute | a photo read, s | a piece, s | two pairings, s | come again | memory |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in record["rounds"]:
+        waits = [one["wait_s"][action] for action in ("read_photo", "compose_photo", "compare")]
+        cells = [f"{wait['median']:.1f} / {wait['p95']:.1f}" for wait in waits]
+        cells += [str(one["outcomes"].get("full", 0)), f"{one['memory_mb']:.0f} MB"]
+        lines.append(f"| {one['visitors']} | **{one['per_minute']:.0f}** | {' | '.join(cells)} |")
+    memory, stop = record["memory"], record["stop"]
+    return "\n".join(lines) + (
+        "\n\nWaiting from the click to the last value, queue included: median / 95 of 100; *come again* counts who met a "
+        "full queue. Who gives up a long piece frees the worker: the next visitor's piece is there after "
+        f"{stop['after_stop_s']:.1f} s, on an idle server after {stop['idle_s']:.1f} s. Over the second half of {memory['generations']} pieces the memory grew by "
+        f"{memory['growth_of_second_half_mb']:.0f} MB. {record['cores']} CPU cores, Python {record['python']}; "
+        f"`{record['command']}`, {record['date']}."
+    )
+
+
+def fuzzing(record: Mapping[str, Any]) -> str:
+    """What came of damaged inputs, reader by reader."""
+    lines = [
+        "| reader | inputs | refused in one sentence | still readable | slowest | faults |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, outcomes in record["outcomes"].items():
+        bad = sum(count for outcome, count in outcomes.items() if outcome not in ("accepted", "refused"))
+        lines.append(
+            f"| {name} | {sum(outcomes.values())} | {outcomes.get('refused', 0)} | {outcomes.get('accepted', 0)} | "
+            f"{record['slowest_s'][name]:.3f} s | {bad} |"
+        )
+    return "\n".join(lines) + (
+        f"\n\n{record['inputs']} inputs in {record['minutes']:g} minutes, {len(record['findings'])} findings. "
+        f"`{record['command']}`, {record['date']}."
+    )
+
+
+# Document, name of the block in it and of the record, and what makes the one of the other.
+BLOCKS: Mapping[tuple[str, str], tuple[str, Callable[[Mapping[str, Any]], str]]] = {
+    ("README.md", "speed"): ("speed", summary),
+    ("docs/speed.md", "speed"): ("speed", speed),
+    ("docs/speed.md", "load"): ("load", load),
+    ("docs/security.md", "fuzzing"): ("fuzz", fuzzing),
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, default=Path("."), help="where the documents are")
+    parser.add_argument("--assets", type=Path, default=ASSETS.parent)
+    args = parser.parse_args(argv)
+    for (document, name), (record, make) in BLOCKS.items():
+        path, kept = args.root / document, args.assets / "results" / f"{record}.json"
+        block = make(json.loads(kept.read_text(encoding="utf-8")))
+        path.write_text(fill(path.read_text(encoding="utf-8"), name, block), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

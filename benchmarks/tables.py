@@ -94,10 +94,10 @@ def load(record: Mapping[str, Any]) -> str:
         lines.append(f"| {one['visitors']} | **{one['per_minute']:.0f}** | {' | '.join(cells)} |")
     memory, stop = record["memory"], record["stop"]
     return "\n".join(lines) + (
-        "\n\nWaiting from the click to the last value, queue included: median / 95 of 100; *come again* counts who met a "
-        "full queue. Who gives up a long piece frees the worker: the next visitor's piece is there after "
-        f"{stop['after_stop_s']:.1f} s, on an idle server after {stop['idle_s']:.1f} s. Over the second half of {memory['generations']} pieces the memory grew by "
-        f"{memory['growth_of_second_half_mb']:.0f} MB. {record['cores']} CPU cores, Python {record['python']}; "
+        "\n\nWaiting from the click to the last value, queue included: median / 95 of 100; *come again* counts who met "
+        "a full queue. Who gives up a long piece frees the worker: the next visitor's piece is there after "
+        f"{stop['after_stop_s']:.1f} s, on an idle server after {stop['idle_s']:.1f} s. Over the second half of "
+        f"{memory['generations']} pieces the memory grew by {memory['growth_of_second_half_mb']:.0f} MB. {record['cores']} CPU cores, Python {record['python']}; "
         f"`{record['command']}`, {record['date']}."
     )
 

@@ -16,7 +16,7 @@ from eimg_core.ui.photo_input import OpenedPhoto, Photo, example_photos, photo_i
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.recipe import photo_hash
 from eimg_core.ui.why import Why, why_value
-from eimg_core.ui.wiring import HEAVY, IN_PAGE
+from eimg_core.ui.wiring import HEAVY, IN_PAGE, READING
 
 __all__ = ["Desk", "emotion_card", "music_settings", "photo_card", "wire_desk"]
 
@@ -121,5 +121,5 @@ def wire_desk(studio: Studio, desk: Desk) -> None:
     photo.change(js=SHOW_READING, inputs=photo, outputs=[plane, why], **IN_PAGE)
     explaining = why.submit(explain_photo, photo, why, api_name="explain_photo", **HEAVY)
     explaining.failure(js=NOT_EXPLAINED, inputs=why, outputs=why, **IN_PAGE)
-    reading = photo.change(read_photo, photo, plane, api_name="read_photo", trigger_mode="always_last", **HEAVY)
+    reading = photo.change(read_photo, photo, plane, api_name="read_photo", trigger_mode="always_last", **READING)
     reading.failure(js="() => null", outputs=photo, **IN_PAGE)

@@ -97,8 +97,8 @@ def load(record: Mapping[str, Any]) -> str:
         "\n\nWaiting from the click to the last value, queue included: median / 95 of 100; *come again* counts who met "
         "a full queue. Who gives up a long piece frees the worker: the next visitor's piece is there after "
         f"{stop['after_stop_s']:.1f} s, on an idle server after {stop['idle_s']:.1f} s. Over the second half of "
-        f"{memory['generations']} pieces the memory grew by {memory['growth_of_second_half_mb']:.0f} MB. {record['cores']} CPU cores, Python {record['python']}; "
-        f"`{record['command']}`, {record['date']}."
+        f"{memory['generations']} pieces the memory grew by {memory['growth_of_second_half_mb']:.0f} MB. "
+        f"{record['cores']} CPU cores, Python {record['python']}; `{record['command']}`, {record['date']}."
     )
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "MUSIC_COVARIANCE",
     "MUSIC_REACH",
     "NEUTRAL_RADIUS",
+    "PHOTO_CENTRE",
     "QUADRANTS",
     "REGIONS",
     "VA",
@@ -48,6 +49,9 @@ REGIONS: tuple[tuple[str, float], ...] = (
     ("content", 337.5),
 )
 NEUTRAL_RADIUS = 0.75  # closer to the middle than this, no direction is worth naming
+
+# The mean rating of the training photos (584 of OASIS), valence first. A reader that cannot be sure leans towards it.
+PHOTO_CENTRE = (5.49, 4.61)
 
 # Where music lies: mean and covariance of the labels of the paper's training clips (2151), valence first, and the
 # Mahalanobis distance from the mean that 99 of 100 of them keep to.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from eimg_core.composer import USUAL_TAKES, ComposeOptions
-from eimg_core.emotion import VA
+from eimg_core.emotion import PHOTO_CENTRE, VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import write_midi
 from eimg_core.ui.making import follow
@@ -189,6 +189,26 @@ def test_the_map_itself_takes_the_arrow_keys_and_the_way_home(visit: Visit, beac
     ellipse = page.locator("#plane .plane-doubt")
     assert float(ellipse.get_attribute("rx")) == pytest.approx(40 * 1.0), "one standard deviation on each axis"
     assert float(ellipse.get_attribute("ry")) == pytest.approx(40 * 0.8)
+
+
+@browser_test
+def test_the_target_can_be_made_stronger_until_the_edge(visit: Visit, beach: Path) -> None:
+    page = visit.page
+    assert page.is_hidden(".plane-stronger"), "there is nothing to make stronger yet"
+    give_photo(page, beach)
+    photo = [float(number) for number in page.get_attribute(".plane-map", "data-photo").split(",")]
+    page.click("button:text-is('Stronger')")
+    target = [float(number) for number in page.get_attribute(".plane-map", "data-target").split(",")]
+    assert target == pytest.approx(
+        [mean + 1.5 * (at - mean) for at, mean in zip(photo, PHOTO_CENTRE, strict=True)], abs=0.1
+    )
+    for _ in range(12):
+        if page.is_enabled(".plane-stronger"):
+            page.click(".plane-stronger")
+    assert page.is_disabled(".plane-stronger"), "there is an edge"
+    assert {"1.0", "9.0"} & set(page.get_attribute(".plane-map", "data-target").split(","))
+    page.click(".plane-back")
+    assert page.get_attribute(".plane-map", "data-target") == page.get_attribute(".plane-map", "data-photo")
 
 
 @browser_test

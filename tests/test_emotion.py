@@ -7,7 +7,17 @@ import math
 import numpy as np
 import pytest
 
-from eimg_core.emotion import MUSIC_CENTRE, MUSIC_COVARIANCE, MUSIC_REACH, VA, map_scale, similarity, within_music
+from eimg_core.emotion import (
+    MUSIC_CENTRE,
+    MUSIC_COVARIANCE,
+    MUSIC_REACH,
+    PHOTO_CENTRE,
+    VA,
+    map_scale,
+    similarity,
+    within_music,
+)
+from eimg_core.records import MEAN_POINT, RECORDS, by_row, load_records
 
 
 def test_scales_are_mapped_by_their_ends():
@@ -19,6 +29,11 @@ def test_scales_are_mapped_by_their_ends():
 def test_the_similarity_of_equation_1_is_infinite_at_distance_0():
     assert similarity(VA(2, 2), VA(5, 6)) == pytest.approx(0.2)
     assert similarity(VA(2, 2), VA(2, 2)) == math.inf
+
+
+def test_the_centre_of_photos_is_what_the_constant_of_the_records_answers():
+    point = by_row(load_records(RECORDS))[MEAN_POINT][0]["point"]
+    assert (point["valence"], point["arousal"]) == pytest.approx(PHOTO_CENTRE, abs=0.006)
 
 
 @pytest.mark.parametrize("point", [VA(5, 5), VA(7.2, 7.4), VA(3, 3)])

@@ -4,7 +4,8 @@
 const find = (selector) => element.querySelector(selector);
 const map = find(".plane-map");
 const { region, place, placePhoto, link } = createMap(map, props.regions, props.neutral_radius);
-const back = find(".plane-back");
+const back = find(".plane-back"), stronger = find(".plane-stronger");
+const STRONGER = 1.5; // times as far from the mean of all photos
 const sliders = { valence: find("input[name=valence]"), arousal: find("input[name=arousal]") };
 
 const takeMarks = find(".plane-takes");
@@ -51,6 +52,8 @@ function draw() {
   const { photo, piece, takes, target: chosen, reading } = props.value || {};
   const target = chosen || (photo && { valence: photo.valence, arousal: photo.arousal });
   back.hidden = !(photo && chosen);
+  stronger.hidden = !target;
+  stronger.disabled = target && same(moreOf(target), target);
   find(".plane-hint").hidden = !back.hidden;
   find(".plane-hint").textContent = reading ? "Reading the photo …" : photo ? "Drag to aim elsewhere" : "Click to choose one";
 
@@ -92,6 +95,10 @@ function aim(point) {
   trigger("input");
 }
 
+const moreOf = (point) =>
+  Object.fromEntries(Object.entries(props.mean).map(([axis, mean]) => [axis, tenth(clamp(mean + STRONGER * (point[axis] - mean)))]));
+const same = (one, other) => Math.abs(one.valence - other.valence) < 0.1 && Math.abs(one.arousal - other.arousal) < 0.1;
+
 function aimAt(event) {
   const corner = new DOMPoint(event.clientX, event.clientY).matrixTransform(map.getScreenCTM().inverse());
   const { valence, arousal } = toPoint(corner.x, corner.y);
@@ -132,6 +139,12 @@ for (const [name, slider] of Object.entries(sliders)) {
     aim({ valence: tenth(clamp(start.valence)), arousal: tenth(clamp(start.arousal)), [name]: Number(slider.value) });
   });
 }
+stronger.addEventListener("click", () => {
+  const { photo, target } = props.value;
+  const point = moreOf(target || photo);
+  aim(point);
+  find(".plane-live").textContent = `Target at ${where(point, region)}.`;
+});
 back.addEventListener("click", () => {
   aim(null);
   map.focus(); // the button is gone

@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.emotion import NEUTRAL_RADIUS, REGIONS, VA
+from eimg_core.emotion import NEUTRAL_RADIUS, PHOTO_CENTRE, REGIONS, VA
 from eimg_core.errors import InputError
 from eimg_core.ui.protocol import PhotoReading
 from eimg_core.ui.widget import script, template
@@ -33,6 +33,7 @@ class EmotionPlane(gr.HTML):
             apply_default_css=False,
             regions=[list(region) for region in REGIONS],
             neutral_radius=NEUTRAL_RADIUS,
+            mean=dict(zip(("valence", "arousal"), PHOTO_CENTRE, strict=True)),
             **kwargs,
         )
 

@@ -26,8 +26,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from eimg_core.ui import compare_page, create_page, listening, programs, results_page, story_page
+from eimg_core.ui.compression import CompressedPage
 from eimg_core.ui.desk import Desk, emotion_card, music_settings, photo_card, wire_desk
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.guards import MIDDLEWARE, Page
@@ -169,7 +171,7 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, **options: Any) -> Any:
         theme=studio_theme(),
         i18n=i18n(),
         head=language_head(),
-        app_kwargs={"middleware": MIDDLEWARE},
+        app_kwargs={"middleware": [Middleware(CompressedPage), *MIDDLEWARE]},
         css_paths=[HERE / "assets" / "style" / f"{sheet}.css" for sheet in SHEETS],
         **options,
     )

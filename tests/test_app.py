@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import logging
 import os
@@ -373,6 +374,16 @@ def test_the_named_endpoints_read_and_compose(url: str, studio: FakeStudio, beac
         client.predict(
             photo=None, **{**wanted, "emotion": {"target": {"valence": 99, "arousal": 5}}}, api_name="/compose"
         )
+
+
+def test_the_page_travels_compressed(url: str) -> None:
+    plain = urllib.request.urlopen(url, timeout=30).read()
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept-Encoding": "gzip"}), timeout=30) as answer:
+        packed = answer.read()
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.headers["content-security-policy"]
+    assert len(packed) < len(plain) / 3
+    assert gzip.decompress(packed) == plain
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,10 @@
 
   // ---- the page --------------------------------------------------------------------------------------------------
 
-  function put(node, name, from, write, find_) {
+  function put(node, name, from, write, lookup) {
     const seen = changed.get(node) || {};
     if (seen[name] && seen[name].to === from) return; // our own words
-    const to = find_(from);
+    const to = lookup(from);
     if (to === null || to === from) return;
     changed.set(node, { ...seen, [name]: { from, to } });
     write(to);

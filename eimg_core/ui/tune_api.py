@@ -15,12 +15,37 @@ from eimg_core.midi.notes import Piece, read_midi
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.files import new_folder
 from eimg_core.ui.protocol import Studio
-from eimg_core.ui.take import candidate_values, play_take, take_value
+from eimg_core.ui.take import Take, candidate_values, play_take, take_value
 from eimg_core.ui.wiring import HEAVY
 
-__all__ = ["tune_api"]
+__all__ = ["tune_api", "tune_take"]
 
 Act = Callable[[Piece, str, VA, ComposeOptions], Composition]
+
+
+def tune_take(
+    studio: Studio,
+    act: Act,
+    midi: bytes | Path | None,
+    pairing: str,
+    target: VA | None,
+    seed: int,
+    seconds: float,
+    pieces: Path,
+) -> Take:
+    """What ``act``, which is ``studio.retell`` or ``studio.extend``, makes of a MIDI file: played and saved.
+
+    Args:
+        target: the emotion to aim at; ``None`` for the one the file is heard with.
+    Raises:
+        InputError: there is no file, it cannot be read, or a value is out of range.
+    """
+    if midi is None:
+        raise InputError("There is no MIDI file yet. Give one with a melody of at least four notes.")
+    piece = read_midi(midi, straighten=True)
+    aim = target or studio.listen(piece)
+    composition = act(piece, pairing, aim, ComposeOptions(seed, seconds, aim, USUAL_TAKES))
+    return play_take(studio, composition, new_folder(pieces), lambda stage, done: None)
 
 
 def tune_api(studio: Studio, pieces: Path) -> None:
@@ -28,18 +53,12 @@ def tune_api(studio: Studio, pieces: Path) -> None:
     titles = {info.key: info.title for info in studio.pairings()}
     usual = next((info.key for info in studio.pairings() if info.default), None)
 
-    def answer(act: Act, midi: bytes | None, pairing: str, emotion: VA | None, seed: float, seconds: float) -> Any:
+    def answer(act: Act, midi: bytes | None, pairing: str, target: VA | None, seed: float, seconds: float) -> Any:
         try:
-            if midi is None:
-                raise InputError("There is no MIDI file yet. Give one with a melody of at least four notes.")
-            piece = read_midi(midi, straighten=True)
-            target = emotion or studio.listen(piece)
-            options = ComposeOptions(int(seed), float(seconds), target, USUAL_TAKES)
-            composition = act(piece, pairing, target, options)
-            take = play_take(studio, composition, new_folder(pieces), lambda stage, done: None)
+            take = tune_take(studio, act, midi, pairing, target, int(seed), float(seconds), pieces)
             return {
                 **take_value(take, titles.get(pairing, pairing)),
-                "takes": candidate_values(composition),
+                "takes": candidate_values(take.composition),
             }
         except Exception as error:
             raise gr.Error(sentence(error), print_exception=False) from error

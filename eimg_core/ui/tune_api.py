@@ -18,8 +18,9 @@ from eimg_core.ui.protocol import Studio
 from eimg_core.ui.take import Take, candidate_values, play_take, take_value
 from eimg_core.ui.wiring import HEAVY
 
-__all__ = ["tune_api", "tune_take"]
+__all__ = ["ANY_LENGTH_S", "Act", "tune_api", "tune_take"]
 
+ANY_LENGTH_S = 15.0  # for a retelling: with a tune, its bars decide
 Act = Callable[[Piece, str, VA, ComposeOptions], Composition]
 
 
@@ -69,8 +70,7 @@ def tune_api(studio: Studio, pieces: Path) -> None:
         Valence and arousal run from 1 to 9. The result has the notes, the metrics, where the piece lies in the plane,
         and the files (MIDI, WAV, …). The same inputs give the same piece.
         """
-        seconds = 15.0  # with a tune, its bars decide
-        return answer(studio.retell, midi, pairing, VA(float(valence), float(arousal)), seed, seconds)
+        return answer(studio.retell, midi, pairing, VA(float(valence), float(arousal)), seed, ANY_LENGTH_S)
 
     def extend(midi: bytes | None, seconds: float, pairing: str, seed: float = 0) -> Any:
         """Let the piece in a MIDI file go on until ``seconds``, in the emotion it is heard with.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from eimg_core.ui.agents import StudioTools
 
 HERE = Path(__file__).parent
-MCP_INSTALL = "pip install 'mcp>=1.21,<2'"
+MCP_INSTALL = "pip install 'mcp>=1.30,<2'"
 EXAMPLES = HERE / "assets" / "examples"
 PIECES = pieces_root()
 

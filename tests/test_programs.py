@@ -128,5 +128,5 @@ def test_without_its_extra_the_mcp_server_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "pip install 'mcp>=1.21,<2'" in done.stderr
+    assert "pip install 'mcp>=1.30,<2'" in done.stderr
     assert "Traceback" not in done.stderr

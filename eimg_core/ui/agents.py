@@ -136,7 +136,10 @@ def agent_server(
             through a visitor's browser under a name of its own.
         most_waiting: calls that may wait for the one that is at work.
     """
-    guard = None if local else TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    names = [f"{name}:*" for name in ("127.0.0.1", "localhost", "[::1]")] if local else []
+    guard = TransportSecuritySettings(
+        enable_dns_rebinding_protection=local, allowed_hosts=names, allowed_origins=[f"http://{name}" for name in names]
+    )
     server = StudioTools(
         "EIMG Studio",
         INSTRUCTIONS,

@@ -119,6 +119,7 @@ def test_every_tool_and_every_argument_says_what_it_is(agent: Agent) -> None:
     assert set(tools) == TOOLS, "no handler of the page among them"
     for name, tool in tools.items():
         assert len(tool.description) > 80, name
+        assert "  " not in tool.description, name
         assert tool.annotations.readOnlyHint is not None
         for argument, schema in tool.inputSchema["properties"].items():
             kinds = [schema, *schema.get("anyOf", [])]

@@ -8,7 +8,8 @@ Reference: Model Context Protocol, https://modelcontextprotocol.io, transport *S
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -80,6 +81,7 @@ Density = Annotated[
 ]
 Kind = Literal["mp3", "wav", "musicxml", "svg", "png"]
 Answer = dict[str, Any]
+Tool = Callable[..., Awaitable[Answer]]
 T = TypeVar("T")
 
 READS = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
@@ -151,6 +153,15 @@ def agent_server(
     one_at_a_time = anyio.CapacityLimiter(1)  # as on the page: more at once gains nothing
     usual = next((info.key for info in studio.pairings() if info.default), None)
 
+    def offered(kind: ToolAnnotations) -> Callable[[Tool], Tool]:
+        """A tool whose description is its docstring without the indentation."""
+
+        def add(tool: Tool) -> Tool:
+            server.add_tool(tool, description=inspect.getdoc(tool), annotations=kind)
+            return tool
+
+        return add
+
     async def working(context: Context, work: Callable[[Progress], T]) -> T:
         """Do it in a thread, one call after the other; progress is passed on, and who went away is not worked for."""
         if one_at_a_time.statistics().tasks_waiting >= most_waiting:
@@ -193,7 +204,7 @@ def agent_server(
             raise InputError("Valence and arousal belong together; give both, or neither for the photo's own emotion.")
         return VA(valence, arousal)
 
-    @server.tool(annotations=READS)
+    @offered(READS)
     async def pairings(context: Context) -> Answer:
         """List the composers: key, title, variants (the usual one first), and which one is the default.
 
@@ -203,7 +214,7 @@ def agent_server(
                  for one in composers(studio)]  # fmt: skip
         return {"pairings": known}
 
-    @server.tool(annotations=READS)
+    @offered(READS)
     async def read_photo(context: Context, photo: Photo) -> Answer:
         """Read the emotion of a photo: valence and arousal from 1 to 9, each with its standard deviation."""
 
@@ -214,7 +225,7 @@ def agent_server(
 
         return await working(context, work)
 
-    @server.tool(annotations=READS)
+    @offered(READS)
     async def explain_photo(context: Context, photo: Photo) -> Answer:
         """Say which parts of a photo make it read as pleasant or exciting, in words and as two maps.
 
@@ -228,7 +239,7 @@ def agent_server(
 
         return await working(context, work)
 
-    @server.tool(annotations=MAKES)
+    @offered(MAKES)
     async def compose(
         context: Context,
         photo: Photo | None = None,
@@ -259,7 +270,7 @@ def agent_server(
 
         return await working(context, work)
 
-    @server.tool(annotations=MAKES)
+    @offered(MAKES)
     async def compare(
         context: Context,
         photo: Photo | None = None,
@@ -292,7 +303,7 @@ def agent_server(
 
         return await working(context, work)
 
-    @server.tool(annotations=MAKES)
+    @offered(MAKES)
     async def story(
         context: Context,
         photos: Annotated[
@@ -333,7 +344,7 @@ def agent_server(
 
         return await working(context, work)
 
-    @server.tool(annotations=MAKES)
+    @offered(MAKES)
     async def retell(
         context: Context, midi: Midi, valence: Valence, arousal: Arousal, pairing: Composing = None, seed: Seed = 0
     ) -> Answer:
@@ -343,7 +354,7 @@ def agent_server(
         """
         return await told(context, studio.retell, midi, pairing, VA(valence, arousal), seed, ANY_LENGTH_S)
 
-    @server.tool(annotations=MAKES)
+    @offered(MAKES)
     async def extend(
         context: Context, midi: Midi, seconds: Seconds = 40, pairing: Composing = None, seed: Seed = 0
     ) -> Answer:
@@ -353,7 +364,7 @@ def agent_server(
         """
         return await told(context, studio.extend, midi, pairing, None, seed, seconds)
 
-    @server.tool(annotations=MAKES)
+    @offered(MAKES)
     async def export(context: Context, midi: Midi, kind: Kind) -> Answer:
         """Turn a MIDI file into sound (mp3, wav), a score for notation programs (musicxml), sheet music (svg) or a
         picture of its piano roll (png), and get a link to it. Up to ten minutes; scores and pictures up to 3000 notes.
@@ -363,7 +374,7 @@ def agent_server(
             context, lambda tell: {"file": link(str(exported(studio, given_file(midi, pieces), kind, pieces)))}
         )
 
-    @server.tool(annotations=READS)
+    @offered(READS)
     async def evaluate_midi(context: Context, midi: Midi) -> Answer:
         """Measure a MIDI file: note count, seconds, the paper's quality metrics, and where in the plane it is heard.
 

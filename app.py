@@ -39,7 +39,7 @@ from eimg_core.ui.tune_api import tune_api
 from eimg_core.ui.wiring import IN_PAGE
 
 if TYPE_CHECKING:
-    from eimg_core.ui.agents import StudioTools
+    from eimg_core.ui.agent_protocol import StudioTools
 
 HERE = Path(__file__).parent
 MCP_INSTALL = "pip install 'mcp>=1.30,<2'"

@@ -58,12 +58,12 @@ FLOORS: dict[str, int] = {
 RUNTIME = {
     "torch", "torchvision", "gradio", "pretty_midi", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
     "PIL", "tqdm", "pillow_heif", "verovio", "soundfile",
-    "starlette",  # what Gradio is built on, and in no version without it
+    "starlette", "anyio", "pydantic", "gradio_client",  # what Gradio is built on, and in no version without it
 }  # fmt: skip
 
 
-EXTRAS = {"eimg_core.ui.agents": {"mcp", "anyio", "pydantic", "gradio_client"}}
-"""Modules for those who installed more, see docs/agents.md; what they import besides ``mcp`` comes with Gradio."""
+EXTRAS = {"eimg_core.ui.agents": {"mcp"}, "eimg_core.ui.agent_protocol": {"mcp"}}
+"""Modules for those who installed more, see docs/agents.md."""
 
 
 def modules() -> list[Path]:

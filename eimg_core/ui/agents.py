@@ -9,46 +9,58 @@ Reference: Model Context Protocol, https://modelcontextprotocol.io, transport *S
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
 from gradio.route_utils import get_root_url
 from gradio_client.utils import encode_file_path
-from mcp.server.fastmcp import Context, FastMCP
+from mcp.server.fastmcp import Context
 from mcp.server.fastmcp.exceptions import ToolError
-from mcp.server.transport_security import TransportSecuritySettings
-from mcp.types import ContentBlock, ToolAnnotations
-from pydantic import Field, ValidationError
-from starlette.routing import BaseRoute, Route
+from mcp.types import ToolAnnotations
 
-from eimg_core.composer import FASTEST, LARGEST_SEED, SLOWEST, USUAL_TAKES, ComposeOptions, Progress
+from eimg_core.composer import USUAL_TAKES, ComposeOptions, Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.ui.agent_answers import Link, comparison_answer, piece_answer, story_answer, takes_answer
+from eimg_core.ui.agent_arguments import (
+    Arousal,
+    Composing,
+    Density,
+    Expressive,
+    Kind,
+    Midi,
+    Pairing,
+    Pairings,
+    Photo,
+    Photos,
+    Seconds,
+    Seed,
+    StorySeconds,
+    Tempo,
+    Valence,
+)
 from eimg_core.ui.agent_files import HOW_TO_GIVE, given_file
+from eimg_core.ui.agent_protocol import MCP_PATH, StudioTools
 from eimg_core.ui.choice import candidates, chosen, usual_choice
 from eimg_core.ui.comparison import lineup_value
-from eimg_core.ui.desk import LONGEST_S, SHORTEST_S
 from eimg_core.ui.emotion_plane import photo_value
-from eimg_core.ui.faults import GENERAL, sentence
+from eimg_core.ui.faults import sentence
 from eimg_core.ui.files import new_folder
 from eimg_core.ui.lineup import Lineup, compose_all, line_up, pack
 from eimg_core.ui.photo_input import OpenedPhoto
 from eimg_core.ui.programs import composers, exported, measured, open_midi
 from eimg_core.ui.protocol import Studio
-from eimg_core.ui.story import FEWEST_PHOTOS, LONGEST_STORY_S, MOST_PHOTOS, SHORTEST_STORY_S, make_story
+from eimg_core.ui.story import make_story
 from eimg_core.ui.take import make_take, take_value
 from eimg_core.ui.tune_api import ANY_LENGTH_S, Act, tune_take
 from eimg_core.ui.why import why_value
 
-__all__ = ["MCP_PATH", "StudioTools", "agent_server"]
+__all__ = ["agent_server"]
 
-MCP_PATH = "/gradio_api/mcp"
 INSTRUCTIONS = f"""EIMG Studio turns photos into piano music with the same emotion.
 
 An emotion is a point: valence from 1 (unpleasant) to 9 (pleasant), arousal from 1 (calm) to 9 (excited); 5 is the
@@ -58,71 +70,12 @@ middle. `heard` is where an evaluator that took no part in composing hears a pie
 A file is given as {HOW_TO_GIVE}. Files in answers are links to be downloaded within an hour. The same inputs give the
 same piece; another seed gives another one."""
 
-Valence = Annotated[float, Field(ge=1, le=9, description="1 unpleasant to 9 pleasant")]
-Arousal = Annotated[float, Field(ge=1, le=9, description="1 calm to 9 excited")]
-Photo = Annotated[str, Field(description=f"JPEG, PNG, WebP, GIF, BMP or TIFF, up to 20 MB: {HOW_TO_GIVE}")]
-Midi = Annotated[str, Field(description=f"MIDI file, up to 512 kB: {HOW_TO_GIVE}")]
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED, description="another seed makes another piece")]
-Seconds = Annotated[float, Field(ge=SHORTEST_S, le=LONGEST_S, description="length of the piece in seconds")]
-Pairing = Annotated[
-    str | None,
-    Field(
-        description="key of a composer, such as vqvae+fnt or vqvae+fnt@paper; see the tool pairings; null: the usual"
-    ),
-]
-Composing = Annotated[
-    str | None, Field(description="key of a composer that ends in +tvae; see the tool pairings; null: the usual one")
-]
-Expressive = Annotated[bool, Field(description="dynamics, timing and pedal of a pianist, or exactly as written")]
-Tempo = Annotated[float, Field(ge=SLOWEST, le=FASTEST, description="factor of the composer's own tempo")]
-Density = Annotated[
-    float,
-    Field(ge=-1, le=1, description="-1 half as many notes as the composer would write, 1 twice as many; tvae alone"),
-]
-Kind = Literal["mp3", "wav", "musicxml", "svg", "png"]
 Answer = dict[str, Any]
 Tool = Callable[..., Awaitable[Answer]]
 T = TypeVar("T")
 
 READS = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
 MAKES = ToolAnnotations(readOnlyHint=False, destructiveHint=False, idempotentHint=True, openWorldHint=False)
-
-
-class StudioTools(FastMCP):
-    """``FastMCP`` whose failures are one sentence each; ``path`` is where it is served."""
-
-    path = MCP_PATH
-
-    async def call_tool(self, name: str, arguments: dict[str, Any]) -> Sequence[ContentBlock] | dict[str, Any]:
-        for tool in await self.list_tools():
-            takes = tool.inputSchema["properties"]
-            if tool.name == name and (unknown := [word for word in arguments if word not in takes]):
-                raise ToolError(f"{name} takes no {unknown[0][:40]!r}; it takes: {', '.join(takes) or 'nothing'}.")
-        try:
-            return await super().call_tool(name, arguments)
-        except ToolError as error:
-            raise ToolError(_reason(error)) from error
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        """Where Gradio's application is to serve it; with and without a slash at the end."""
-        served = self.streamable_http_app().routes
-        return [*served, *(Route(f"{MCP_PATH}/", route.endpoint) for route in served if isinstance(route, Route))]
-
-    def lifespan(self, app: Any) -> AbstractAsyncContextManager[None]:
-        """What must run while the application does."""
-        return self.session_manager.run()
-
-
-def _reason(error: ToolError) -> str:
-    cause = error.__cause__
-    if isinstance(cause, ValidationError):
-        first = cause.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(step) for step in first["loc"][:2])
-        return f"{place}: {first['msg']}."[:300]
-    if isinstance(cause, ToolError):
-        return str(cause)
-    return str(error) if cause is None else GENERAL  # None: the server's own words, for a tool that does not exist
 
 
 def agent_server(
@@ -138,18 +91,7 @@ def agent_server(
             through a visitor's browser under a name of its own.
         most_waiting: calls that may wait for the one that is at work.
     """
-    names = [f"{name}:*" for name in ("127.0.0.1", "localhost", "[::1]")] if local else []
-    guard = TransportSecuritySettings(
-        enable_dns_rebinding_protection=local, allowed_hosts=names, allowed_origins=[f"http://{name}" for name in names]
-    )
-    server = StudioTools(
-        "EIMG Studio",
-        INSTRUCTIONS,
-        streamable_http_path=MCP_PATH,
-        stateless_http=True,
-        transport_security=guard,
-        log_level="WARNING",
-    )
+    server = StudioTools("EIMG Studio", INSTRUCTIONS, local)
     one_at_a_time = anyio.CapacityLimiter(1)  # as on the page: more at once gains nothing
     usual = next((info.key for info in studio.pairings() if info.default), None)
 
@@ -276,10 +218,7 @@ def agent_server(
         photo: Photo | None = None,
         valence: Valence | None = None,
         arousal: Arousal | None = None,
-        pairings: Annotated[
-            list[str] | None,
-            Field(max_length=24, description="keys of composers; see the tool pairings; null: the paper's six"),
-        ] = None,
+        pairings: Pairings = None,
         seconds: Seconds = 15,
         seed: Seed = 0,
         expressive: Expressive = True,
@@ -306,13 +245,8 @@ def agent_server(
     @offered(MAKES)
     async def story(
         context: Context,
-        photos: Annotated[
-            list[str],
-            Field(min_length=FEWEST_PHOTOS, max_length=MOST_PHOTOS, description=f"in their order, each {HOW_TO_GIVE}"),
-        ],
-        seconds: Annotated[
-            float, Field(ge=SHORTEST_STORY_S, le=LONGEST_STORY_S, description="length of the piece in seconds")
-        ] = 40,
+        photos: Photos,
+        seconds: StorySeconds = 40,
         seed: Seed = 0,
         pairing: Composing = None,
         expressive: Expressive = True,

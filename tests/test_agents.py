@@ -181,8 +181,18 @@ def test_a_piece_of_one_answer_is_what_the_next_call_works_with(agent: Agent, st
     assert told["pairing"] == "effnet+tvae"
     agent.call("extend", midi=midi, seconds=30)
     assert studio.extended[-1][1] == 30.0
-    assert fetched(agent.call("export", midi=midi, kind="musicxml")["file"]).startswith(b"<?xml")
     assert fetched(agent.call("export", midi=midi, kind="png")["file"]).startswith(b"\x89PNG")
+
+
+def test_a_score_of_our_own_piece_is_as_written_and_of_any_other_as_played(agent: Agent, served: str) -> None:
+    ours = agent.call("compose", valence=7, arousal=3, seconds=8)["files"]["mid"]
+    score = fetched(agent.call("export", midi=ours, kind="musicxml")["file"])
+    assert b"A calm piece" in score
+    assert b"seed" in score
+    other = upload(served, "My tune.mid", fetched(ours))
+    score = fetched(agent.call("export", midi=other, kind="musicxml")["file"])
+    assert b"My tune" in score
+    assert b"A calm piece" not in score
 
 
 def test_composers_are_listed_and_compared_the_nearest_first(agent: Agent, studio: FakeStudio) -> None:

@@ -25,6 +25,7 @@ from mcp.types import ToolAnnotations
 from eimg_core.composer import USUAL_TAKES, ComposeOptions, Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
+from eimg_core.exports.formats import export as export_saved
 from eimg_core.ui.agent_answers import Link, comparison_answer, piece_answer, story_answer, takes_answer
 from eimg_core.ui.agent_arguments import (
     Arousal,
@@ -304,9 +305,15 @@ def agent_server(
         picture of its piano roll (png), and get a link to it. Up to ten minutes; scores and pictures up to 3000 notes.
         """
         link = link_of(context)
-        return await working(
-            context, lambda tell: {"file": link(str(exported(studio, given_file(midi, pieces), kind, pieces)))}
-        )
+
+        def work(tell: Progress) -> Answer:
+            file = given_file(midi, pieces)
+            record = file.with_suffix(".json") if isinstance(file, Path) and file.suffix == ".mid" else None
+            if record and record.is_file() and record.is_relative_to(pieces.resolve()):
+                return {"file": link(str(export_saved(record, kind)))}  # of ours: its score as written, not as played
+            return {"file": link(str(exported(studio, file, kind, pieces)))}
+
+        return await working(context, work)
 
     @offered(READS)
     async def evaluate_midi(context: Context, midi: Midi) -> Answer:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eimg_core.ui.files import KEEP_S, USUAL_MB, most_bytes, pieces_root, temp_root, trim
 
@@ -41,7 +41,11 @@ from eimg_core.ui.theme import SHEETS, studio_theme
 from eimg_core.ui.tune_api import tune_api
 from eimg_core.ui.wiring import IN_PAGE
 
+if TYPE_CHECKING:
+    from eimg_core.ui.agent_protocol import StudioTools
+
 HERE = Path(__file__).parent
+MCP_INSTALL = "pip install 'mcp>=1.30,<2'"
 EXAMPLES = HERE / "assets" / "examples"
 PIECES = pieces_root()
 
@@ -156,9 +160,15 @@ def keep_tidy(demo: gr.Blocks, every_s: float = 15.0) -> None:
             logging.getLogger(__name__).warning("Tidying up failed: %s", sentence(error))
 
 
-def launch(demo: gr.Blocks, pieces: Path = PIECES, **options: Any) -> Any:
-    """Start serving with the settings that make the page safe, quiet and its own; ``options`` go to Gradio."""
+def launch(demo: gr.Blocks, pieces: Path = PIECES, agents: StudioTools | None = None, **options: Any) -> Any:
+    """Start serving with the settings that make the page safe, quiet and its own; ``options`` go to Gradio.
+
+    Args:
+        agents: the tools for language models, where they are to be served as well.
+    """
+    tools = {"routes": agents.routes, "lifespan": agents.lifespan} if agents else {}
     return demo.launch(
+        mcp_server=False,  # Gradio's own, see ``eimg_core.ui.agents``; not even where its environment variable asks
         share=False,
         show_error=False,
         strict_cors=True,
@@ -171,7 +181,7 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, **options: Any) -> Any:
         theme=studio_theme(),
         i18n=i18n(),
         head=language_head(),
-        app_kwargs={"middleware": [Middleware(CompressedPage), *MIDDLEWARE]},
+        app_kwargs={"middleware": [Middleware(CompressedPage), *MIDDLEWARE], **tools},
         css_paths=[HERE / "assets" / "style" / f"{sheet}.css" for sheet in SHEETS],
         **options,
     )
@@ -181,7 +191,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Turn photos into piano music, in the browser.")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT"), help="first free from 7860")
-    parser.add_argument("--mcp", action="store_true", help="be a tool for language models as well; needs gradio[mcp]")
+    parser.add_argument(
+        "--mcp", action="store_true", help="be a tool for language models as well; needs the package mcp"
+    )
     parser.add_argument(
         "--root-path",
         default=os.environ.get("GRADIO_ROOT_PATH", ""),
@@ -195,9 +207,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     if arguments.mcp and not find_spec("mcp"):
-        parser.exit(2, "--mcp needs an extra that is not installed: run pip install 'gradio[mcp]', then start again.\n")
+        parser.exit(2, f"--mcp needs a package that is not installed: run {MCP_INSTALL}, then start again.\n")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "matplotlib"):
+    for chatty in ("httpx", "matplotlib", "mcp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
     share_arenas()
@@ -217,13 +229,26 @@ def main() -> None:
     threading.Thread(target=warm_up, args=(studio,), name="warm-up", daemon=True).start()
     demo = build_ui(studio)
     threading.Thread(target=keep_tidy, args=(demo,), name="keep-tidy", daemon=True).start()
-    launch(
+    agents = agent_server_of(studio, arguments) if arguments.mcp else None
+    _, url, _ = launch(
         demo,
+        agents=agents,
         server_name=arguments.host,
         server_port=arguments.port,
         root_path=arguments.root_path or None,
-        mcp_server=arguments.mcp,
+        prevent_thread_lock=True,
     )
+    if agents:
+        print(f"* Tools for language models (MCP, streamable HTTP): {url.rstrip('/')}{agents.path}", flush=True)
+    demo.block_thread()
+
+
+def agent_server_of(studio: Studio, arguments: argparse.Namespace) -> StudioTools:
+    """The tools for language models; they answer to any host name only where this server is meant for others."""
+    from eimg_core.ui.agents import agent_server  # needs the package mcp
+
+    local = not arguments.root_path and arguments.host in ("127.0.0.1", "localhost", "::1")
+    return agent_server(studio, PIECES, arguments.root_path, local, limit("EIMG_QUEUE", 24))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from eimg_core.notation.following import follow
 from eimg_core.notation.hands import LEFT, RIGHT
 from eimg_core.notation.harmony import NO_CHORD
 
-__all__ = ["draw_piano_roll", "draw_plane", "save_comparison_figure", "save_figure"]
+__all__ = ["draw_piano_roll", "draw_plane", "save_comparison_figure", "save_figure", "save_roll"]
 
 _INK, _SOFT, _LINE = "#22303c", "#7c8894", "#dde3e8"
 _PHOTO, _TARGET, _PIECE = "#d97742", "#22303c", "#2a7f8e"
@@ -155,6 +155,14 @@ def save_figure(
         fontsize=10,
     )
     figure.savefig(file, format="png", metadata={"Software": "EIMG Studio", **(facts or {})})
+
+
+def save_roll(piece: Piece, file: Path | BinaryIO, title: str) -> None:
+    """One PNG with the piano roll alone, for a piece of which nothing else is known."""
+    figure = Figure(figsize=(12, 3.9), dpi=120, facecolor="white", layout="constrained")
+    draw_piano_roll(figure.subplots(), piece)
+    figure.suptitle(title, color=_INK, fontsize=10)
+    figure.savefig(file, format="png", metadata={"Software": "EIMG Studio", "Title": title})
 
 
 # --- several pieces side by side --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from eimg_core.errors import InputError
+from eimg_core.exports.from_midi import FROM_MIDI, made_from
 from eimg_core.midi.notes import Note, Piece, write_midi
 from eimg_core.ui.programs import open_midi
 from tests.fake_studio import METRICS, PAIRINGS
@@ -36,7 +37,7 @@ def test_all_endpoints_have_a_name_and_say_what_they_do(client: Any) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert set(endpoints) == {
         "/read_photo", "/explain_photo", "/compose", "/retell", "/extend", "/compare", "/story", "/pairings", "/render",
-        "/evaluate_midi",
+        "/export", "/evaluate_midi",
     }  # fmt: skip
     for name, endpoint in endpoints.items():
         assert len(endpoint["description"]) > 40, name
@@ -56,6 +57,33 @@ def test_a_midi_file_is_played(client: Any, tune: Path) -> None:
         assert sound.getnframes() / sound.getframerate() == pytest.approx(4.5, abs=0.1)
 
 
+STARTS = {"mp3": b"\xff", "wav": b"RIFF", "musicxml": b"<?xml", "svg": b"<svg", "png": b"\x89PNG"}
+
+
+@pytest.mark.parametrize("kind", FROM_MIDI)
+def test_a_midi_file_becomes_any_other_file(client: Any, tune: Path, kind: str) -> None:
+    path = Path(client.predict(client_library.handle_file(str(tune)), kind, api_name="/export"))
+    assert path.name == f"my-tune.{kind}"
+    assert path.read_bytes().startswith(STARTS[kind])
+    if kind == "musicxml":
+        assert path.read_text().count("<pitch>") >= 8
+    if kind in ("musicxml", "svg"):
+        assert "My tune" in path.read_text()
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones(client: Any, tune: Path) -> None:
+    with pytest.raises(Exception, match="not in the list of choices"):
+        client.predict(client_library.handle_file(str(tune)), "exe", api_name="/export")
+    with pytest.raises(InputError, match="There is no kind 'exe'; choose from: mp3, wav"):
+        made_from(TUNE, "exe", "x", lambda piece: b"")
+
+
+def test_a_score_of_too_many_notes_is_refused_before_it_is_engraved() -> None:
+    many = Piece(tuple(Note(0.1 * n, 40 + n % 40, 0.1 * n + 0.1, 80) for n in range(3001)))
+    with pytest.raises(InputError, match="3001 notes; scores and pictures hold up to 3000"):
+        made_from(many, "svg", "x", lambda piece: b"")
+
+
 def test_a_midi_file_is_measured_and_heard(client: Any, tune: Path) -> None:
     found = client.predict(client_library.handle_file(str(tune)), api_name="/evaluate_midi")
     assert found["note_count"] == 8
@@ -66,7 +94,7 @@ def test_a_midi_file_is_measured_and_heard(client: Any, tune: Path) -> None:
     assert found["heard"]["region"]
 
 
-@pytest.mark.parametrize("endpoint", ["/render", "/evaluate_midi"])
+@pytest.mark.parametrize("endpoint", ["/render", "/export", "/evaluate_midi"])
 @pytest.mark.parametrize("content", [b"", b"MThd", b"MThd\x00\x00\x00\x06\xff\xff\xff\xff\xff\xff", b"<svg/>" * 999])
 def test_what_is_no_midi_file_gets_one_sentence(client: Any, tmp_path: Path, endpoint: str, content: bytes) -> None:
     bad = tmp_path / "bad.mid"
@@ -100,5 +128,5 @@ def test_without_its_extra_the_mcp_server_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "pip install 'gradio[mcp]'" in done.stderr
+    assert "pip install 'mcp>=1.30,<2'" in done.stderr
     assert "Traceback" not in done.stderr

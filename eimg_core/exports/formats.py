@@ -25,7 +25,7 @@ from eimg_core.notation.engraving import engrave
 from eimg_core.notation.musicxml import to_musicxml
 from eimg_core.notation.sheet import engrave_svg
 
-__all__ = ["FORMATS", "PHOTO", "Work", "export", "musicxml_of", "sheet_of", "work_of", "write"]
+__all__ = ["FORMATS", "PHOTO", "Work", "export", "musicxml_of", "sheet_file", "sheet_of", "work_of", "write"]
 
 FORMATS = ("mid", "wav", "mp3", "musicxml", "svg", "png", "json", "zip")
 PHOTO = "photo.jpg"  # the photo beside the files of a piece, for pictures that are drawn later
@@ -107,9 +107,14 @@ def musicxml_of(work: Work) -> bytes:
 def sheet_of(work: Work) -> bytes:
     """Sheet music as an SVG file of its own."""
     tags = work.tags
-    svg = engrave_svg(musicxml_of(work), _PAPER, header=True).svg
+    return sheet_file(musicxml_of(work), tags.title, f"{SOFTWARE}; {tags.comment}")
+
+
+def sheet_file(musicxml: bytes, title: str, description: str) -> bytes:
+    """A score of our own making as an SVG file on white paper, with its title and what it is inside."""
+    svg = engrave_svg(musicxml, _PAPER, header=True).svg
     head = svg.index(">") + 1
-    facts = f"<title>{_escaped(tags.title)}</title><desc>{_escaped(f'{SOFTWARE}; {tags.comment}')}</desc>"
+    facts = f"<title>{_escaped(title)}</title><desc>{_escaped(description)}</desc>"
     return (svg[: head - 1] + ' style="background:#fff">' + facts + svg[head:]).encode()
 
 

@@ -15,12 +15,38 @@ from eimg_core.midi.notes import Piece, read_midi
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.files import new_folder
 from eimg_core.ui.protocol import Studio
-from eimg_core.ui.take import candidate_values, play_take, take_value
+from eimg_core.ui.take import Take, candidate_values, play_take, take_value
 from eimg_core.ui.wiring import HEAVY
 
-__all__ = ["tune_api"]
+__all__ = ["ANY_LENGTH_S", "Act", "tune_api", "tune_take"]
 
+ANY_LENGTH_S = 15.0  # for a retelling: with a tune, its bars decide
 Act = Callable[[Piece, str, VA, ComposeOptions], Composition]
+
+
+def tune_take(
+    studio: Studio,
+    act: Act,
+    midi: bytes | Path | None,
+    pairing: str,
+    target: VA | None,
+    seed: int,
+    seconds: float,
+    pieces: Path,
+) -> Take:
+    """What ``act``, which is ``studio.retell`` or ``studio.extend``, makes of a MIDI file: played and saved.
+
+    Args:
+        target: the emotion to aim at; ``None`` for the one the file is heard with.
+    Raises:
+        InputError: there is no file, it cannot be read, or a value is out of range.
+    """
+    if midi is None:
+        raise InputError("There is no MIDI file yet. Give one with a melody of at least four notes.")
+    piece = read_midi(midi, straighten=True)
+    aim = target or studio.listen(piece)
+    composition = act(piece, pairing, aim, ComposeOptions(seed, seconds, aim, USUAL_TAKES))
+    return play_take(studio, composition, new_folder(pieces), lambda stage, done: None)
 
 
 def tune_api(studio: Studio, pieces: Path) -> None:
@@ -28,18 +54,12 @@ def tune_api(studio: Studio, pieces: Path) -> None:
     titles = {info.key: info.title for info in studio.pairings()}
     usual = next((info.key for info in studio.pairings() if info.default), None)
 
-    def answer(act: Act, midi: bytes | None, pairing: str, emotion: VA | None, seed: float, seconds: float) -> Any:
+    def answer(act: Act, midi: bytes | None, pairing: str, target: VA | None, seed: float, seconds: float) -> Any:
         try:
-            if midi is None:
-                raise InputError("There is no MIDI file yet. Give one with a melody of at least four notes.")
-            piece = read_midi(midi, straighten=True)
-            target = emotion or studio.listen(piece)
-            options = ComposeOptions(int(seed), float(seconds), target, USUAL_TAKES)
-            composition = act(piece, pairing, target, options)
-            take = play_take(studio, composition, new_folder(pieces), lambda stage, done: None)
+            take = tune_take(studio, act, midi, pairing, target, int(seed), float(seconds), pieces)
             return {
                 **take_value(take, titles.get(pairing, pairing)),
-                "takes": candidate_values(composition),
+                "takes": candidate_values(take.composition),
             }
         except Exception as error:
             raise gr.Error(sentence(error), print_exception=False) from error
@@ -50,8 +70,7 @@ def tune_api(studio: Studio, pieces: Path) -> None:
         Valence and arousal run from 1 to 9. The result has the notes, the metrics, where the piece lies in the plane,
         and the files (MIDI, WAV, …). The same inputs give the same piece.
         """
-        seconds = 15.0  # with a tune, its bars decide
-        return answer(studio.retell, midi, pairing, VA(float(valence), float(arousal)), seed, seconds)
+        return answer(studio.retell, midi, pairing, VA(float(valence), float(arousal)), seed, ANY_LENGTH_S)
 
     def extend(midi: bytes | None, seconds: float, pairing: str, seed: float = 0) -> Any:
         """Let the piece in a MIDI file go on until ``seconds``, in the emotion it is heard with.

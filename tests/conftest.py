@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,11 @@ import pytest
 from tests.fake_studio import FakeStudio, scene
 from tests.shots import CHROMIUM, FLAGS, serving
 from tests.visits import Visit
+
+# Gradio removes what it kept when a server ends, and another run's photos have the same names: each has its own folder.
+if "GRADIO_TEMP_DIR" not in os.environ:
+    os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="eimg-tests-")
+    atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

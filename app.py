@@ -34,7 +34,7 @@ from eimg_core.ui.language import i18n, language_head, language_picker
 from eimg_core.ui.memory import share_arenas
 from eimg_core.ui.photo_input import name_examples
 from eimg_core.ui.protocol import Studio
-from eimg_core.ui.theme import SHEETS, studio_theme
+from eimg_core.ui.theme import SHEETS, page_head, studio_theme
 from eimg_core.ui.tune_api import tune_api
 from eimg_core.ui.wiring import IN_PAGE
 
@@ -154,7 +154,7 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, **options: Any) -> Any:
         footer_links=["api"],
         theme=studio_theme(),
         i18n=i18n(),
-        head=language_head(),
+        head=page_head() + language_head(),
         app_kwargs={"middleware": MIDDLEWARE},
         css_paths=[HERE / "assets" / "style" / f"{sheet}.css" for sheet in SHEETS],
         **options,

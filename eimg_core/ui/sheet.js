@@ -64,7 +64,7 @@ function createSheet(box, deck, fetchSheet) {
     bars[now].classList.add("now");
     const place = bars[now].querySelector(".sheet-bar").getBoundingClientRect(), room = box.getBoundingClientRect();
     if (place.top < room.top || place.bottom > room.bottom)
-      box.scrollBy({ top: place.top - room.top - 24, behavior: calm.matches ? "auto" : "smooth" });
+      box.scrollBy({ top: (place.top - room.top) / zoomOf(box) - 24, behavior: calm.matches ? "auto" : "smooth" });
   }
 
   new ResizeObserver(draw).observe(box);

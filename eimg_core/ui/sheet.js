@@ -30,7 +30,8 @@ function createSheet(box, deck, fetchSheet) {
     say("");
     const svg = box.querySelector("svg");
     svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `Sheet music${take.key ? ` in ${take.key}` : ""}`);
+    const said = `Sheet music${take.key ? ` in ${take.key}` : ""}`; // the page's translator leaves drawings alone
+    svg.setAttribute("aria-label", window.eimgSay ? window.eimgSay(said) : said);
     bars = [...box.querySelectorAll("g.measure")];
     bars.forEach((bar, n) => bar.prepend(frameOf(bar, n)));
     box.dataset.bars = bars.length;

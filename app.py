@@ -37,7 +37,7 @@ from eimg_core.ui.language import i18n, language_head, language_picker
 from eimg_core.ui.memory import share_arenas
 from eimg_core.ui.photo_input import name_examples
 from eimg_core.ui.protocol import Studio
-from eimg_core.ui.theme import SHEETS, studio_theme
+from eimg_core.ui.theme import SHEETS, page_head, studio_theme
 from eimg_core.ui.tune_api import tune_api
 from eimg_core.ui.wiring import IN_PAGE
 
@@ -180,7 +180,7 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, agents: StudioTools | None = 
         footer_links=["api"],
         theme=studio_theme(),
         i18n=i18n(),
-        head=language_head(),
+        head=page_head() + language_head(),
         app_kwargs={"middleware": [Middleware(CompressedPage), *MIDDLEWARE], **tools},
         css_paths=[HERE / "assets" / "style" / f"{sheet}.css" for sheet in SHEETS],
         **options,

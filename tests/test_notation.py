@@ -367,6 +367,31 @@ def test_sheet_music_is_drawn_in_any_thread_at_any_width():
         assert 'color="black"' not in sheet.svg
 
 
+@pytest.mark.parametrize(
+    ("tempo_bpm", "meter", "said"), [(79, (4, 4), "= 79"), (208, (4, 4), "= 208"), (120, (6, 8), "= 80")]
+)
+@pytest.mark.parametrize("highest", [72, 101])
+def test_the_tempo_mark_stands_clear_of_the_first_note_and_its_chord(tempo_bpm, meter, said, highest):
+    pytest.importorskip("verovio")
+    notes = ((n, 1, pitch) for n in range(8) for pitch in (48, 64, 67, highest))
+    xml = to_musicxml(engrave(piece_of(*notes, tempo_bpm=tempo_bpm, meter=meter)))
+    assert ET.fromstring(xml).find(".//metronome") is not None, "files for other programs keep theirs"
+    sheet = engrave_svg(xml, 900)
+    root, svg = ET.fromstring(sheet.svg), "{http://www.w3.org/2000/svg}"
+    marks = [group for group in root.iter(f"{svg}g") if group.get("class") == "tempo"]
+    assert len(marks) == 1
+    words = marks[0].find(f"{svg}text")
+    assert words is not None
+    assert words.text == said
+    end = int(words.get("x", 0)) + int(words.get("textLength", 0))
+    for kind in ("note", "harm"):
+        first = next(group for group in root.iter(f"{svg}g") if kind in (group.get("class") or "").split())
+        place = next(part for part in first.iter() if part.get("x") or "translate" in (part.get("transform") or ""))
+        at = place.get("x") or place.get("transform", "").removeprefix("translate(").split(",")[0]
+        assert end < int(at), kind
+    assert int(words.get("y", 0)) > 0, "within the page"
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("step", [0.25, 1 / 3])
 def test_verovio_reads_our_scores_without_a_complaint(seed, step):

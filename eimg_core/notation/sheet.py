@@ -3,6 +3,9 @@
 Verovio (https://www.verovio.org, LGPL-3.0) works offline. Its drawing is cleaned for the page: ink is
 ``currentColor``, so that it follows the theme; nothing in it can run or fetch; ids of bars are kept, so that the page
 can show where one is.
+
+Verovio keeps a tempo mark between the chord names and the notes of the first bar, where it touches both as soon as a
+note is high. We draw it ourselves, in the free room above the clef.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import fromstring, tostring
 
 from eimg_core.errors import RenderError
 
@@ -20,6 +24,11 @@ __all__ = ["Sheet", "engrave_svg", "is_installed"]
 _MISSING = "Sheet music needs the package verovio, which is not installed; `pip install verovio` brings it."
 _SCALE = 42  # percent; staff lines are then 7.6 px apart at full size
 _TALLEST = 60000  # Verovio's own limit, in tenths of a millimetre
+_TOP = 62  # margin above the music, in tenths of a millimetre: a tempo mark fits in
+_ABOVE = (
+    430  # from the top line of the staff up to the foot of the tempo mark, in the units of the drawing, as all below
+)
+_DIGIT, _EQUALS = 195, 285  # widths in the tempo mark
 _ALONE = threading.Lock()  # one toolkit at a time: it keeps state of its own
 
 
@@ -52,6 +61,7 @@ def engrave_svg(musicxml: bytes, width: int = 1100, *, header: bool = False) -> 
     Raises:
         RenderError: Verovio is missing, or cannot read the score.
     """
+    music, tempo = _without_tempo(musicxml)
     with _ALONE:
         toolkit = _toolkit()
         toolkit.setOptions(
@@ -68,7 +78,7 @@ def engrave_svg(musicxml: bytes, width: int = 1100, *, header: bool = False) -> 
                 "svgViewBox": True,
                 "svgRemoveXlink": True,
                 "svgAdditionalAttribute": ["measure@n"],
-                "pageMarginTop": 40,
+                "pageMarginTop": _TOP,
                 "pageMarginBottom": 40,
                 "pageMarginLeft": 30,
                 "pageMarginRight": 30,
@@ -78,10 +88,41 @@ def engrave_svg(musicxml: bytes, width: int = 1100, *, header: bool = False) -> 
                 "xmlIdSeed": 1,
             }
         )
-        if not toolkit.loadData(musicxml.decode("utf-8")):
+        if not toolkit.loadData(music):
             raise RenderError("The score could not be engraved; take the MusicXML file to a notation program instead.")
         svg = toolkit.renderToSVG(1)
-    return _cleaned(svg)
+    return _cleaned(_with_tempo(svg, *tempo) if tempo else svg)
+
+
+def _without_tempo(musicxml: bytes) -> tuple[str, tuple[str, bool] | None]:
+    """The score without its tempo mark, and what the mark says: beats a minute, and whether a beat is dotted."""
+    root = fromstring(musicxml)
+    for measure in root.iter("measure"):
+        for direction in measure.findall("direction"):
+            mark = direction.find("direction-type/metronome")
+            if mark is not None:
+                measure.remove(direction)
+                said = mark.findtext("per-minute", ""), mark.find("beat-unit-dot") is not None
+                return tostring(root, encoding="unicode"), said
+    return tostring(root, encoding="unicode"), None
+
+
+def _with_tempo(svg: str, per_minute: str, dotted: bool) -> str:
+    """A quarter note, an equals sign and the beats a minute, above the first clef."""
+    staff = re.search(r'class="staff">\s*<path d="M(\d+) (\d+) ', svg)
+    bar = re.search(r'<g id="[\w-]+" class="measure"[^>]*>', svg)
+    if not staff or not bar:
+        return svg
+    left, foot = int(staff[1]), int(staff[2]) - _ABOVE
+    text = left + (360 if dotted else 270)
+    dot = f'<ellipse cx="{left + 270}" cy="{foot - 70}" rx="32" ry="32" />' if dotted else ""
+    mark = (
+        f'<g class="tempo" fill="currentColor"><ellipse cx="{left + 95}" cy="{foot - 70}" rx="98" ry="66" '
+        f'transform="rotate(-22 {left + 95} {foot - 70})" /><path d="M{left + 181} {foot - 95}V{foot - 480}" '
+        f'stroke-width="24" />{dot}<text x="{text}" y="{foot}" font-size="340" style="font-weight: 400" '
+        f'textLength="{_EQUALS + _DIGIT * len(per_minute)}" lengthAdjust="spacingAndGlyphs">= {per_minute}</text></g>'
+    )
+    return svg[: bar.end()] + mark + svg[bar.end() :]
 
 
 def _toolkit() -> Any:

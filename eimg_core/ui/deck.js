@@ -101,24 +101,30 @@ function createDeck(root, margins = {}) {
   play.addEventListener("click", toggle);
   seek.addEventListener("input", () => goTo(Number(seek.value)));
 
+  // Places in the roll's own pixels; an event's own offset counts in those of the screen where the page is drawn larger.
+  const placeOf = (event) => {
+    const box = canvas.getBoundingClientRect(), zoom = zoomOf(canvas);
+    return { x: (event.clientX - box.left) / zoom, y: (event.clientY - box.top) / zoom };
+  };
   let held = null; // {x, time, ruler}: where the pointer went down
   canvas.addEventListener("pointerdown", (event) => {
-    const time = canPlay() && event.button === 0 ? roll.timeAt(event.offsetX) : null;
+    const { x, y } = placeOf(event), time = canPlay() && event.button === 0 ? roll.timeAt(x) : null;
     if (time === null) return;
-    held = { x: event.offsetX, time, ruler: roll.onRuler(event.offsetY) && margins.words };
+    held = { x, time, ruler: roll.onRuler(y) && margins.words };
     canvas.setPointerCapture(event.pointerId);
     if (!held.ruler) goTo(time);
   });
   canvas.addEventListener("pointermove", (event) => {
-    canvas.style.cursor = roll.onRuler(event.offsetY) && margins.words ? "col-resize" : "";
-    if (!held || (held.ruler && Math.abs(event.offsetX - held.x) < CLICK_PX)) return;
-    const time = roll.timeAt(event.offsetX) ?? 0;
+    const { x, y } = placeOf(event);
+    canvas.style.cursor = roll.onRuler(y) && margins.words ? "col-resize" : "";
+    if (!held || (held.ruler && Math.abs(x - held.x) < CLICK_PX)) return;
+    const time = roll.timeAt(x) ?? 0;
     if (held.ruler) setSection({ start: held.time, end: time });
     else goTo(time);
   });
   canvas.addEventListener("pointerup", (event) => {
     if (held && held.ruler) {
-      if (Math.abs(event.offsetX - held.x) < CLICK_PX) goTo(held.time);
+      if (Math.abs(placeOf(event).x - held.x) < CLICK_PX) goTo(held.time);
       else if (section) goTo(section.start);
     }
     held = null;

@@ -11,13 +11,16 @@ const sliders = { valence: find("input[name=valence]"), arousal: find("input[nam
 const takeMarks = find(".plane-takes");
 const gap = find(".plane-gap");
 
+const TAKES_APART = 16;
 const tenth = (number) => Math.round(number * 10) / 10;
 const signed = (number) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(1);
 
-// Where the guide hears the takes: a letter each, on a small ring, clear of what lies there already.
+// Where the guide hears the takes: a letter each, on a small ring; those in one place stand side by side.
 function placeTakes(takes) {
-  takeMarks.replaceChildren(...(takes || []).map(({ valence, arousal, letter, kept }) => {
-    const at = { x: toX(valence), y: toY(arousal) };
+  const places = (takes || []).map(({ valence, arousal }) => ({ x: toX(valence), y: toY(arousal) }));
+  keepApart(places, TAKES_APART, 8);
+  takeMarks.replaceChildren(...(takes || []).map(({ letter, kept }, n) => {
+    const at = places[n];
     const mark = svg("g", { class: kept ? "plane-take kept" : "plane-take" }, svg("circle", { cx: at.x, cy: at.y, r: 7.5 }));
     mark.append(svg("text", { x: at.x, y: at.y + 3.5 }, letter));
     return mark;

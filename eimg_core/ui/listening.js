@@ -211,7 +211,7 @@ function showResult(answers, title) {
     item.textContent = `${one.A} or ${one.B}: ${said[one.fits]}${one.better ? `; better music: ${said[one.better]}` : ""}`;
     return item;
   }));
-  find(".listening-live").textContent = `${title}. ${find(".listening-scope").textContent}.`;
+  find(".listening-live").textContent = `${title}: ${find(".listening-scope").textContent}`;
   find(".listening-result h3").focus({ preventScroll: true });
   root.scrollIntoView({ block: "nearest" });
 }

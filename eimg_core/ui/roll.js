@@ -10,6 +10,8 @@ const LANE = 20; // pixels of a lane of words
 const LEFT_HAND = 1;
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 const stepOf = (pitch) => ((pitch % 12) + 12) % 12;
+// How much larger the style sheet draws an element than its own pixels, which is what scripts count in.
+const zoomOf = (node) => node.currentCSSZoom || 1;
 const isBlack = (pitch) => BLACK_KEYS.has(stepOf(pitch));
 
 // `length` gives the seconds to fit in, `audio` the time; `keys` and `ruler` are the margins in pixels; `words` says
@@ -253,10 +255,10 @@ function createRoll(canvas, audio, length, { keys = 34, ruler = 18, slowest = 26
   }
 
   function resize() {
-    const ratio = window.devicePixelRatio || 1, box = canvas.getBoundingClientRect();
+    const ratio = (window.devicePixelRatio || 1) * zoomOf(canvas), box = canvas.getBoundingClientRect();
     if (!box.width) return;
-    canvas.width = Math.round(box.width * ratio);
-    canvas.height = Math.round(box.height * ratio);
+    canvas.width = Math.round(box.width * (window.devicePixelRatio || 1));
+    canvas.height = Math.round(box.height * (window.devicePixelRatio || 1));
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     draw();
   }

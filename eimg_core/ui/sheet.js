@@ -30,7 +30,8 @@ function createSheet(box, deck, fetchSheet) {
     say("");
     const svg = box.querySelector("svg");
     svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `Sheet music${take.key ? ` in ${take.key}` : ""}`);
+    const said = `Sheet music${take.key ? ` in ${take.key}` : ""}`; // the page's translator leaves drawings alone
+    svg.setAttribute("aria-label", window.eimgSay ? window.eimgSay(said) : said);
     bars = [...box.querySelectorAll("g.measure")];
     bars.forEach((bar, n) => bar.prepend(frameOf(bar, n)));
     box.dataset.bars = bars.length;
@@ -64,7 +65,7 @@ function createSheet(box, deck, fetchSheet) {
     bars[now].classList.add("now");
     const place = bars[now].querySelector(".sheet-bar").getBoundingClientRect(), room = box.getBoundingClientRect();
     if (place.top < room.top || place.bottom > room.bottom)
-      box.scrollBy({ top: place.top - room.top - 24, behavior: calm.matches ? "auto" : "smooth" });
+      box.scrollBy({ top: (place.top - room.top) / zoomOf(box) - 24, behavior: calm.matches ? "auto" : "smooth" });
   }
 
   new ResizeObserver(draw).observe(box);

@@ -5,6 +5,7 @@ const find = (selector) => element.querySelector(selector);
 const map = find(".story .plane-map"), plane = createMap(map, props.regions, props.neutral_radius);
 const input = find(".story-drop input"), list = find(".story-list"), calm = matchMedia("(prefers-reduced-motion: reduce)");
 const known = new Map(); // path → { point, thumb }
+const TIP = 0.62; // where on its line an arrow stands: off the middle, where it would meet that of the way back
 let reading = 0; // photos on their way
 let stops = []; // where their numbers stand on the map
 let now = -1; // the photo that is on while the piece plays
@@ -132,7 +133,7 @@ function drawPath(points) {
     const from = badges[n], turn = (Math.atan2(y - from.y, x - from.x) * 180) / Math.PI;
     const line = svg("line", { x1: from.x, y1: from.y, x2: x, y2: y });
     if (Math.hypot(x - from.x, y - from.y) < 34) return [line]; // no room between the two numbers
-    return [line, svg("path", { d: "M-5 -4.5L4 0L-5 4.5", transform: `translate(${(from.x + x) / 2} ${(from.y + y) / 2}) rotate(${turn})` })];
+    return [line, svg("path", { d: "M-5 -4.5L4 0L-5 4.5", transform: `translate(${from.x + TIP * (x - from.x)} ${from.y + TIP * (y - from.y)}) rotate(${turn})` })];
   }));
   find(".story-stops").replaceChildren(...badges.map(({ x, y }, n) => {
     const stop = svg("g", { transform: `translate(${x} ${y})` }, svg("circle", { r: 10 }), svg("text", { y: 4 }, String(n + 1)));

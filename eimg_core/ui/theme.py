@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gradio as gr
 
-__all__ = ["SANS", "SHEETS", "studio_theme"]
+from eimg_core.ui.widget import script
+
+__all__ = ["SANS", "SHEETS", "page_head", "studio_theme"]
 
 SHEETS = (
     "colours",
@@ -87,6 +89,13 @@ _VARIABLES = {
     "error_text_color": "var(--alarm)",
     "error_icon_color": "var(--alarm)",
 }
+
+
+def page_head() -> str:
+    """What the page's head needs so that nothing moves about while the page is built: ``settle.js`` shows it then."""
+    # In the head, as the style sheets come with the widgets, which is too late.
+    hidden = "<style>body:not([data-settled]) .gradio-container .contain { visibility: hidden; }</style>"
+    return f"{hidden}<script>{script('settle')}</script>"
 
 
 def studio_theme() -> gr.themes.Base:

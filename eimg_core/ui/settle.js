@@ -4,8 +4,9 @@
   const STILL_FRAMES = 4, LATEST_MS = 8000, began = performance.now();
   function look(tall, still) {
     const has = (selector) => document.querySelector(selector) !== null;
-    const desk = has("#plane .plane-map[data-target]") && has("#examples img"); // what takes longest, where there is one
-    const there = has(".gradio-container .contain") && (desk || !has("#pages"));
+    const desk = ((window.gradio_config || {}).components || []).some(({ props }) => props && props.elem_id === "plane");
+    const built = has("#plane .plane-map[data-target]") && (has("#examples img") || !has("#examples"));
+    const there = desk ? built : has(".gradio-container .contain");
     const now = document.documentElement.scrollHeight, calm = there && now === tall ? still + 1 : 0;
     if (calm < STILL_FRAMES && performance.now() - began < LATEST_MS) return requestAnimationFrame(() => look(now, calm));
     document.body.dataset.settled = "";

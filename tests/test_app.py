@@ -196,6 +196,21 @@ def test_from_a_photo_to_music_one_can_hear_and_keep(visit: Visit, studio: FakeS
 
 
 @browser_test
+@pytest.mark.parametrize("visit", [{}, {"size": (390, 844), "language": "zh-CN"}], indirect=True)
+def test_nothing_jumps_while_the_page_is_built(visit: Visit) -> None:
+    page = visit.page
+    page.add_init_script(
+        "new PerformanceObserver((list) => list.getEntries().forEach((one) => (window.jumped = (window.jumped || 0)"
+        " + one.value))).observe({ type: 'layout-shift', buffered: true })"
+    )
+    page.reload()
+    page.wait_for_selector("body[data-settled]")
+    assert page.is_visible("#compose")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("window.jumped || 0") < 0.1, "what the web calls good"
+
+
+@browser_test
 def test_the_roll_seeks_and_the_keyboard_plays(visit: Visit) -> None:
     page = visit.page
     page.click(".plane-map", position={"x": 200, "y": 120})

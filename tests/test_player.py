@@ -152,6 +152,28 @@ def test_the_roll_is_steered_by_pointer_and_keys(guest: Guest) -> None:
     page.wait_for_function(f"{AUDIO}.currentTime < 6")
 
 
+def test_on_a_very_large_screen_everything_is_larger_and_a_click_still_meets_its_place(
+    browser: Any, address: str, take: Take
+) -> None:
+    guest = Guest(browser, address, size=(3840, 2160))
+    guest.give("sound")
+    canvas, page = guest.page.locator(".player canvas"), guest.page
+    zoom = float(page.evaluate("getComputedStyle(document.body).zoom"))
+    assert zoom == pytest.approx(3840 / 2200, abs=0.01)
+    box = canvas.bounding_box()
+    assert box["width"] == pytest.approx(zoom * canvas.evaluate("(it) => it.clientWidth"), abs=4)
+    assert canvas.evaluate("(it) => it.width") == pytest.approx(box["width"], abs=2), (
+        "a dot for every dot of the screen"
+    )
+    keyboard = 34 * zoom
+    page.mouse.click(box["x"] + keyboard + 0.25 * (box["width"] - keyboard), box["y"] + 0.6 * box["height"])
+    page.wait_for_function(f"{AUDIO}.currentTime > 0.5")
+    length = float(page.evaluate(f"Math.max({take.composition.piece.duration_s}, {AUDIO}.duration)"))
+    assert guest.seconds() == pytest.approx(0.25 * length, abs=0.15)
+    assert guest.problems == []
+    page.context.close()
+
+
 def test_the_time_is_told_while_it_plays_and_when_it_is_moved(guest: Guest) -> None:
     guest.give("sound")
     page = guest.page

@@ -3,7 +3,10 @@
 (() => {
   const STILL_FRAMES = 4, LATEST_MS = 8000, began = performance.now();
   function look(tall, still) {
-    const there = document.querySelector("#plane .plane-map[data-target]");
+    const has = (selector) => document.querySelector(selector) !== null;
+    const desk = ((window.gradio_config || {}).components || []).some(({ props }) => props && props.elem_id === "plane");
+    const built = has("#plane .plane-map[data-target]") && (has("#examples img") || !has("#examples"));
+    const there = desk ? built : has(".gradio-container .contain");
     const now = document.documentElement.scrollHeight, calm = there && now === tall ? still + 1 : 0;
     if (calm < STILL_FRAMES && performance.now() - began < LATEST_MS) return requestAnimationFrame(() => look(now, calm));
     document.body.dataset.settled = "";

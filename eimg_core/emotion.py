@@ -46,7 +46,7 @@ REGIONS: tuple[tuple[str, float], ...] = (
     ("sad", 202.5),
     ("weary", 247.5),
     ("calm", 292.5),
-    ("content", 337.5),
+    ("serene", 337.5),
 )
 NEUTRAL_RADIUS = 0.75  # closer to the middle than this, no direction is worth naming
 

@@ -232,7 +232,7 @@ def tell_story(page: Any) -> None:
 def keep_small(page: Any, path: Path, part: str | None = None, whole: bool = True) -> None:
     """The whole page, what of it is in sight, or one part of it, in 256 colours: a third of the bytes."""
     shot = page.locator(part).screenshot() if part else page.screenshot(full_page=whole)
-    Image.open(io.BytesIO(shot)).convert("RGB").quantize(256).save(path, optimize=True)
+    Image.open(io.BytesIO(shot)).convert("RGB").quantize(256, kmeans=8).save(path, optimize=True)
 
 
 def main() -> None:

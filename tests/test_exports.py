@@ -87,7 +87,7 @@ def test_midi_says_it_in_text_events(saved, facts):
     midi = mido.MidiFile(saved["mid"])
     texts = [message.text for message in midi.tracks[0] if message.type == "text"]
     assert texts == [f"EIMG Studio {__version__}", *(f"{name}: {value}" for name, value in facts.items())]
-    assert next(m.name for m in midi.tracks[0] if m.type == "track_name") == "A content piece"
+    assert next(m.name for m in midi.tracks[0] if m.type == "track_name") == "A serene piece"
     assert sum(message.time for message in midi.tracks[0][:8]) == 0
 
 
@@ -127,7 +127,7 @@ def test_mp3_carries_a_tag_and_the_sound(saved, facts):
 
 def test_png_says_it_in_text_chunks(saved, facts):
     picture = Image.open(saved["png"])
-    assert picture.text["Title"] == "A content piece"
+    assert picture.text["Title"] == "A serene piece"
     assert all(f"{name}: {value}" in picture.text["Description"] for name, value in facts.items())
 
 

@@ -65,8 +65,10 @@ def draw(studio: Studio, photos: list[Path], seed: int, out: Path) -> None:
         row[0].axis("off")
         draw_plane(row[1], made.photo_va, made.target_va, made.piece_va)
         draw_piano_roll(row[2], made.piece)
+    for plane in axes[:-1, 1]:
+        plane.get_legend().remove()  # the last one speaks for all
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": "EIMG Studio"})
+    figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.15, metadata={"Software": "EIMG Studio"})
     Image.open(buffer).convert("RGB").quantize(256).save(out, optimize=True)  # a third of the bytes
 
 

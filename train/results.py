@@ -209,7 +209,7 @@ def table_1(results: Results) -> list[str]:
     return _table(head, lines)
 
 
-_WORDS = {"HVHA": "happy, excited", "LVHA": "tense, upset", "LVLA": "sad, weary", "HVLA": "calm, content"}
+_WORDS = {"HVHA": "happy, excited", "LVHA": "tense, upset", "LVLA": "sad, weary", "HVLA": "calm, serene"}
 _FIRST, _OTHER = "vqvae+fnt", "effnet+fnt"
 
 

@@ -221,7 +221,7 @@ def test_the_plane_shows_piece_distance_and_every_take(visit: Visit, beach: Path
     assert page.locator(".plane-take.kept").count() == 1
     assert page.text_content(".plane-gap") == "0.7", "0.6 to the right and 0.3 up"
     page.get_by_role("tab", name="Compare").click()
-    assert not page.is_visible(".plane-gap")
+    page.wait_for_selector(".plane-gap", state="hidden")
 
 
 # ---- the page: notes first, takes, the same tune again -----------------------------------------------------------

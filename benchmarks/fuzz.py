@@ -21,6 +21,7 @@ import math
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -400,9 +401,11 @@ def main(argv: list[str] | None = None) -> int:
     print(json.dumps(record, indent=1))
     if record["findings"]:
         print(f"The inputs are in {folder}", file=sys.stderr)
-    elif not args.only:
+        return 1
+    shutil.rmtree(folder, ignore_errors=True)
+    if not args.only:
         args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    return 1 if record["findings"] else 0
+    return 0
 
 
 if __name__ == "__main__":

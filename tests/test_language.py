@@ -185,6 +185,21 @@ def test_changing_the_language_keeps_the_piece_and_comes_back_to_the_same_words(
 
 
 @browser_test
+@pytest.mark.parametrize("visit", [{"language": "zh-CN"}], indirect=True)
+def test_who_begins_in_chinese_can_go_on_in_english(visit: Visit, beach: Path) -> None:
+    page = visit.page
+    give_photo(page, beach)
+    page.click("#more button")
+    visit.compose()
+    page.select_option("#language", "en")
+    page.get_by_role("tab", name="Compare").wait_for()
+    assert [text for text in page.evaluate(TEXTS) if CHINESE.search(text)] == []
+    page.reload()
+    page.get_by_role("tab", name="Compare").click()
+    assert page.evaluate("document.body.dataset.page") == "compare"
+
+
+@browser_test
 def test_the_choice_of_a_language_is_kept_and_the_address_still_opens_its_page(visit: Visit) -> None:
     page = visit.page
     page.select_option("#language", "zh-CN")

@@ -121,11 +121,14 @@
 
   const speak = (root) => under(root, (element) => (html(element), NAMES.forEach((name) => attribute(element, name))), text);
 
+  // Back to English. Some of Gradio's texts were never English on this page, and stay as they are by themselves.
   function unspeak(root) {
+    const english = new Map([...exact].reverse().map(([from, to]) => [to, from])); // of two, the first in the catalogue
     const back = (node, name, now, write) => {
       const { [name]: was, ...rest } = changed.get(node) || {};
       if (was) changed.set(node, rest);
       if (was && was.to === now) write(was.from);
+      else if (now && name !== "<>" && english.has(now.trim())) write(now.replace(now.trim(), () => english.get(now.trim())));
     };
     under(root, (element) => {
       back(element, "<>", element.innerHTML, (from) => (element.innerHTML = from));

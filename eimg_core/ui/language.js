@@ -167,7 +167,6 @@
       speak(document.body);
       watcher.observe(document.body, LOOK);
     }
-    window.dispatchEvent(new Event("eimg-language"));
   }
 
   // Gradio's own way to change the language belongs to its settings, which this page does not show; the module that does

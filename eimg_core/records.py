@@ -20,6 +20,7 @@ __all__ = [
     "MEAN_POINT",
     "PAPER_TABLE_V",
     "PRINTED_METRICS",
+    "QUALITY_METRICS",
     "REAL",
     "RECORDS",
     "SHARES",
@@ -59,7 +60,8 @@ SHARES = {
 }
 
 # Table V of the paper, on its own photos and with its own predictor: beside ours for reading, not for ranking.
-PRINTED_METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency", "emotion_matching")
+QUALITY_METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency")
+PRINTED_METRICS = (*QUALITY_METRICS, "emotion_matching")
 PAPER_TABLE_V = {
     pairing: dict(zip(PRINTED_METRICS, values, strict=True))
     for pairing, values in {

@@ -23,6 +23,7 @@ from eimg_core.records import (
     CONTROLS,
     MEAN_POINT,
     PAPER_TABLE_V,
+    QUALITY_METRICS,
     REAL,
     SHARES,
     Record,
@@ -281,7 +282,7 @@ def render_musicality(records: Sequence[Record]) -> str:
 
 def _musical_cells(summary: Mapping[str, Any], real: Mapping[str, Any], *, beside_real: bool) -> list[str]:
     """The cells of one row; of what is copied, that of the first training set it names."""
-    gap = sum(abs(summary[name] - real[name]) / real[name] for name in _PAPER_METRICS)
+    gap = sum(abs(summary[name] - real[name]) / real[name] for name in QUALITY_METRICS)
     shares = [_cell([summary["distributions"][name]["share"]], 2) for name in SHARES]
     searched, copied = next(iter(summary["copying"].items()))
     run, many = f"{copied['mean']:.1f} / {copied['max']}", f"{copied['copied']:.0%}"
@@ -307,7 +308,6 @@ _BASELINES = {
     "clips": "*counted features of the music judge*",
 }
 _YARDSTICKS = {REAL: "*real clips*", NEAREST: "*nearest* (the training clip nearest to the photo's label)"}
-_PAPER_METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency")
 
 
 _STAGES = ("open", "read_photo", "embed", "generate", "measure", "perform", "render")

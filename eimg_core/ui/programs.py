@@ -16,6 +16,7 @@ from eimg_core.errors import CheckpointError, InputError
 from eimg_core.exports.from_midi import FROM_MIDI, STRAIGHT, made_from
 from eimg_core.metrics.quality import quality
 from eimg_core.midi.notes import Piece, read_midi
+from eimg_core.records import QUALITY_METRICS
 from eimg_core.ui.emotion_plane import point
 from eimg_core.ui.faults import sentence
 from eimg_core.ui.files import new_folder, safe_word
@@ -25,7 +26,6 @@ from eimg_core.ui.wiring import HEAVY
 __all__ = ["composers", "exported", "measured", "offer_programs", "open_midi"]
 
 LONGEST_MIDI_S, MOST_NOTES = 600.0, 20_000
-_METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency")
 
 
 def open_midi(source: str | Path | bytes | None, straighten: bool = False) -> Piece:
@@ -75,7 +75,7 @@ def exported(studio: Studio, midi: str | Path | bytes | None, kind: str, pieces:
 def measured(studio: Studio, piece: Piece) -> dict[str, Any]:
     """The quality metrics of a piece, and its point in the plane; ``heard`` is ``None`` without an evaluator."""
     found = quality(piece)
-    numbers = {name: getattr(found, name) for name in _METRICS}
+    numbers = {name: getattr(found, name) for name in QUALITY_METRICS}
     return {
         "note_count": len(piece.notes),
         "duration_s": round(piece.duration_s, 3),

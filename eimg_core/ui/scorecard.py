@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from eimg_core.emotion import VA, distance
-from eimg_core.records import MEAN_POINT, REAL, RECORDS, Record, by_row, load_records, spread
+from eimg_core.records import MEAN_POINT, QUALITY_METRICS, REAL, RECORDS, Record, by_row, load_records, spread
 
 __all__ = ["control_rows", "published"]
 
-METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency")
 _CONTROLS = (
     (MEAN_POINT, "constant", "answers every photo with the mean point of the training photos"),
     ("random", "random", "plays any real clip"),
@@ -62,7 +61,7 @@ def control_rows(photo: VA | None, folder: Path = RECORDS) -> list[dict[str, Any
                 "words": words,
                 "matching": None if here is None else round(here, 2),
                 "published": published(row, folder),
-                "metrics": {metric: _mean(records, metric) for metric in METRICS},
+                "metrics": {metric: _mean(records, metric) for metric in QUALITY_METRICS},
             }
         )
     return rows

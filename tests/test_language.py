@@ -30,7 +30,7 @@ UNSEEN = (
 
 # Every text and every name on the page, seen or unseen, that is meant to be translated.
 TEXTS = """() => {
-  const kept = "script, style, code, cite, [translate=no], .player-sheet svg", found = [];
+  const kept = "script, style, code, cite, [translate=no], .player-sheet svg *", found = [];
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const node = walk.currentNode;
@@ -137,14 +137,14 @@ def test_a_chinese_visitor_reads_no_english(visit: Visit, beach: Path) -> None:
     page.click("[data-move]:not([disabled])")
     page.wait_for_selector(".history li:nth-child(2)")
     assert left_in_english(page) == []
-    page.get_by_role("tab", name="对比").click()
-    page.click("#compare-start")
-    page.wait_for_selector(".comparison[data-state=done]")
-    assert left_in_english(page) == []
-    page.get_by_role("tab", name="盲听").click()
-    page.click(".listening-go")
-    page.wait_for_selector(".listening[data-state=trial]")
-    assert left_in_english(page) == []
+    for tab, start, done in (
+        ("对比", "#compare-start", ".comparison[data-state=done]"),
+        ("盲听", ".listening-go", ".listening[data-state=trial]"),
+    ):
+        page.get_by_role("tab", name=tab).click()
+        page.click(start)
+        page.wait_for_selector(done)
+        assert left_in_english(page) == []
     page.get_by_role("tab", name="故事").click()
     page.click(".story-examples")
     page.wait_for_function("document.querySelectorAll('.story-list li:not(.coming)').length === 4")

@@ -8,7 +8,7 @@
 
 (() => {
   const NAMES = ["aria-label", "aria-valuetext", "title", "placeholder", "alt"];
-  const LEAVE = "[translate=no], script, style, code, textarea, .player-sheet svg";
+  const LEAVE = "[translate=no], script, style, code, textarea, .player-sheet svg *";
   const INLINE = "strong, em, b, i, code, cite, small, sub, sup, br, a";
   const HOLE = /(\{#?\d\})/, NUMBER = "([\\d.,:−–-]+)", WORDS = "((?:(?![.!?] | · ).)+?)";
   const CUTS = [/(?<=[.!?])( )/, /(; )/, /( · )/, /(: )/, /(, )/];

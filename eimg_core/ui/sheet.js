@@ -30,8 +30,7 @@ function createSheet(box, deck, fetchSheet) {
     say("");
     const svg = box.querySelector("svg");
     svg.setAttribute("role", "img");
-    const said = `Sheet music${take.key ? ` in ${take.key}` : ""}`; // the page's translator leaves drawings alone
-    svg.setAttribute("aria-label", window.eimgSay ? window.eimgSay(said) : said);
+    svg.setAttribute("aria-label", `Sheet music${take.key ? ` in ${take.key}` : ""}`);
     bars = [...box.querySelectorAll("g.measure")];
     bars.forEach((bar, n) => bar.prepend(frameOf(bar, n)));
     box.dataset.bars = bars.length;

@@ -25,10 +25,8 @@ _MISSING = "Sheet music needs the package verovio, which is not installed; `pip 
 _SCALE = 42  # percent; staff lines are then 7.6 px apart at full size
 _TALLEST = 60000  # Verovio's own limit, in tenths of a millimetre
 _TOP = 62  # margin above the music, in tenths of a millimetre: a tempo mark fits in
-_ABOVE = (
-    430  # from the top line of the staff up to the foot of the tempo mark, in the units of the drawing, as all below
-)
-_DIGIT, _EQUALS = 195, 285  # widths in the tempo mark
+# The tempo mark, in the units of the drawing: from the staff's top line up to its foot, and the widths of its text.
+_ABOVE, _DIGIT, _EQUALS = 430, 195, 285
 _ALONE = threading.Lock()  # one toolkit at a time: it keeps state of its own
 
 

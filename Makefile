@@ -8,7 +8,7 @@ app:            ## start the studio
 check:          ## everything a change must pass
 	ruff format --check .
 	ruff check .
-	rm -f eimg_core/ui/*.pyi # stubs that Gradio leaves beside our components; they would hide the code from mypy
+	find eimg_core -name "*.pyi" -delete # stubs that Gradio leaves beside our components; they would hide the code from mypy
 	mypy
 	$(PYTHON) -m pytest
 

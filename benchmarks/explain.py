@@ -19,18 +19,18 @@ from pathlib import Path
 import numpy as np
 
 from eimg_core import __version__
-from eimg_core.checkpoints import ASSETS
 from eimg_core.images import open_photo
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.explain import GRID, effects
 from eimg_core.va.image_reader import AXES, ImageReader
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "explain.json")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS.parent / "results" / "explain.json")
     args = parser.parse_args(argv)
-    reader = ImageReader.load(ASSETS)
-    photos = [open_photo(path) for path in sorted((ASSETS.parent / "examples").glob("*.jpg"))]
+    reader = ImageReader.load(CHECKPOINTS)
+    photos = [open_photo(path) for path in sorted((CHECKPOINTS.parent / "examples").glob("*.jpg"))]
     effects(reader, photos[0])  # warm
     seconds, agreement, hits, largest = [], [], [], []
     for photo in photos:

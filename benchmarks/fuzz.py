@@ -39,7 +39,7 @@ from PIL import Image
 from safetensors.torch import save as save_tensors
 
 from eimg_core import __version__
-from eimg_core.checkpoints import ASSETS, load_component, load_model, save_model
+from eimg_core.checkpoints import load_component, load_model, save_model
 from eimg_core.composer import ComposeOptions
 from eimg_core.data.tables import number, read_table
 from eimg_core.emotion import VA
@@ -49,8 +49,10 @@ from eimg_core.images import open_photo
 from eimg_core.metrics.quality import bar_groove, bar_pitch_class_entropy, quality
 from eimg_core.midi.notes import Note, Piece, read_midi, write_midi
 from eimg_core.performance import perform
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.music_features import features
 
+_SHIPPED_CARD = CHECKPOINTS / "image_ae" / "vqvae" / "card.json"
 SLOWEST_S = 5.0  # on one core that is busy with something else
 _NUMBERS = (0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
 _WORDS = (
@@ -240,7 +242,7 @@ def _use_api(folder: Path) -> Callable[[bytes], None]:
     """Every named endpoint of the page, without the network; the bytes choose the endpoint and its values."""
     import gradio as gr
 
-    import app
+    from eimg_core.ui import app
     from tests.fake_studio import FakeStudio
 
     demo = app.build_ui(FakeStudio(), pieces=folder / "pieces")
@@ -294,7 +296,7 @@ def targets(folder: Path) -> dict[str, Target]:
         Target("labels", [labels, labels.decode().encode("utf-8-sig")], _use_labels(folder)),
         Target("weights", [tensors, weights], _use_component(tiny)),
         Target("api", [bytes(range(0, 256, 37)), bytes([1, 200, 3, 200, 5, 200, 200])], _use_api(folder)),
-        Target("card", [card, (ASSETS / "image_ae" / "vqvae" / "card.json").read_bytes()], _use_card(tiny, weights)),
+        Target("card", [card, _SHIPPED_CARD.read_bytes()], _use_card(tiny, weights)),
     ]
     return {target.name: target for target in found}
 
@@ -386,7 +388,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--inputs", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="targets whose name contains this")
-    parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "fuzz.json")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS.parent / "results" / "fuzz.json")
     args = parser.parse_args(argv)
     folder = Path(tempfile.mkdtemp(prefix="eimg-fuzz-"))
     started = time.perf_counter()

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from benchmarks.pairings import example
 from eimg_core import __version__
-from eimg_core.checkpoints import ASSETS
 from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.images import open_photo
 from eimg_core.pipeline import DEFAULT_PAIRING
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound.render import available_engine
 from eimg_core.studio import Studio
 
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--takes", type=int, default=USUAL_TAKES)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "latency.json")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS.parent / "results" / "latency.json")
     args = parser.parse_args(argv)
 
     path = example()

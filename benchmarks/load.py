@@ -6,7 +6,7 @@ A visitor reads a photo, composes (8 s, for the photo or for a point), asks for 
 two pairings, and asks for the next thing as soon as the last is there. A round of visitors ends after ``--minutes``.
 Waiting is from the click to the last value, the queue included; "full" counts who was asked to come again. Then one
 visitor composes ``--generations`` pieces while the memory of the process and its temporary files are watched. The
-endpoints are the named ones of ``app.py``.
+endpoints are the named ones of the page.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.pairings import example
 from eimg_core import __version__
-from eimg_core.checkpoints import ASSETS
 from eimg_core.pipeline import DEFAULT_PAIRING, available
+from eimg_core.shipped import CHECKPOINTS
 
 ROOT = Path(__file__).resolve().parents[1]
 POINT = {"target": {"valence": 7.0, "arousal": 6.0}}
@@ -208,7 +208,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--visitors", default="1,10,50")
     parser.add_argument("--minutes", type=float, default=2.0, help="of each round at most")
     parser.add_argument("--generations", type=int, default=500)
-    parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "load.json")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS.parent / "results" / "load.json")
     parser.add_argument("--figure", type=Path, default=ROOT / "docs" / "figures" / "memory.png")
     args = parser.parse_args(argv)
     os.environ["HF_HUB_OFFLINE"] = "1"

@@ -22,10 +22,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eimg_core import __version__
-from eimg_core.checkpoints import ASSETS
 from eimg_core.composer import COMPARED_DB, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound.render import available_engine
 from eimg_core.studio import Studio
 
@@ -41,7 +41,7 @@ print(json.dumps(arrivals(Studio(), sys.argv[3:], example(), int(sys.argv[1]), f
 
 def example() -> Path:
     """The first example photo."""
-    folder = ASSETS.parent / "examples"
+    folder = CHECKPOINTS.parent / "examples"
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return folder / (manifest[0] if isinstance(manifest, list) else manifest["examples"][0])["file"]
 
@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pairing", default="all", help="all that are shipped, or a list with commas between")
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "latency-pairings.json")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS.parent / "results" / "latency-pairings.json")
     args = parser.parse_args(argv)
 
     studio = Studio()

@@ -34,15 +34,15 @@ from PIL import Image
 
 from benchmarks.load import ROOT, app_running
 from eimg_core import __version__
+from eimg_core.backbones.effnet_lite import pooled
 from eimg_core.batch import Batch, Job, photos_in, run_batch
-from eimg_core.checkpoints import ASSETS
 from eimg_core.composer import ComposeOptions
-from eimg_core.effnet_lite import pooled
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
 from eimg_core.midi.notes import write_midi
 from eimg_core.music_ae.decoder import NoteDecoder, Sampling
 from eimg_core.pipeline import DEFAULT_PAIRING
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound import fluid
 from eimg_core.sound.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, _strikes, available_engine, render
 from eimg_core.studio import Studio
@@ -272,7 +272,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "speed.json")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS.parent / "results" / "speed.json")
     args = parser.parse_args(argv)
     load = os.getloadavg()[0]
     rows = cold_start()

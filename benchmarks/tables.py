@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eimg_core.checkpoints import ASSETS
+from eimg_core.shipped import CHECKPOINTS
 from train.tables import fill
 
 __all__ = ["BLOCKS", "fuzzing", "load", "main", "speed", "summary"]
@@ -132,7 +132,7 @@ BLOCKS: Mapping[tuple[str, str], tuple[str, Callable[[Mapping[str, Any]], str]]]
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path("."), help="where the documents are")
-    parser.add_argument("--assets", type=Path, default=ASSETS.parent)
+    parser.add_argument("--assets", type=Path, default=CHECKPOINTS.parent)
     args = parser.parse_args(argv)
     for (document, name), (record, make) in BLOCKS.items():
         path, kept = args.root / document, args.assets / "results" / f"{record}.json"

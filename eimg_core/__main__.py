@@ -449,12 +449,12 @@ def _written(piece: Piece, kind: str, title: str) -> tuple[bytes, str]:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from eimg_core.checkpoints import ASSETS
-    from eimg_core.kit import Listener, midi_files, read_labels, summarise
+    from eimg_core.midi_evaluation import Listener, midi_files, read_labels, summarise
+    from eimg_core.shipped import CHECKPOINTS
     from eimg_core.va.evaluator import Evaluator
 
     try:
-        evaluator = Evaluator.load(ASSETS)
+        evaluator = Evaluator.load(CHECKPOINTS)
     except CheckpointError:
         evaluator = None
     files = midi_files(args.files)

@@ -1,6 +1,6 @@
 """The two contracts: what an image autoencoder and a music autoencoder must be able to do.
 
-``encode`` is deterministic and returns the feature that the cross-modal model works on, v_x or v_y of the paper
+``encode`` is deterministic and returns the feature that the bridge works on, v_x or v_y of the paper
 (Eq. 2). A new autoencoder is one file with a class that keeps its contract, and one line in its registry.
 """
 

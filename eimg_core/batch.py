@@ -23,11 +23,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eimg_core.checkpoints import ASSETS
+from eimg_core.atomic import clear_drafts, replace_file
 from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import EimgError
-from eimg_core.whole import clear_drafts, replace_file
+from eimg_core.shipped import CHECKPOINTS
 
 if TYPE_CHECKING:
     from eimg_core.studio import Studio
@@ -76,13 +76,13 @@ class Batch:
     out: Path
     audio: bool = True
     figure: bool = True
-    root: Path = ASSETS
+    root: Path = CHECKPOINTS
     formats: tuple[str, ...] | None = None
 
     @cached_property
     def settings(self) -> str:
         """A short mark of everything but photo, seed and target that decides what the files hold."""
-        cards = sorted((self.root / "cross_modal").glob(f"{self.pairing.partition('@')[0]}@*/card.json"))
+        cards = sorted((self.root / "bridge").glob(f"{self.pairing.partition('@')[0]}@*/card.json"))
         weights = [hashlib.sha256(card.read_bytes()).hexdigest() for card in cards]
         shared = replace(self.options, seed=0, target=None)
         told = repr((self.pairing, shared, self.audio, self.figure, self.formats, weights))

@@ -24,11 +24,10 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from eimg_core.atomic import replace_file
 from eimg_core.errors import CheckpointError
-from eimg_core.whole import replace_file
 
 __all__ = [
-    "ASSETS",
     "CARD_FORMAT",
     "half",
     "load_component",
@@ -38,7 +37,6 @@ __all__ = [
     "save_model",
 ]
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets" / "checkpoints"
 CARD_FORMAT = 1
 _COMPONENT = re.compile(r"\w+/[\w+@-]+", re.ASCII)
 
@@ -112,7 +110,7 @@ def save_model(folder: Path, model: nn.Module, card: Mapping[str, Any]) -> None:
     """Save a module whose ``config`` is a frozen dataclass; the config goes into the card, floats become float16.
 
     Where the card has ``borrows``, names of tensors that begin with its keys are left out: they are those of another
-    component, such as ``{"eyes.": "backbone/efficientnet_lite1"}``, whose hash stands in ``depends_on``.
+    component, such as ``{"backbone.": "backbone/efficientnet_lite1"}``, whose hash stands in ``depends_on``.
     """
     own = {k: t for k, t in model.state_dict().items() if not k.startswith(tuple(card.get("borrows", ())))}
     save_component(folder, half(own), {**card, "config": asdict(model.config)})  # type: ignore[call-overload]

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eimg_core.checkpoints import ASSETS, read_card
+from eimg_core.checkpoints import read_card
 from eimg_core.pipeline import available, split_key, variants
+from eimg_core.shipped import CHECKPOINTS
 
 __all__ = ["Component", "Source", "commercial_pairings", "components", "needed_by", "verdict"]
 
@@ -58,7 +59,7 @@ class Component:
         return tuple(source for source in self.sources if not source.commercial)
 
 
-def components(root: Path = ASSETS) -> dict[str, Component]:
+def components(root: Path = CHECKPOINTS) -> dict[str, Component]:
     """All shipped components by name; reads cards only.
 
     Raises:
@@ -80,26 +81,26 @@ def components(root: Path = ASSETS) -> dict[str, Component]:
 
 def _own(card: dict[str, Any]) -> Iterator[Source]:
     for trained in card.get("trained_on", []):
-        # The eyes came trained: what counts is the licence of the weights, which their card tells as a text.
+        # A backbone came trained: what counts is the licence of the weights, which their card tells as a text.
         licence = trained.get("licence") or card.get("licence") or "not stated"
         yield Source(str(trained["data"]), str(licence))
 
 
-def needed_by(pairing: str, root: Path = ASSETS) -> tuple[str, ...]:
+def needed_by(pairing: str, root: Path = CHECKPOINTS) -> tuple[str, ...]:
     """Names of the components that a pairing works with: its own, and those that every piece passes."""
     image, music, variant = split_key(pairing)
-    bridge = f"cross_modal/{image}+{music}@{variant or variants(f'{image}+{music}', root)[0]}"
+    bridge = f"bridge/{image}+{music}@{variant or variants(f'{image}+{music}', root)[0]}"
     shared = [name for name in _SHARED if (root / name / "card.json").exists()]
     return (f"image_ae/{image}", f"music_ae/{music}", bridge, *shared)
 
 
-def commercial_pairings(root: Path = ASSETS) -> list[str]:
+def commercial_pairings(root: Path = CHECKPOINTS) -> list[str]:
     """The pairings all of whose components learnt only from data that allows commercial use."""
     known = components(root)
     return [key for key in available(root) if all(known[name].commercial for name in needed_by(key, root))]
 
 
-def verdict(root: Path = ASSETS) -> str:
+def verdict(root: Path = CHECKPOINTS) -> str:
     """One sentence on which pairings are safe for commercial use, and one line per component that is not."""
     safe = commercial_pairings(root)
     if safe:
@@ -118,7 +119,7 @@ def verdict(root: Path = ASSETS) -> str:
     return "\n".join(lines)
 
 
-def markdown(root: Path = ASSETS) -> str:
+def markdown(root: Path = CHECKPOINTS) -> str:
     """The table of ``docs/licences.md``; bridges of the same sources share a row."""
     rows = ["| component | learnt from | terms of that data | commercial use |", "|---|---|---|---|"]
     for names, component in _merged(list(components(root).values())):
@@ -141,7 +142,7 @@ def _short(licence: str) -> str:
     return licence if len(licence) <= 100 else licence.split(". ")[0] + ", see its card"
 
 
-def as_json(root: Path = ASSETS) -> str:
+def as_json(root: Path = CHECKPOINTS) -> str:
     """Every component with its sources, for programs."""
     rows = [
         {

@@ -19,9 +19,9 @@ from PIL.Image import Image
 from torch import Tensor
 
 from eimg_core.autoencoder import ComposingAutoencoder, ImageAutoencoder, MusicAutoencoder
-from eimg_core.checkpoints import ASSETS, load_model, read_card
+from eimg_core.bridge import BRIDGES, Bridge
+from eimg_core.checkpoints import load_model, read_card
 from eimg_core.composer import Candidate, ComposeOptions, Composer, Composition, Progress
-from eimg_core.cross_modal import BRIDGES, Bridge
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
@@ -32,6 +32,7 @@ from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import Request, notes_in_beats, tune_of
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.music_ae.tvae import BARS
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.takes import Take, best_take, weigh
 from eimg_core.threads import one_thread
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
@@ -48,14 +49,14 @@ _SAME_PLACE = 0.05  # a target this near to the photo's own emotion is not a wis
 def _bridges(root: Path) -> dict[str, dict[str, float]]:
     """Pairing → variant → how far its pieces for held-out photos were heard from them (∞ if nobody listened)."""
     found: dict[str, dict[str, float]] = {}
-    for path in sorted((root / "cross_modal").glob("*@*/card.json")):
+    for path in sorted((root / "bridge").glob("*@*/card.json")):
         pairing, _, variant = path.parent.name.partition("@")
         heard = read_card(path.parent).get("metrics", {}).get("val_heard", {}).get("distance", math.inf)
         found.setdefault(pairing, {})[variant] = heard
     return found
 
 
-def available(root: Path = ASSETS) -> list[str]:
+def available(root: Path = CHECKPOINTS) -> list[str]:
     """Keys of the pairings whose weights are shipped under ``root``: the default first, then as the registries list
     them, music autoencoder by music autoencoder. Reads no tensors."""
     images, music = list(IMAGE_AUTOENCODERS), list(MUSIC_AUTOENCODERS)
@@ -73,7 +74,7 @@ def _known(key: str) -> bool:
     return image_key in IMAGE_AUTOENCODERS and music_key in MUSIC_AUTOENCODERS
 
 
-def variants(pairing: str, root: Path = ASSETS) -> list[str]:
+def variants(pairing: str, root: Path = CHECKPOINTS) -> list[str]:
     """The shipped variants of a pairing, the best first: the one whose pieces for the photos of the validation split
     were heard, by the guide, nearest to them. A plain key such as ``vqvae+fnt`` means the best."""
     heard = _bridges(root).get(pairing, {})
@@ -97,17 +98,17 @@ class Pipeline(Composer):
         self,
         key: str,
         image_ae: ImageAutoencoder,
-        cross_modal: Bridge,
+        bridge: Bridge,
         music_ae: MusicAutoencoder,
         guide: Guide | None = None,
     ) -> None:
-        self.key, self.variant = key, cross_modal.variant
+        self.key, self.variant = key, bridge.variant
         self.title = f"{image_ae.title} + {music_ae.title}"
-        self.image_ae, self.cross_modal, self.music_ae = image_ae, cross_modal, music_ae
+        self.image_ae, self.bridge, self.music_ae = image_ae, bridge, music_ae
         self.guide = guide
 
     @classmethod
-    def load(cls, key: str, root: Path = ASSETS, load: ModelLoader = load_model) -> Pipeline:
+    def load(cls, key: str, root: Path = CHECKPOINTS, load: ModelLoader = load_model) -> Pipeline:
         """Load a pairing such as ``vqvae+fnt``, in its best variant, or a named one such as ``vqvae+fnt@paper``.
 
         Args:
@@ -127,12 +128,12 @@ class Pipeline(Composer):
             raise InputError(f"{pairing} has no variant {variant!r}; choose one of: {', '.join(shipped)}.")
         image_ae, image_card = load(root / "image_ae" / image_key, IMAGE_AUTOENCODERS)
         music_ae, music_card = load(root / "music_ae" / music_key, MUSIC_AUTOENCODERS)
-        bridge, bridge_card = load(root / "cross_modal" / f"{pairing}@{variant or shipped[0]}", BRIDGES)
+        bridge, bridge_card = load(root / "bridge" / f"{pairing}@{variant or shipped[0]}", BRIDGES)
         for name, found in (("image", image_card), ("music", music_card)):
             if bridge_card["depends_on"].get(name) != found["sha256"]:
                 raise CheckpointError(
                     f"The bridge {pairing} was trained on another {name} autoencoder; run "
-                    f"`python -m train.cross_modal {image_key} {music_key}` again."
+                    f"`python -m train.bridge {image_key} {music_key}` again."
                 )
         guide, _ = load(root / GUIDE_FOLDER, {"guide": Guide}) if (root / GUIDE_FOLDER).exists() else (None, {})
         return cls(key, image_ae, bridge, music_ae, guide)
@@ -147,7 +148,7 @@ class Pipeline(Composer):
     @torch.inference_mode()
     def project(self, v_x: Tensor) -> Tensor:
         """z_x, placed among the music: (1, E)."""
-        return self.cross_modal.place_images(v_x)
+        return self.bridge.place_images(v_x)
 
     @torch.inference_mode()
     def moved(self, z: Tensor | None, origin: VA | None, target: VA) -> Tensor:
@@ -156,15 +157,15 @@ class Pipeline(Composer):
         Without a photo it is where music of that emotion lies. With one, the photo's own place moves by the difference
         between where music of the two emotions lies, so that what is special about the photo stays.
         """
-        there = self.cross_modal.place_of(target)[None]
+        there = self.bridge.place_of(target)[None]
         if z is None or origin is None:
             return there
-        return z + there - self.cross_modal.place_of(origin)[None]
+        return z + there - self.bridge.place_of(origin)[None]
 
     @torch.inference_mode()
     def to_music_latent(self, z: Tensor) -> Tensor:
         """ṽ_y: (1, E) → (1, music_dim)."""
-        return self.cross_modal.to_music(z)
+        return self.bridge.to_music(z)
 
     def generate(self, v_y: Tensor, options: ComposeOptions, target: VA, photo: Image | None = None) -> Piece:
         """Notes of ṽ_y, brought to rest at the wished length: the best of the wished number of takes."""
@@ -183,15 +184,15 @@ class Pipeline(Composer):
             request = Request(options.seconds, self._wishes([target], options.takes), tempo_factor=options.tempo)
 
             def compose(request: Request, generator: torch.Generator) -> list[Piece]:
-                return music_ae.compose(self.cross_modal.vary(many, generator), request, generator)
+                return music_ae.compose(self.bridge.vary(many, generator), request, generator)
 
             pieces = _as_dense(compose, request, options, seed)
         else:
             generator = torch.Generator().manual_seed(seed)
-            wishes = [self.cross_modal.wish(target)] * options.takes
+            wishes = [self.bridge.wish(target)] * options.takes
             seconds = options.seconds * options.tempo  # played that much faster, it takes the wished time
             with torch.inference_mode(), one_thread():
-                varied = self.cross_modal.vary(many, generator)
+                varied = self.bridge.vary(many, generator)
                 pieces = music_ae.generate(varied, seconds=seconds, generator=generator, va=wishes)
             pieces = [piece.faster(options.tempo) for piece in pieces]
         return self._weighed([ring_out(piece, options.seconds) for piece in pieces], target)
@@ -346,7 +347,7 @@ class Pipeline(Composer):
         return self.music_ae.encode(self.music_ae.collate([self.music_ae.sample(piece)]))
 
     def _wishes(self, points: Sequence[VA], takes: int) -> Tensor:
-        wishes = [self.cross_modal.wish(point) for point in points]
+        wishes = [self.bridge.wish(point) for point in points]
         path = torch.tensor([(wish.valence, wish.arousal) for wish in wishes])
         return path.expand(takes, -1, -1)
 

@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 from PIL.Image import Image
 
+from eimg_core.atomic import drafted
 from eimg_core.autoencoder import ComposingAutoencoder
-from eimg_core.checkpoints import ASSETS, load_model, read_card
-from eimg_core.comparison import table_row, write_archive, write_table
+from eimg_core.checkpoints import load_model, read_card
 from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, InputError
+from eimg_core.exports.comparison import table_row, write_archive, write_table
 from eimg_core.exports.formats import PHOTO, Work, write
 from eimg_core.exports.record import describe
 from eimg_core.exports.tags import photo_digest
@@ -30,11 +31,11 @@ from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.performance import perform
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound.render import Waveform, match_loudness, render
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.explain import Explanation, explain
 from eimg_core.va.image_reader import ImageReader, ImageReading
-from eimg_core.whole import drafted
 
 __all__ = ["PairingInfo", "Studio", "describe"]
 
@@ -66,7 +67,7 @@ class Studio:
         only: keys of the pairings to offer; ``None`` offers all that are shipped.
     """
 
-    def __init__(self, root: Path = ASSETS, only: Sequence[str] | None = None) -> None:
+    def __init__(self, root: Path = CHECKPOINTS, only: Sequence[str] | None = None) -> None:
         self.root, self.only = root, only
         self._loaded: dict[str, Any] = {}
         self._lock = threading.RLock()
@@ -86,7 +87,7 @@ class Studio:
         for key in self._offered():
             image_key, music_key, _ = split_key(key)
             shipped = variants(key, self.root)
-            bridge = f"cross_modal/{key}@{shipped[0]}"
+            bridge = f"bridge/{key}@{shipped[0]}"
             folders = [self.root / p for p in (bridge, f"image_ae/{image_key}", f"music_ae/{music_key}")]
             size = sum(file.stat().st_size for folder in folders for file in folder.glob("weights.safetensors"))
             title = f"{IMAGE_AUTOENCODERS[image_key].title} + {MUSIC_AUTOENCODERS[music_key].title}"

@@ -39,7 +39,7 @@ PATIENCE_MS = 120_000  # a computer that is busy with something else is slow, no
 @contextmanager
 def serving(studio: FakeStudio, folder: Path) -> Iterator[str]:
     """The app with four painted photos as examples; the address it serves at."""
-    import app
+    from eimg_core.ui import app
 
     examples = folder / "examples"
     examples.mkdir(parents=True)
@@ -123,7 +123,7 @@ def shoot_comparison(page: Any, studio: FakeStudio, photo: Path, stem: str) -> N
     gate.set()
     page.wait_for_selector(".comparison[data-state=done]")
     studio.before = {}
-    page.click(".entry:nth-child(2) .deck-play")
+    page.click(".entry:nth-child(2) .transport-play")
     page.wait_for_function("document.querySelector('.entry:nth-child(2) audio').currentTime > 3")
     shoot("8-compared")
 
@@ -166,8 +166,8 @@ def shoot_readme(folder: Path) -> None:
     """The page with trained models: by day and night, on a phone, a score, a comparison and a story."""
     from playwright.sync_api import sync_playwright
 
-    import app
     from eimg_core.studio import Studio
+    from eimg_core.ui import app
 
     studio = Studio()
     studio.warm_up()
@@ -215,7 +215,7 @@ def shoot_readme(folder: Path) -> None:
 def play_on(page: Any, player: str, seconds: float) -> None:
     """Let a player play until it is there, or from where it is."""
     if page.evaluate(f"document.querySelector('{player} audio').paused"):
-        page.click(f"{player} .deck-play")
+        page.click(f"{player} .transport-play")
     page.wait_for_function(f"document.querySelector('{player} audio').currentTime > {seconds}")
     page.wait_for_timeout(700)
 

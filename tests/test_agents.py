@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.fuzz import one_sentence
+from eimg_core.agents.files import given_file
 from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import read_midi
-from eimg_core.ui.agent_files import given_file
 from tests.fake_studio import FakeStudio, scene
 from tests.proxy import PREFIX, proxied
 from tests.test_security import ask, upload
@@ -87,8 +87,8 @@ class Agent:
 def served(studio: FakeStudio, folder: Path) -> Iterator[str]:
     """The page with the tools beside it."""
     pytest.importorskip("mcp", reason=NO_MCP)
-    import app
-    from eimg_core.ui.agents import agent_server
+    from eimg_core.agents.server import agent_server
+    from eimg_core.ui import app
 
     pieces = folder / "pieces"
     demo = app.build_ui(studio, examples=folder / "none", pieces=pieces)
@@ -351,8 +351,8 @@ def test_behind_a_proxy_any_name_is_answered_and_links_are_the_proxys(
     studio: FakeStudio, tmp_path: Path, root: str
 ) -> None:
     pytest.importorskip("mcp", reason=NO_MCP)
-    import app
-    from eimg_core.ui.agents import agent_server
+    from eimg_core.agents.server import agent_server
+    from eimg_core.ui import app
 
     demo = app.build_ui(studio, examples=tmp_path / "none", pieces=tmp_path)
     tools = agent_server(studio, tmp_path, root_path=root, local=False)
@@ -376,7 +376,7 @@ def test_gradios_own_tools_are_never_served(
     studio: FakeStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They open any path on the server's disk that a caller names inside a value."""
-    import app
+    from eimg_core.ui import app
 
     monkeypatch.setenv("GRADIO_MCP_SERVER", "true")
     demo = app.build_ui(studio, examples=tmp_path / "none", pieces=tmp_path)

@@ -43,19 +43,19 @@ HERE = Path(__file__).resolve().parents[1]
     ],
 )
 def test_downloads_have_a_safe_name_that_says_what_they_are(photo: str | None, stem: str) -> None:
-    from eimg_core.ui.files import file_stem
+    from eimg_core.ui.server.files import file_stem
 
     assert file_stem(photo, "calm", "vqvae+fnt", 7) == stem
 
 
 def test_a_very_long_photo_name_still_fits_a_file_system() -> None:
-    from eimg_core.ui.files import file_stem
+    from eimg_core.ui.server.files import file_stem
 
     assert len(file_stem("a" * 4000 + ".jpg", "calm", "vqvae+fnt", 2**31 - 1)) < 100
 
 
 def test_only_folders_older_than_an_hour_are_swept(tmp_path: Path) -> None:
-    from eimg_core.ui.files import KEEP_S, new_folder
+    from eimg_core.ui.server.files import KEEP_S, new_folder
 
     old, young = new_folder(tmp_path), new_folder(tmp_path)
     (old / "piece.mid").write_bytes(b"MThd")
@@ -68,7 +68,7 @@ def test_only_folders_older_than_an_hour_are_swept(tmp_path: Path) -> None:
 
 
 def test_too_many_files_go_before_their_hour(tmp_path: Path) -> None:
-    from eimg_core.ui.files import sweep, trim
+    from eimg_core.ui.server.files import sweep, trim
 
     def aged(path: Path, seconds: float, size: int) -> Path:
         (path / "piece.wav" if path.is_dir() else path).write_bytes(bytes(size))
@@ -90,7 +90,7 @@ def test_too_many_files_go_before_their_hour(tmp_path: Path) -> None:
 
 
 def test_stages_arrive_in_order_and_then_the_result() -> None:
-    from eimg_core.ui.work import stages_of
+    from eimg_core.ui.server.stages import stages_of
 
     def work(tell: Any) -> str:
         tell("one", 0.0)
@@ -105,7 +105,7 @@ def test_stages_arrive_in_order_and_then_the_result() -> None:
 
 
 def test_a_fault_in_the_work_reaches_the_one_who_waits() -> None:
-    from eimg_core.ui.work import stages_of
+    from eimg_core.ui.server.stages import stages_of
 
     def work(tell: Any) -> None:
         tell("one", 0.0)
@@ -116,7 +116,7 @@ def test_a_fault_in_the_work_reaches_the_one_who_waits() -> None:
 
 
 def test_the_work_ends_soon_after_the_visitor_left() -> None:
-    from eimg_core.ui.work import stages_of
+    from eimg_core.ui.server.stages import stages_of
 
     ended = threading.Event()
 
@@ -135,7 +135,7 @@ def test_the_work_ends_soon_after_the_visitor_left() -> None:
 
 
 def test_a_piece_that_cannot_be_played_is_still_given_with_the_reason(tmp_path: Path) -> None:
-    from eimg_core.ui.take import make_take, take_value
+    from eimg_core.ui.session.piece_values import make_take, take_value
 
     class Mute(FakeStudio):
         def render(self, *_: Any) -> Any:
@@ -150,7 +150,7 @@ def test_a_piece_that_cannot_be_played_is_still_given_with_the_reason(tmp_path: 
 
 
 def test_unexpected_faults_are_logged_and_told_in_general_words(caplog: pytest.LogCaptureFixture) -> None:
-    from eimg_core.ui.faults import GENERAL, sentence
+    from eimg_core.ui.server.faults import GENERAL, sentence
 
     with caplog.at_level(logging.ERROR):
         assert sentence(RuntimeError("/srv/secret/weights.bin")) == GENERAL
@@ -178,7 +178,7 @@ def test_from_a_photo_to_music_one_can_hear_and_keep(visit: Visit, studio: FakeS
     assert "test engine" in page.inner_text(".player-played")
     notes = int(page.get_attribute(".player canvas", "data-notes") or 0)
 
-    page.click(".player .deck-play")
+    page.click(".player .transport-play")
     page.wait_for_function("document.querySelector('.player audio').currentTime > 0.4")
     page.keyboard.press("Space")  # the play button has the focus: the key must not toggle twice
     page.wait_for_function("document.querySelector('.player audio').paused")
@@ -225,7 +225,7 @@ def test_the_roll_seeks_and_the_keyboard_plays(visit: Visit) -> None:
     page.wait_for_function(f"!{audio}.paused")
     page.keyboard.press("Space")
     page.wait_for_function(f"{audio}.paused")
-    page.focus(".player .deck-seek")
+    page.focus(".player .transport-seek")
     page.keyboard.press("Home")
     page.wait_for_function(f"{audio}.currentTime < 0.1")
     page.click(".player-loop")
@@ -413,9 +413,9 @@ def test_the_server_gives_away_no_other_file(url: str, path: str) -> None:
 @browser_test
 def test_the_trained_studio_behind_the_page_makes_the_command_lines_piece(browser: Any, tmp_path: Path) -> None:
     """With the shipped weights: example photo → music that sounds → the very MIDI that ``compose`` writes."""
-    import app
     from eimg_core.__main__ import main
     from eimg_core.studio import Studio
+    from eimg_core.ui import app
 
     photo = app.EXAMPLES / "flower.jpg"
     assert main(["compose", str(photo), "--seconds", "8", "--no-figure", "--no-audio", "--out", str(tmp_path)]) == 0
@@ -427,7 +427,7 @@ def test_the_trained_studio_behind_the_page_makes_the_command_lines_piece(browse
         visit.page.fill("#seconds input[type=number]", "8")
         visit.page.keyboard.press("Tab")
         visit.compose()
-        visit.page.click(".player .deck-play")
+        visit.page.click(".player .transport-play")
         visit.page.wait_for_function("document.querySelector('.player audio').currentTime > 0.4")
         _, midi = visit.download("MIDI")
         assert midi == (tmp_path / "flower.mid").read_bytes()

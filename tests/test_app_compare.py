@@ -16,10 +16,10 @@ import pytest
 from eimg_core.composer import COMPARED_DB, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
-from eimg_core.records import PAPER_TABLE_V, RECORDS
-from eimg_core.ui.choice import candidates, chosen, usual_choice
-from eimg_core.ui.lineup import compose_all, line_up, pack
-from eimg_core.ui.scorecard import control_rows, published
+from eimg_core.results import PAPER_TABLE_V, RECORDS
+from eimg_core.ui.session.comparison_run import compose_all, pack, start_comparison
+from eimg_core.ui.session.composers import chosen, pairing_variants, usual_choice
+from eimg_core.ui.session.scorecard import control_rows, published
 from tests.fake_studio import PAIRINGS, FakeStudio, scene
 from tests.shots import give_photo, open_comparison
 from tests.visits import CONTRAST, Visit
@@ -27,7 +27,7 @@ from tests.visits import CONTRAST, Visit
 browser_test = pytest.mark.browser
 
 WHERE = ComposeOptions(seed=3, seconds=8.0, target=VA(7.0, 6.0))
-SIX = [each for each in candidates(PAIRINGS) if each.key in PAPER_TABLE_V]
+SIX = [each for each in pairing_variants(PAIRINGS) if each.key in PAPER_TABLE_V]
 STATES = "[...document.querySelectorAll('.entry')].map((card) => card.dataset.state)"
 SOUNDING = "[...document.querySelectorAll('audio')].filter((audio) => !audio.paused).length"
 
@@ -42,14 +42,14 @@ def fail() -> None:
 def test_nobody_to_compare_and_nothing_to_compose_for_are_told(tmp_path: Path) -> None:
     studio = FakeStudio()
     with pytest.raises(InputError, match="at least one composer"):
-        line_up(studio, None, WHERE, [], tmp_path)
+        start_comparison(studio, None, WHERE, [], tmp_path)
     with pytest.raises(InputError, match="Add a photo"):
-        line_up(studio, None, ComposeOptions(), SIX, tmp_path)
+        start_comparison(studio, None, ComposeOptions(), SIX, tmp_path)
 
 
 def test_every_composer_gets_the_same_and_one_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     studio = FakeStudio(before={"alae+lsr": fail})
-    steps = list(compose_all(studio, line_up(studio, None, WHERE, SIX, tmp_path)))
+    steps = list(compose_all(studio, start_comparison(studio, None, WHERE, SIX, tmp_path)))
     last = [entry.card for entry in steps[-1].entries]
     assert [card["state"] for card in last] == ["done", "done", "failed", "done", "done", "done"]
     assert last[2]["message"] == "This composer knows no photo without colours."
@@ -65,8 +65,8 @@ def test_pieces_stay_when_their_files_cannot_be_packed(tmp_path: Path) -> None:
             raise OSError("/srv/secret: no space left on device")
 
     studio = Full()
-    *_, lineup = compose_all(studio, line_up(studio, None, WHERE, SIX[:2], tmp_path))
-    packed = pack(studio, lineup)
+    *_, run = compose_all(studio, start_comparison(studio, None, WHERE, SIX[:2], tmp_path))
+    packed = pack(studio, run)
     assert packed.state == "done"
     assert packed.fault is not None
     assert "secret" not in packed.fault
@@ -110,7 +110,7 @@ def test_sixteen_marks_differ_and_their_numbers_can_be_read() -> None:
         linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
-    sheet = (Path(__file__).parents[1] / "assets/style/colours.css").read_text(encoding="utf-8")
+    sheet = (Path(__file__).parents[1] / "eimg_core/ui/style/colours.css").read_text(encoding="utf-8")
     for theme in sheet.split(".dark"):
         marks = re.findall(r"--mark-\d+: (#\w{6})", theme)
         number = light(re.findall(r"--on-mark: (#\w{6})", theme)[0])
@@ -212,7 +212,7 @@ def test_one_piece_sounds_at_a_time_and_keys_change_between_them_at_the_same_pla
     page.click("#compare-start")
     page.wait_for_selector(".comparison[data-state=done]")
     audio = "document.querySelector('.entry:nth-child({}) audio')"
-    page.click(".entry:nth-child(2) .deck-play")
+    page.click(".entry:nth-child(2) .transport-play")
     page.wait_for_function(f"{audio.format(2)}.currentTime > 2")
     page.keyboard.press("5")
     page.wait_for_function(f"{audio.format(2)}.paused && {audio.format(5)}.currentTime > 1.8")
@@ -222,7 +222,7 @@ def test_one_piece_sounds_at_a_time_and_keys_change_between_them_at_the_same_pla
     page.wait_for_function(f"{SOUNDING} === 0")
     page.keyboard.press("Space")
     page.wait_for_function(f"!{audio.format(5)}.paused")
-    page.click(".entry:nth-child(1) .deck-play")
+    page.click(".entry:nth-child(1) .transport-play")
     page.wait_for_function(f"!{audio.format(1)}.paused && {SOUNDING} === 1")
     page.focus("#seed input")
     page.keyboard.press("3")
@@ -273,7 +273,7 @@ def test_an_address_opens_its_page_and_turning_a_page_changes_the_address(visit:
     page.get_by_role("tab", name="Story").click()
     page.wait_for_selector(".story")
     assert page.evaluate("location.hash") == "#story"
-    assert page.locator("#desk").is_hidden()
+    assert page.locator("#inputs").is_hidden()
     page.evaluate("location.hash = '#create'")
     page.wait_for_selector("#compose")
     assert page.locator("#comparison").is_hidden()

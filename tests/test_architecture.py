@@ -17,18 +17,18 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS: dict[str, int] = {
     "eimg_core": 0,
     "eimg_core.errors": 0,
-    "eimg_core.whole": 0,
+    "eimg_core.atomic": 0,
+    "eimg_core.shipped": 0,
     "eimg_core.emotion": 1,
     "eimg_core.trainable": 1,
     "eimg_core.losses": 1,
     "eimg_core.threads": 1,
-    "eimg_core.records": 1,
+    "eimg_core.results": 1,
     "eimg_core.layers": 1,
     "eimg_core.checkpoints": 1,
     "eimg_core.midi": 2,
     "eimg_core.images": 2,
-    "eimg_core.effnet_lite": 2,
-    "eimg_core.eyes": 3,
+    "eimg_core.backbones": 2,
     "eimg_core.sound": 3,
     "eimg_core.metrics": 3,
     "eimg_core.notation": 3,
@@ -37,23 +37,33 @@ FLOORS: dict[str, int] = {
     "eimg_core.composer": 3,
     "eimg_core.autoencoder": 3,
     "eimg_core.data": 3,
-    "eimg_core.cross_modal": 4,
+    "eimg_core.recipe": 4,
+    "eimg_core.bridge": 4,
     "eimg_core.va": 4,
     "eimg_core.figures": 4,
-    "eimg_core.comparison": 4,
     "eimg_core.image_ae": 4,
     "eimg_core.music_ae": 4,
     "eimg_core.baselines": 5,
     "eimg_core.exports": 5,
-    "eimg_core.kit": 5,
+    "eimg_core.midi_evaluation": 5,
     "eimg_core.pipeline": 5,
     "eimg_core.studio": 6,
     "eimg_core.licences": 6,
-    "eimg_core.ui": 6,
     "eimg_core.batch": 7,
-    "eimg_core.__main__": 8,
-    "app": 7,
-    "train": 7,
+    "eimg_core.ui": 6,
+    "eimg_core.ui.protocol": 6,
+    "eimg_core.ui.languages": 6,
+    "eimg_core.ui.server": 7,
+    "eimg_core.ui.session": 8,
+    "eimg_core.ui.style": 8,
+    "eimg_core.ui.widgets": 9,
+    "eimg_core.ui.api": 9,
+    "eimg_core.ui.pages": 10,
+    "eimg_core.agents": 11,
+    "eimg_core.ui.app": 12,
+    "eimg_core.__main__": 13,
+    "app": 13,
+    "train": 13,
 }
 RUNTIME = {
     "torch", "torchvision", "gradio", "pretty_midi", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
@@ -62,7 +72,7 @@ RUNTIME = {
 }  # fmt: skip
 
 
-EXTRAS = {"eimg_core.ui.agents": {"mcp"}, "eimg_core.ui.agent_protocol": {"mcp"}}
+EXTRAS = {"eimg_core.agents.server": {"mcp"}, "eimg_core.agents.serving": {"mcp"}}
 """Modules for those who installed more, see docs/agents.md."""
 
 
@@ -79,7 +89,7 @@ def name_of(path: Path) -> str:
 def unit_of(name: str) -> str:
     parts = name.split(".")
     if parts[0] == "eimg_core":
-        return ".".join(parts[:2])
+        return ".".join(parts[: 3 if parts[1:2] == ["ui"] else 2])
     return parts[0]
 
 
@@ -109,13 +119,13 @@ def test_only_packages_of_requirements_are_imported(path):
     for imported in imports_of(path):
         top = imported.split(".")[0]
         known = top in sys.stdlib_module_names or top in RUNTIME or top in {"eimg_core", "train"}
-        optional = name_of(path).startswith("train.") or name_of(path) in {"eimg_core.data.requested"}
+        optional = name_of(path).startswith("train.") or name_of(path) in {"eimg_core.data.restricted"}
         optional = optional or top in EXTRAS.get(name_of(path), ())
         assert known or optional, f"{name_of(path)} imports {top}, which requirements.txt does not name"
 
 
 def test_the_page_imports_neither_torch_nor_numpy():
-    direct = {name.split(".")[0] for name in imports_of(ROOT / "app.py")}
+    direct = {name.split(".")[0] for name in imports_of(ROOT / "eimg_core" / "ui" / "app.py")}
     assert not direct & {"torch", "numpy"}
 
 

@@ -14,8 +14,8 @@ from eimg_core.baselines.direct import DirectConfig, DirectMapping, LatentPairs
 from eimg_core.baselines.gan_im import BarBatch, GanIMConfig
 from eimg_core.baselines.rolls import SOUNDING, STRUCK, bars_of, notes_of
 from eimg_core.baselines.tf_im import PairBatch, TransformerIMConfig, sets_in_batch
+from eimg_core.bridge import PaperBridge
 from eimg_core.composer import ComposeOptions
-from eimg_core.cross_modal import PaperBridge
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS

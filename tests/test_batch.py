@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from eimg_core.__main__ import main
+from eimg_core.atomic import clear_drafts, drafted
 from eimg_core.batch import INDEX, Batch, Job, Stems, make_piece, photos_in
 from eimg_core.composer import ComposeOptions
 from eimg_core.midi.notes import read_midi
-from eimg_core.whole import clear_drafts, drafted
 from tests.fake_studio import FakeStudio, scene
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,11 +16,11 @@ from PIL import Image
 
 import eimg_core.studio
 from eimg_core.__main__ import main
-from eimg_core.checkpoints import ASSETS
 from eimg_core.composer import ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.figures import save_comparison_figure
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.studio import Studio
 from tests.fake_studio import scene, sketch
 from tests.tiny import save_tiny_pairing
@@ -34,7 +34,7 @@ def root(tmp_path_factory) -> Path:
     """Two tiny pairings that work, one whose autoencoders were trained again since, the shipped reader and ears."""
     folder = tmp_path_factory.mktemp("assets")
     for shipped in ("backbone", "va_predictor"):
-        (folder / shipped).symlink_to(ASSETS / shipped)
+        (folder / shipped).symlink_to(CHECKPOINTS / shipped)
     for key in (BROKEN, *WHOLE):
         save_tiny_pairing(folder, *key.split("+"))
     return folder

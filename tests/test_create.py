@@ -14,9 +14,9 @@ from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.emotion import PHOTO_CENTRE, VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import write_midi
-from eimg_core.ui.making import follow
-from eimg_core.ui.photo_input import OpenedPhoto
-from eimg_core.ui.recipe import Recipe, Step, photo_hash
+from eimg_core.recipe import Recipe, Step, photo_hash
+from eimg_core.ui.session.photo import OpenedPhoto
+from eimg_core.ui.session.recipe_run import follow
 from tests.fake_studio import FakeStudio, scene, sketch
 from tests.shots import give_photo
 from tests.visits import CONTRAST, Visit
@@ -126,7 +126,7 @@ def test_why_is_told_on_demand_in_a_map_and_in_words(visit: Visit, studio: FakeS
     assert not page.is_visible(".why-switch"), "without a photo there is nothing to ask"
     give_photo(page, beach)
     assert not asked
-    tall = page.locator("#desk").bounding_box()["height"]
+    tall = page.locator("#inputs").bounding_box()["height"]
     page.focus(".why-switch input[value=photo]")
     page.keyboard.press("ArrowRight")  # radio buttons: the keyboard is enough
     page.wait_for_selector(".why[data-state=shown]")
@@ -142,7 +142,7 @@ def test_why_is_told_on_demand_in_a_map_and_in_words(visit: Visit, studio: FakeS
     page.click("label:has-text('Why exciting?')")
     assert "calmer" in page.inner_text(".why-words")
     assert len(asked) == 1, "both maps come from one look"
-    assert abs(page.locator("#desk").bounding_box()["height"] - tall) < 60, "the page does not jump"
+    assert abs(page.locator("#inputs").bounding_box()["height"] - tall) < 60, "the page does not jump"
     page.click("label:has(input[value=photo])")
     assert page.is_visible("#photo img")
     studio.before_explaining = None
@@ -318,7 +318,7 @@ def test_the_same_tune_calmer_continued_and_undone(visit: Visit, studio: FakeStu
     visit.compose()
     asked = studio.asked[-1].target
     assert (asked.valence, asked.arousal) == pytest.approx((target.valence, target.arousal), abs=0.01), (
-        "Compose goes on from what the desk shows"
+        "Compose goes on from what the inputs shows"
     )
 
 
@@ -337,7 +337,7 @@ def test_a_composer_that_cannot_keep_a_tune_says_why_its_buttons_rest(visit: Vis
     visit.compose()
     for name in ("Calmer", "Livelier", "Brighter", "Darker", "Continue"):
         assert page.is_disabled(f"button:text-is('{name}')")
-    assert "ALAE + LSR cannot keep a tune" in page.inner_text(".bench-why-not")
+    assert "ALAE + LSR cannot keep a tune" in page.inner_text(".actions-why-not")
     assert page.is_enabled(".take >> nth=0"), "its takes can be opened all the same"
 
 
@@ -452,8 +452,8 @@ def test_a_link_holds_the_settings_and_never_the_photo(visit: Visit, browser: An
     page.keyboard.press("Tab")
     visit.compose()
     page.click("button:text-is('Copy link')")
-    page.wait_for_function("document.querySelector('.bench-said').textContent.startsWith('Link copied')")
-    assert "never the photo" in page.inner_text(".bench-said")
+    page.wait_for_function("document.querySelector('.actions-said').textContent.startsWith('Link copied')")
+    assert "never the photo" in page.inner_text(".actions-said")
     link = page.evaluate("navigator.clipboard.readText()")
     target = page.get_attribute(".plane-map", "data-target")
     other = Visit(browser, link)
@@ -497,7 +497,7 @@ def test_all_of_it_fits_a_phone_and_can_be_read(visit: Visit, beach: Path) -> No
     open_more(page)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert page.evaluate(CONTRAST) == []
-    small = page.locator(".bench button:visible").evaluate_all("all => all.filter(b => b.offsetHeight < 30).length")
+    small = page.locator(".actions button:visible").evaluate_all("all => all.filter(b => b.offsetHeight < 30).length")
     assert small == 0, "every button is large enough for a finger"
 
 

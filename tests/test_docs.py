@@ -84,7 +84,8 @@ def test_every_test_that_security_md_names_exists():
 
 
 def test_every_variable_of_hosting_md_is_read():
-    code = (ROOT / "app.py").read_text(encoding="utf-8") + (ROOT / "eimg_core/ui/files.py").read_text(encoding="utf-8")
+    read_by = ("eimg_core/ui/app.py", "eimg_core/ui/server/files.py")
+    code = "".join((ROOT / name).read_text(encoding="utf-8") for name in read_by)
     for variable in re.findall(r"`((?:EIMG|GRADIO)_\w+)`", TEXTS["docs/hosting.md"]):
         assert variable in code, variable
 
@@ -105,7 +106,7 @@ def test_a_licence_that_is_not_plain_allows_nothing():
 
 def test_a_pairing_answers_for_all_that_it_works_with():
     known = components()
-    assert {source.data for source in known["cross_modal/effnet+tvae@eimg2"].sources} >= {
+    assert {source.data for source in known["bridge/effnet+tvae@eimg2"].sources} >= {
         "OASIS photos",
         "EIMG clips",
         "EMOPIA clips",
@@ -123,7 +124,7 @@ def test_the_picture_is_whole_and_readable_in_the_dark():
     tree = ET.parse(ROOT / "docs/figures/architecture.svg")
     text = " ".join(element.text or "" for element in tree.iter())
     assert "prefers-color-scheme: dark" in text
-    for unit in ("pipeline", "studio", "image_ae/", "music_ae/", "cross_modal/", "va/"):
+    for unit in ("pipeline", "studio", "image_ae/", "music_ae/", "bridge/", "va/"):
         assert unit in text
 
 

@@ -1,4 +1,4 @@
-"""The autoencoder with borrowed eyes: what it takes over, what training must leave alone."""
+"""The autoencoder with a borrowed backbone: what it takes over, what training must leave alone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from eimg_core.backbones.effnet_lite import VARIANTS, LiteVariant, load_lite
 from eimg_core.checkpoints import load_component, load_model, read_card, save_component, save_model
-from eimg_core.effnet_lite import VARIANTS, LiteVariant, load_lite
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
 from eimg_core.image_ae.effnet import EffNet, EffNetConfig
@@ -25,7 +25,7 @@ VARIANT = LiteVariant(CONFIG.width, CONFIG.depth, CONFIG.side)
 def root(tmp_path, monkeypatch):
     """A folder of components with one trained backbone; its weights are large enough to see something."""
     monkeypatch.setitem(VARIANTS, "seen", VARIANT)
-    weights = EffNet(EffNetConfig.tiny()).eyes.state_dict()
+    weights = EffNet(EffNetConfig.tiny()).backbone.state_dict()
     save_component(tmp_path / "backbone" / "seen", weights, {"kind": "backbone", "key": "seen"})
     return tmp_path
 
@@ -44,7 +44,7 @@ def test_it_sees_what_the_photo_reader_sees(root):
 def test_training_leaves_the_eyes_alone():
     model = EffNet(EffNetConfig.tiny()).train()
     assert model.decoder.training
-    assert not any(module.training for module in model.eyes.modules())
+    assert not any(module.training for module in model.backbone.modules())
     images = torch.rand(6, 3, 32, 32) * 2 - 1
     before = model.encode(images)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2, weight_decay=0.1)
@@ -64,7 +64,7 @@ def test_its_component_holds_the_decoder_and_borrows_the_eyes(root):
     again, _ = load_model(folder, {"effnet": EffNet})
     image = torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(again.encode(image), model.encode(image))
-    save_component(root / "backbone" / "seen", EffNet(EffNetConfig.tiny()).eyes.state_dict(), {"key": "seen"})
+    save_component(root / "backbone" / "seen", EffNet(EffNetConfig.tiny()).backbone.state_dict(), {"key": "seen"})
     with pytest.raises(CheckpointError, match="trained with another backbone/seen"):
         load_model(folder, {"effnet": EffNet})
 

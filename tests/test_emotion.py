@@ -17,7 +17,7 @@ from eimg_core.emotion import (
     similarity,
     within_music,
 )
-from eimg_core.records import MEAN_POINT, RECORDS, by_row, load_records
+from eimg_core.results import MEAN_POINT, RECORDS, by_row, load_records
 
 
 def test_scales_are_mapped_by_their_ends():

@@ -55,9 +55,9 @@ def test_a_table_trains_what_it_needs_and_nothing_else():
     assert needed(["table1"]) == []
     four = {stage.component for stage in needed(["table4"])}
     assert {"image_ae/vqvae", "image_ae/effnet", "music_ae/fnt", "va_predictor/evaluator"} <= four
-    assert not any(name.startswith("cross_modal") or name == "music_ae/tvae" for name in four)
+    assert not any(name.startswith("bridge") or name == "music_ae/tvae" for name in four)
     five = {stage.component for stage in needed(["table5"])}
-    assert sum(name.startswith("cross_modal") for name in five) == 6
+    assert sum(name.startswith("bridge") for name in five) == 6
     everything = [stage.component for stage in stages()]
     assert [s.component for s in needed(["table5"])] == [name for name in everything if name in five]  # order is kept
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from eimg_core.checkpoints import ASSETS
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va import explain as module
 from eimg_core.va.explain import CUES, GRID, cues, effects, explain, in_words
 from eimg_core.va.image_reader import ImageReader, KernelHead
@@ -128,7 +128,7 @@ def test_correlations_of_a_cue_that_is_the_rating_and_of_its_opposite() -> None:
 
 
 def test_only_cues_that_the_record_backs_are_spoken_of() -> None:
-    record = json.loads((ASSETS.parent / "results" / "photo-cues.json").read_text(encoding="utf-8"))
+    record = json.loads((CHECKPOINTS.parent / "results" / "photo-cues.json").read_text(encoding="utf-8"))
     for axis, (cue, mean, sd, _, r) in module._BACKED.items():
         recorded, low, high = record["r_low_high"][cue][axis]
         assert (r, mean, sd) == (recorded, record["mean"][cue], record["sd"][cue])

@@ -110,7 +110,7 @@ def test_read_only_homeless_and_offline_it_composes(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def behind_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    import app
+    from eimg_core.ui import app
 
     folder = tmp_path_factory.mktemp("proxy")
     demo = app.build_ui(FakeStudio(), examples=folder)
@@ -140,7 +140,7 @@ def test_behind_a_proxy_the_page_works(browser: object, behind_proxy: str, tmp_p
     scene("beach").save(tmp_path / "beach.jpg")
     give_photo(visit.page, tmp_path / "beach.jpg")
     visit.compose()
-    visit.page.click(".player .deck-play")
+    visit.page.click(".player .transport-play")
     visit.page.wait_for_function("document.querySelector('.player audio').currentTime > 0.2")
     assert visit.problems == []
     visit.page.context.close()
@@ -154,7 +154,7 @@ def test_the_address_for_a_health_check_answers(url: str) -> None:
 
 @pytest.mark.parametrize(("value", "right"), [("7", True), ("", True), ("0", False), ("-3", False), ("many", False)])
 def test_limits_come_from_the_environment(value: str, right: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    import app
+    from eimg_core.ui import app
 
     monkeypatch.setenv("EIMG_QUEUE", value)
     if right:
@@ -167,7 +167,7 @@ def test_limits_come_from_the_environment(value: str, right: bool, monkeypatch: 
 def test_a_full_queue_says_so_and_loses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    import app
+    from eimg_core.ui import app
 
     monkeypatch.setenv("EIMG_QUEUE", "2")
     gate, studio = threading.Event(), FakeStudio()

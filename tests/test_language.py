@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from eimg_core.ui.language import CATALOGUES, NAMES, catalogue, i18n, language_picker
+from eimg_core.ui.languages import CATALOGUES, NAMES, catalogue, i18n, language_picker
 from tests.fake_studio import FakeStudio
 from tests.shots import give_photo
 from tests.visits import Visit

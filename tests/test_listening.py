@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eimg_core.ui.widget import script
+from eimg_core.ui.widgets.parts import script
 from tests.shots import give_photo
 from tests.visits import CONTRAST, Visit
 
@@ -106,7 +106,7 @@ def test_by_keyboard_nobody_knows_whose_piece_it_is_until_the_end(visit: Visit, 
     page.check(".listening-form [name=better]")
     page.click(".listening-go")
     page.wait_for_selector(".listening[data-state=trial]")
-    assert page.locator("#desk").is_hidden(), "nothing else asks for attention"
+    assert page.locator("#inputs").is_hidden(), "nothing else asks for attention"
     assert page.get_attribute(".listening-photo", "src")
     for trial in (1, 2):
         assert page.inner_text(".listening-trial h3") == f"Trial {trial} of 2"

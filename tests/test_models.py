@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from eimg_core.bridge import BRIDGES, EmotionData, PaperBridge, SoftBridge
+from eimg_core.bridge.eimg2 import LabelledBatch
+from eimg_core.bridge.paper import SetBatch
 from eimg_core.checkpoints import load_model, save_model
-from eimg_core.cross_modal import BRIDGES, EmotionData, PaperBridge, SoftBridge
-from eimg_core.cross_modal.eimg2 import LabelledBatch
-from eimg_core.cross_modal.paper import SetBatch
 from eimg_core.emotion import VA, within_music
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.image_ae.vqvae import VectorQuantiser

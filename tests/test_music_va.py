@@ -10,10 +10,11 @@ import mido
 import numpy as np
 import pytest
 
-from eimg_core.checkpoints import ASSETS, half, load_component, save_component
+from eimg_core.checkpoints import half, load_component, save_component
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.midi.notes import Note, Pedal, Piece, read_midi
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from eimg_core.va.guide import GUIDE_FOLDER, INPUT_SIZE, Guide, GuideConfig, picture, pictures, varied
 from eimg_core.va.music_features import FEATURE_NAMES, feature_table, features
@@ -22,7 +23,9 @@ from train.music_va import agreement, area_under_curve, folds
 from train.music_va import main as train
 
 EMPTY = Piece(())
-SHIPPED = pytest.mark.skipif(not (ASSETS / EVALUATOR_FOLDER / "card.json").exists(), reason="no trained judge here")
+SHIPPED = pytest.mark.skipif(
+    not (CHECKPOINTS / EVALUATOR_FOLDER / "card.json").exists(), reason="no trained judge here"
+)
 
 
 def some_piece(seed: int = 0, va: VA | None = None) -> Piece:
@@ -255,7 +258,7 @@ def test_the_training_command_writes_a_reader_that_loads(key: str, tmp_path: Pat
 
 @SHIPPED
 def test_the_shipped_judge_hears_what_listeners_hear() -> None:
-    judge = Evaluator.load(ASSETS)
+    judge = Evaluator.load(CHECKPOINTS)
     calm = some_piece(va=VA(6, 3))
     slow, fast = judge.judge(at_speed(calm, 0.7)), judge.judge(at_speed(calm, 2.5))
     assert fast.arousal > slow.arousal + 1.0
@@ -263,9 +266,9 @@ def test_the_shipped_judge_hears_what_listeners_hear() -> None:
     assert happy.valence > sad.valence + 0.5
 
 
-@pytest.mark.skipif(not (ASSETS / GUIDE_FOLDER / "card.json").exists(), reason="no trained guide here")
+@pytest.mark.skipif(not (CHECKPOINTS / GUIDE_FOLDER / "card.json").exists(), reason="no trained guide here")
 def test_the_shipped_guide_hears_what_listeners_hear() -> None:
-    guide = Guide.load(ASSETS)
+    guide = Guide.load(CHECKPOINTS)
     calm = some_piece(va=VA(6, 3))
     assert guide.read(at_speed(calm, 2.5)).arousal > guide.read(at_speed(calm, 0.7)).arousal + 1.0
     assert guide.read(some_piece(va=VA(8, 6))).valence > guide.read(some_piece(va=VA(2, 4))).valence + 0.5

@@ -63,7 +63,7 @@ def test_what_two_pairings_share_is_loaded_once(tmp_path):
     one, other = studio.pipeline("vqvae+fnt@paper"), studio.pipeline("vqvae+fnt@eimg2")
     assert one.image_ae is other.image_ae
     assert one.music_ae is other.music_ae
-    assert one.cross_modal is not other.cross_modal
+    assert one.bridge is not other.bridge
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_piece(pipeline):
@@ -87,7 +87,7 @@ def test_photos_do_not_share_their_chances(pipeline):
 
 def test_the_photo_decides_the_latent(pipeline):
     z = [pipeline.project(pipeline.embed(photo(seed))) for seed in (0, 1)]
-    assert z[0].shape == (1, pipeline.cross_modal.config.embedding_dim)
+    assert z[0].shape == (1, pipeline.bridge.config.embedding_dim)
     assert not torch.allclose(z[0], z[1])
     assert pipeline.to_music_latent(z[0]).shape == (1, pipeline.music_ae.latent_dim)
 
@@ -107,7 +107,7 @@ def test_a_target_moves_the_photo_and_says_so(pipeline):
 def test_moving_is_the_difference_of_places(pipeline):
     z = pipeline.project(pipeline.embed(photo()))
     there = pipeline.moved(z, PHOTO_VA, VA(8.0, 2.0))
-    bridge = pipeline.cross_modal
+    bridge = pipeline.bridge
     assert torch.allclose(there - z, (bridge.place_of(VA(8.0, 2.0)) - bridge.place_of(PHOTO_VA))[None], atol=1e-6)
 
 
@@ -140,5 +140,5 @@ def test_a_bridge_of_other_autoencoders_is_refused(tmp_path):
     folder = tmp_path / "music_ae" / "fnt"
     tensors, card = load_component(folder)
     save_component(folder, {name: tensor * 1.01 for name, tensor in tensors.items()}, card)
-    with pytest.raises(CheckpointError, match=r"another music autoencoder; run `python -m train.cross_modal"):
+    with pytest.raises(CheckpointError, match=r"another music autoencoder; run `python -m train.bridge"):
         Pipeline.load("vqvae+fnt", tmp_path)

@@ -17,11 +17,11 @@ from PIL import Image
 
 from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
-from eimg_core.ui.files import new_folder, pieces_root
-from eimg_core.ui.photo_input import OpenedPhoto
-from eimg_core.ui.player import Player, failed, working
-from eimg_core.ui.take import COMPOSING, Take, make_take, take_value
-from eimg_core.ui.takeaway import ON_DEMAND, export_file, sheet_music
+from eimg_core.ui.server.files import new_folder, pieces_root
+from eimg_core.ui.session.downloads import ON_DEMAND, export_file, sheet_music
+from eimg_core.ui.session.photo import OpenedPhoto
+from eimg_core.ui.session.piece_values import COMPOSING, Take, make_take, take_value
+from eimg_core.ui.widgets.player import Player, failed, working
 from tests.fake_studio import FakeStudio, scene
 from tests.visits import CONTRAST, Watched
 
@@ -41,7 +41,7 @@ def take() -> Take:
 
 def app_settings() -> Any:
     """``app`` says where pieces are kept; it must be read before one is made."""
-    import app
+    from eimg_core.ui import app
 
     return app
 
@@ -178,9 +178,9 @@ def test_the_time_is_told_while_it_plays_and_when_it_is_moved(guest: Guest) -> N
     guest.give("sound")
     page = guest.page
     page.evaluate("window.times = []; document.addEventListener('eimg-time', (e) => window.times.push(e.detail.time))")
-    page.click(".player .deck-play")
+    page.click(".player .transport-play")
     page.wait_for_function("window.times.length > 5")
-    page.click(".player .deck-play")
+    page.click(".player .transport-play")
     times = page.evaluate("window.times")
     assert times == sorted(times)
     page.focus(".player canvas")
@@ -204,7 +204,7 @@ def test_the_whole_piece_or_a_section_is_looped(guest: Guest) -> None:
         "window.least = 99, window.most = 0; document.addEventListener('eimg-time', ({ detail: { time } }) =>"
         "((window.least = Math.min(window.least, time)), (window.most = Math.max(window.most, time))))"
     )
-    page.click(".player .deck-play")
+    page.click(".player .transport-play")
     page.wait_for_function("window.least < 3.2 && window.most > 4")
     assert page.evaluate("window.most") < 4.6
     page.click(".player-loop")
@@ -308,10 +308,10 @@ def test_a_file_that_cannot_be_made_is_explained(guest: Guest) -> None:
 def test_the_notes_are_there_before_the_sound_and_nothing_jumps_when_it_comes(guest: Guest) -> None:
     page = guest.page
     guest.give("notes")
-    assert page.locator(".deck-play").is_disabled()
+    assert page.locator(".transport-play").is_disabled()
     assert "being recorded" in page.inner_text(".player-say")
     assert int(page.get_attribute(".player canvas", "data-notes")) > 10
-    parts = ".deck-roll, .deck-transport, .player-notes, .player-files"
+    parts = ".transport-roll, .transport-bar, .player-notes, .player-files"
     places = f"[...document.querySelectorAll('{parts}')].map((e) => [e.offsetTop, e.offsetHeight])"
     waiting = page.evaluate(places)
     page.click(".player-views [data-view=score]")
@@ -320,7 +320,7 @@ def test_the_notes_are_there_before_the_sound_and_nothing_jumps_when_it_comes(gu
     page.wait_for_selector(".player-sheet svg .measure")
     page.click(".player-views [data-view=roll]")
     assert page.inner_text(".player-say") == ""
-    assert not page.locator(".deck-play").is_disabled()
+    assert not page.locator(".transport-play").is_disabled()
     assert page.evaluate(places) == waiting
 
 

@@ -13,7 +13,7 @@ import pytest
 from eimg_core.errors import InputError
 from eimg_core.exports.from_midi import FROM_MIDI, made_from
 from eimg_core.midi.notes import Note, Piece, write_midi
-from eimg_core.ui.programs import open_midi
+from eimg_core.ui.api.programs import open_midi
 from tests.fake_studio import METRICS, PAIRINGS
 
 client_library = pytest.importorskip("gradio_client")
@@ -124,7 +124,7 @@ def test_without_its_extra_the_mcp_server_says_what_to_install() -> None:
     code = (
         "import importlib.util, sys\nreal = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name, *rest: None if name == 'mcp' else real(name, *rest)\n"
-        "sys.argv = ['app.py', '--mcp']\nimport app\napp.main()"
+        "sys.argv = ['app.py', '--mcp']\nfrom eimg_core.ui import app\napp.main()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2

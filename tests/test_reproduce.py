@@ -12,8 +12,8 @@ from PIL import Image
 
 import eimg_core.studio
 from eimg_core.__main__ import main as command_line
+from eimg_core.bridge import BRIDGES
 from eimg_core.composer import USUAL_TAKES, ComposeOptions
-from eimg_core.cross_modal import BRIDGES
 from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
@@ -84,7 +84,7 @@ def test_every_pairing_is_listed_and_plays_in_every_variant(studio, pairings):
 
 
 def test_the_page_and_the_command_line_know_a_new_autoencoder(studio, monkeypatch, tmp_path, capsys):
-    from app import build_ui
+    from eimg_core.ui.app import build_ui
 
     config = build_ui(studio, examples=tmp_path, pieces=tmp_path).get_config_file()
     offered = [str(component["props"].get("choices")) for component in config["components"]]

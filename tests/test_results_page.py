@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from eimg_core.records import CONTROLS, PAPER_TABLE_V, RECORDS, Spread, by_row, load_records, spread
-from eimg_core.ui.charts import Mark, Row, dot_chart, share_bar
-from eimg_core.ui.method import BOXES, method
-from eimg_core.ui.model_cards import model_cards
-from eimg_core.ui.results_page import results_html
+from eimg_core.results import CONTROLS, PAPER_TABLE_V, RECORDS, Spread, by_row, load_records, spread
+from eimg_core.ui.pages.results import results_html
+from eimg_core.ui.pages.results_cards import model_cards
+from eimg_core.ui.pages.results_charts import Mark, Row, dot_chart, share_bar
+from eimg_core.ui.pages.results_method import BOXES, method
 from tests.visits import CONTRAST, Visit
 
 browser_test = pytest.mark.browser
 
-ASSETS = RECORDS.parent
+CHECKPOINTS = RECORDS.parent
 TITLES = (("vqvae+fnt", "VQ-VAE + FNT"),)
 
 
@@ -31,7 +31,7 @@ def text_of(html: str) -> str:
 
 
 def test_every_row_of_the_records_stands_in_the_table_with_its_mean_over_seeds() -> None:
-    html = results_html(TITLES, ASSETS)
+    html = results_html(TITLES, CHECKPOINTS)
     matching = re.search(r'<section class="card" id="results-matching">.*?</section>', html, re.DOTALL)
     assert matching
     text = text_of(matching.group())
@@ -111,7 +111,7 @@ def open_results(visit: Visit) -> Any:
 @browser_test
 def test_the_page_comes_when_it_is_opened_and_its_charts_have_words(visit: Visit) -> None:
     page = open_results(visit)
-    assert page.locator("#desk").is_hidden()
+    assert page.locator("#inputs").is_hidden()
     charts = page.locator(".results svg.chart:visible")
     assert charts.count() == 6
     assert all(

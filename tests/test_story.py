@@ -15,9 +15,9 @@ from PIL import Image
 from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import read_midi
-from eimg_core.ui.photo_input import OpenedPhoto
-from eimg_core.ui.story import make_story, sections, thumbnail
-from eimg_core.ui.story_board import open_upload
+from eimg_core.ui.session.photo import OpenedPhoto
+from eimg_core.ui.session.story_timeline import make_story, sections, thumbnail
+from eimg_core.ui.widgets.story_board import open_upload
 from tests.fake_studio import FakeStudio, scene
 from tests.visits import CONTRAST, Visit
 
@@ -116,7 +116,7 @@ def test_photos_become_one_piece_that_shows_where_it_is(visit: Visit, studio: Fa
 
     audio = "document.querySelector('#story-piece audio')"
     dot = "document.querySelector('.story-dot').style.transform"
-    page.click("#story-piece .deck-play")
+    page.click("#story-piece .transport-play")
     page.wait_for_function(f"{audio}.currentTime > 0.3 && {dot}")
     assert page.get_attribute(".story-strip li.on button", "aria-label").startswith("1: night.png")
     before = page.evaluate(dot)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from eimg_core.bridge import BRIDGES, EmotionData
 from eimg_core.checkpoints import read_card, save_model
-from eimg_core.cross_modal import BRIDGES, EmotionData
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.notes import Note, Piece
@@ -59,7 +59,7 @@ def save_tiny_pairing(
         "image": read_card(root / "image_ae" / image_key)["sha256"],
         "music": read_card(root / "music_ae" / music_key)["sha256"],
     }
-    card = {"kind": "cross_modal", "key": variant, "pairing": pairing, "depends_on": depends, "preset": "tiny"}
+    card = {"kind": "bridge", "key": variant, "pairing": pairing, "depends_on": depends, "preset": "tiny"}
     card["metrics"] = {"val_heard": {"distance": heard}}
-    save_model(root / "cross_modal" / f"{pairing}@{variant}", bridge, card)
+    save_model(root / "bridge" / f"{pairing}@{variant}", bridge, card)
     return pairing

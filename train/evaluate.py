@@ -27,9 +27,9 @@ from tqdm import tqdm
 
 from eimg_core import __version__
 from eimg_core.baselines import CONTROLS, ClipLibrary
-from eimg_core.checkpoints import ASSETS, load_model, read_card
+from eimg_core.bridge import BRIDGES
+from eimg_core.checkpoints import load_model, read_card
 from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composer
-from eimg_core.cross_modal import BRIDGES
 from eimg_core.data import Corpus, Item, load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
@@ -40,7 +40,8 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
-from eimg_core.records import BEST_OF, MEAN_POINT, REAL, takes_of
+from eimg_core.results import BEST_OF, MEAN_POINT, REAL, takes_of
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.guide import Guide
 from eimg_core.va.image_reader import ImageReader
@@ -57,11 +58,11 @@ __all__ = [
     "record_of",
 ]
 
-RESULTS = ASSETS.parent / "results"
+RESULTS = CHECKPOINTS.parent / "results"
 _KINDS: dict[str, Any] = {
     "image_ae": IMAGE_AUTOENCODERS,
     "music_ae": MUSIC_AUTOENCODERS,
-    "cross_modal": BRIDGES,
+    "bridge": BRIDGES,
     "va_predictor": {"guide": Guide},
 }
 GRID = (1.5, 8.5)  # first and last point of each axis
@@ -142,7 +143,7 @@ def components_of(row: str) -> list[str]:
     """What a row is made and judged with."""
     key, _ = takes_of(row)
     image_key, music_key, _ = split_key(key)
-    folders = [f"cross_modal/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
+    folders = [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
     return [*folders, "va_predictor/evaluator"]
 
 
@@ -171,7 +172,7 @@ def _requests(
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and music/")
-    parser.add_argument("--root", type=Path, default=ASSETS, help="trained components")
+    parser.add_argument("--root", type=Path, default=CHECKPOINTS, help="trained components")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--split", choices=("val", "test"), default="test")

@@ -26,9 +26,9 @@ from PIL.Image import Image
 
 from eimg_core import __version__
 from eimg_core.baselines import BASELINES, Baseline, BridgeMapping, ClipLibrary, DirectMapping, Mapped, Retrieval
-from eimg_core.checkpoints import ASSETS, load_model, read_card
+from eimg_core.bridge import BRIDGES
+from eimg_core.checkpoints import load_model, read_card
 from eimg_core.composer import ComposeOptions
-from eimg_core.cross_modal import BRIDGES
 from eimg_core.data import load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
@@ -36,10 +36,11 @@ from eimg_core.metrics.copying import CopyIndex
 from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece, write_midi
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from eimg_core.va.image_reader import ImageReader
 from train.baseline import train_baseline
-from train.cross_modal import Material, SetBatches, material, train_bridge
+from train.bridge import Material, SetBatches, material, train_bridge
 from train.evaluate import RESULTS, library_of, one_line_items, record_of
 from train.loop import fit
 from train.pairing import LatentBatches
@@ -136,7 +137,7 @@ def keep_midi(folder: Path, keys: Sequence[str], pieces: Sequence[Piece]) -> Non
 
 def _stage(experiment: Experiment, args: Namespace) -> StageConfig:
     if experiment.kind == "bridge":
-        return stage_of(args, "cross_modal", "paper")
+        return stage_of(args, "bridge", "paper")
     return stage_of(args, "baseline", experiment.kind)
 
 
@@ -324,7 +325,7 @@ def _with(args: Namespace, **changes: Any) -> Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     parser = arguments(__doc__)
-    parser.set_defaults(out=ASSETS)
+    parser.set_defaults(out=CHECKPOINTS)
     parser.add_argument("--results", type=Path, default=RESULTS, help="where records are written")
     parser.add_argument("--only", nargs="+", choices=TABLES, help="tables to make")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

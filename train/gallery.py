@@ -16,7 +16,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from eimg_core.checkpoints import ASSETS
 from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
 from eimg_core.emotion import MIDDLE, QUADRANTS, VA, distance
 from eimg_core.figures import draw_piano_roll, draw_plane
@@ -25,12 +24,13 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.notation.following import follow
 from eimg_core.pipeline import DEFAULT_PAIRING
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.studio import Studio
 
 __all__ = ["lines_of", "main"]
 
-EXAMPLES = ASSETS.parent / "examples"
-PICTURE = ASSETS.parent.parent / "docs" / "figures" / "quadrants.png"
+EXAMPLES = CHECKPOINTS.parent / "examples"
+PICTURE = CHECKPOINTS.parent.parent / "docs" / "figures" / "quadrants.png"
 _WALK = [(2, 2), (2, 5), (2, 8), (4, 3.5), (4, 6.5), (5, 5), (6, 3), (6.5, 7), (7, 4), (8, 2), (8, 5), (8, 8)]
 _NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 

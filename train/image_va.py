@@ -28,12 +28,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from eimg_core.checkpoints import ASSETS, half, read_card, save_component
+from eimg_core.backbones import TORCHVISION, Backbone, TorchvisionBackbone, load_backbone
+from eimg_core.backbones.effnet_lite import VARIANTS, ConvNorm, EfficientNetLite
+from eimg_core.checkpoints import half, read_card, save_component
 from eimg_core.data import Corpus, read_oasis
-from eimg_core.effnet_lite import VARIANTS, ConvNorm, EfficientNetLite
 from eimg_core.errors import CheckpointError, DataError
-from eimg_core.eyes import TORCHVISION, Eyes, TorchvisionEyes, load_eyes
 from eimg_core.images import open_photo
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.image_reader import AXES, READER_FOLDER, ImageReader, KernelHead
 
 __all__ = ["ensure_backbone", "from_package", "main", "read_blocks", "train_reader"]
@@ -122,7 +123,7 @@ def ensure_backbone(encoder: str, out: Path, preset: str) -> str:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         if encoder.startswith(TORCHVISION):
-            net: nn.Module = TorchvisionEyes(encoder.removeprefix(TORCHVISION), pretrained=trained)
+            net: nn.Module = TorchvisionBackbone(encoder.removeprefix(TORCHVISION), pretrained=trained)
             if trained:
                 card |= {
                     "source": "the weights that torchvision recommends for this model",
@@ -171,7 +172,7 @@ def _fill_from_package(net: EfficientNetLite, encoder: str) -> dict[str, Any]:
 # --- the reader
 
 
-def read_blocks(nets: Mapping[str, Eyes], root: Path, corpus: Corpus, runs: Path | None) -> dict[str, Array]:
+def read_blocks(nets: Mapping[str, Backbone], root: Path, corpus: Corpus, runs: Path | None) -> dict[str, Array]:
     """Means, spreads, then means over squares of each network, for all photos in corpus order, (N, 3W) each.
 
     Args:
@@ -231,7 +232,7 @@ def cross_validated(
 
 
 def train_reader(
-    corpus: Corpus, nets: Mapping[str, Eyes], seen: Mapping[str, Array]
+    corpus: Corpus, nets: Mapping[str, Backbone], seen: Mapping[str, Array]
 ) -> tuple[ImageReader, list[str], dict[str, Any]]:
     """Choose networks and features, and fit the head.
 
@@ -347,7 +348,7 @@ def main(argv: list[str] | None = None) -> None:
         help=f"{', '.join(ENCODERS)} (all of them is usual) or {TORCHVISION}NAME; repeatable",
     )
     parser.add_argument("--data", type=Path, help="folder with images/; needed by the reader")
-    parser.add_argument("--out", type=Path, default=ASSETS, help="where components are written")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS, help="where components are written")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where features are kept")
     parser.add_argument("--preset", choices=["paper", "smoke"], default="paper")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to PyTorch")
@@ -360,7 +361,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.step == "backbone":
         return
     corpus = read_oasis(args.data)
-    nets = {name: load_eyes(args.out / name) for name in names}
+    nets = {name: load_backbone(args.out / name) for name in names}
     seen = read_blocks(nets, args.out, corpus, None if args.preset == "smoke" else args.runs)
     reader, chosen, metrics = train_reader(corpus, nets, seen)
     save_reader(args.out, reader, chosen, corpus, metrics, args.preset)

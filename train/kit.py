@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from eimg_core import __version__
-from eimg_core.checkpoints import ASSETS, read_card
+from eimg_core.checkpoints import read_card
 from eimg_core.data import read_eimg, read_emopia, read_oasis
-from eimg_core.kit import Label, Listener, summarise
 from eimg_core.midi.batch import CLIP_S
+from eimg_core.midi_evaluation import Label, Listener, summarise
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from train.evaluate import RESULTS
 from train.experiments import EXPERIMENTS, folder_of, slug
@@ -52,7 +53,7 @@ def _write(args: argparse.Namespace, name: str, title: str, files: Sequence[Path
 
 def main(argv: list[str] | None = None) -> None:
     parser = arguments(__doc__)
-    parser.set_defaults(out=ASSETS)
+    parser.set_defaults(out=CHECKPOINTS)
     parser.add_argument("--results", type=Path, default=RESULTS, help="where records are written")
     args = parser.parse_args(argv)
     clips = read_eimg(args.data).split("test")

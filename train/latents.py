@@ -33,14 +33,15 @@ from tqdm import tqdm
 
 from eimg_core import __version__
 from eimg_core.autoencoder import Autoencoder
-from eimg_core.checkpoints import ASSETS, load_model, read_card
+from eimg_core.backbones import load_backbone
+from eimg_core.checkpoints import load_model, read_card
 from eimg_core.data import SPLITS, Corpus, load_pieces, read_eimg, read_oasis
 from eimg_core.errors import CheckpointError
-from eimg_core.eyes import load_eyes
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.music_features import feature_table
-from train.cross_modal import features_of
+from train.bridge import features_of
 from train.evaluate import RESULTS
 from train.image_ae import photo_tensor, reconstruction_error
 from train.image_va import ENCODERS, read_blocks
@@ -203,7 +204,7 @@ def photo_records(args: argparse.Namespace, keys: Sequence[str]) -> Iterator[dic
         yield _record(corpus, "image_ae", key, found, {f"image_ae/{key}": card["sha256"]})
     if PHOTOS in keys:
         digests = {f"backbone/{name}": read_card(args.root / "backbone" / name)["sha256"] for name in ENCODERS}
-        nets = {name: load_eyes(args.root / name) for name in digests}
+        nets = {name: load_backbone(args.root / name) for name in digests}
         features = np.concatenate(list(read_blocks(nets, args.root, corpus, args.runs).values()), axis=1)
         found = {"width": features.shape[1], "readout": read_emotion(features, corpus)}
         yield _record(corpus, "baseline", PHOTOS, found, digests)
@@ -248,7 +249,7 @@ def main(argv: list[str] | None = None) -> None:
     autoencoders = {**dict.fromkeys(IMAGE_AUTOENCODERS, "image_ae"), **dict.fromkeys(MUSIC_AUTOENCODERS, "music_ae")}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and music/")
-    parser.add_argument("--root", type=Path, default=ASSETS, help="trained components")
+    parser.add_argument("--root", type=Path, default=CHECKPOINTS, help="trained components")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="caches")
     parser.add_argument("--only", nargs="+", choices=[*autoencoders, PHOTOS, CLIPS], help="records to make")

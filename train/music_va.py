@@ -24,11 +24,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from eimg_core.checkpoints import ASSETS, half, save_component
+from eimg_core.checkpoints import half, save_component
 from eimg_core.data import Corpus, Item, Split, load_pieces, read_eimg, read_emopia
 from eimg_core.errors import DataError
 from eimg_core.metrics.emotion_match import correlation
 from eimg_core.midi.notes import Piece
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from eimg_core.va.guide import GUIDE_FOLDER, Guide, GuideConfig, pictures, varied
 from eimg_core.va.music_features import feature_table
@@ -283,7 +284,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("key", choices=KEYS)
     parser.add_argument("--data", type=Path, required=True, help="folder with music/")
-    parser.add_argument("--out", type=Path, default=ASSETS, help="where the component is written")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS, help="where the component is written")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where parsed music is kept")
     parser.add_argument("--preset", choices=list(TRAINING), default="paper")
     parser.add_argument("--seed", type=int, default=0)

@@ -18,7 +18,7 @@ from eimg_core.baselines.direct import LatentPairs
 from eimg_core.baselines.gan_im import BarBatch
 from eimg_core.baselines.rolls import BAR_STEPS, PITCHES, bars_of
 from eimg_core.baselines.tf_im import PairBatch
-from eimg_core.cross_modal import EmotionData
+from eimg_core.bridge import EmotionData
 from eimg_core.emotion import pairwise_distance
 from eimg_core.midi import codec
 from eimg_core.midi.batch import MusicBatch, MusicSample

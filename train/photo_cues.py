@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from eimg_core.checkpoints import ASSETS
 from eimg_core.data import read_oasis
 from eimg_core.images import open_photo
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.explain import CUES, cues
 from eimg_core.va.image_reader import AXES
 
@@ -44,7 +44,7 @@ def correlations(
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/")
-    parser.add_argument("--out", type=Path, default=ASSETS.parent / "results" / "photo-cues.json")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS.parent / "results" / "photo-cues.json")
     args = parser.parse_args(argv)
     items = read_oasis(args.data).split("train")
     found = [cues(open_photo(item.path)) for item in items]

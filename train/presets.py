@@ -73,15 +73,15 @@ PAPER = Preset(
             LoopConfig(epochs=16, learning_rate=6e-4, average=0.99, weight_decay=1e-2, bfloat16=True, evaluate_every=2),
             32,
         ),
-        ("cross_modal", "paper"): StageConfig(
+        ("bridge", "paper"): StageConfig(
             LoopConfig(epochs=12, learning_rate=5e-4, average=0.99, weight_decay=1e-2), 16
         ),
-        ("cross_modal", "eimg2"): StageConfig(_OURS, 128),
+        ("bridge", "eimg2"): StageConfig(_OURS, 128),
         # These features hold emotion: less noise is enough to keep the photos from being learnt by heart.
-        ("cross_modal", "effnet@eimg2"): StageConfig(_OURS, 128, {"image_noise": 4.0}),
+        ("bridge", "effnet@eimg2"): StageConfig(_OURS, 128, {"image_noise": 4.0}),
         # It is told the emotion beside v_y, so more of v_y can be left to chance: pieces are fuller and differ more.
-        ("cross_modal", "tvae@eimg2"): StageConfig(_OURS, 128, {"liveliness": 0.7}),
-        ("cross_modal", "effnet+tvae@eimg2"): StageConfig(_OURS, 128, {"image_noise": 4.0, "liveliness": 0.7}),
+        ("bridge", "tvae@eimg2"): StageConfig(_OURS, 128, {"liveliness": 0.7}),
+        ("bridge", "effnet+tvae@eimg2"): StageConfig(_OURS, 128, {"image_noise": 4.0, "liveliness": 0.7}),
         ("baseline", "tf_im"): StageConfig(
             LoopConfig(epochs=5, learning_rate=2e-3, average=0.99, weight_decay=1e-2, bfloat16=True, evaluate_every=2),
             16,
@@ -103,7 +103,7 @@ SMOKE = Preset(
         ("image_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
         ("music_pretrain", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8),
         ("music_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
-        ("cross_modal", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 4, {"tiny": True}),
+        ("bridge", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 4, {"tiny": True}),
         ("baseline", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),
     },
 )

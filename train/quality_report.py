@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from eimg_core import __version__
-from eimg_core.checkpoints import ASSETS, read_card
+from eimg_core.checkpoints import read_card
 from eimg_core.composer import ComposeOptions
 from eimg_core.data import READERS, Corpus, load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import pairwise_distance
@@ -38,7 +38,8 @@ from eimg_core.metrics.quality import quality
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.pipeline import Pipeline, available, split_key, variants
-from eimg_core.records import REAL, takes_of
+from eimg_core.results import REAL, takes_of
+from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.image_reader import ImageReader
 from train.evaluate import RESULTS
 
@@ -232,7 +233,7 @@ class _Desk:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and music/")
-    parser.add_argument("--root", type=Path, default=ASSETS, help="trained components")
+    parser.add_argument("--root", type=Path, default=CHECKPOINTS, help="trained components")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="caches")
     parser.add_argument("--seed", type=int, default=0, help="of the first take")
@@ -258,7 +259,7 @@ def _write(args: argparse.Namespace, row: str, found: Mapping[str, Any]) -> None
     """Add what makes a number repeatable, and write the record, each item on a line of its own."""
     key, _ = takes_of(row)
     image_key, music_key, _ = split_key(key)
-    folders = [f"cross_modal/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
+    folders = [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
     head = {
         "table": "musicality",
         "row": row,

@@ -18,8 +18,8 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+from eimg_core.bridge import BRIDGES
 from eimg_core.checkpoints import read_card
-from eimg_core.cross_modal import BRIDGES
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from train.evaluate import components_of, known_rows, record_name
@@ -63,8 +63,8 @@ def stages() -> list[Stage]:
     music = [Stage(f"music_ae/{key}", ("music_ae", key)) for key in MUSIC_AUTOENCODERS]
     bridges = [
         Stage(
-            f"cross_modal/{i}+{m}@{variant}",
-            ("cross_modal", i, m, "--variant", variant),
+            f"bridge/{i}+{m}@{variant}",
+            ("bridge", i, m, "--variant", variant),
             (f"image_ae/{i}", f"music_ae/{m}"),
         )
         for i in IMAGE_AUTOENCODERS
@@ -80,7 +80,7 @@ def needed(tables: list[str]) -> list[Stage]:
     printed = set(PAPER_TABLE_V) if "table5" in tables else set()
     keys = [pairing.split("+") for pairing in {e.pairing for e in wanted(tables) if e.pairing} | printed]
     components = {f"image_ae/{image}" for image, _ in keys} | {f"music_ae/{music}" for _, music in keys}
-    components |= {f"cross_modal/{pairing}@paper" for pairing in printed}
+    components |= {f"bridge/{pairing}@paper" for pairing in printed}
     if set(tables) - {"table1"}:  # it is the only one without a judge
         components |= {"va_predictor/image", "va_predictor/evaluator", "va_predictor/guide"}
     return [stage for stage in stages() if stage.component in components]

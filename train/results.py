@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eimg_core.checkpoints import ASSETS
 from eimg_core.emotion import QUADRANTS
-from eimg_core.records import COLUMNS, PRINTED_METRICS, SHARES
+from eimg_core.results import COLUMNS, PRINTED_METRICS, SHARES
+from eimg_core.shipped import CHECKPOINTS
 from train.dataset import DATASET
 from train.experiments import EXPERIMENTS
 from train.intervals import Estimate, Row, difference
@@ -415,7 +415,7 @@ def results_page(results: Results) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--assets", type=Path, default=ASSETS.parent)
+    parser.add_argument("--assets", type=Path, default=CHECKPOINTS.parent)
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     args = parser.parse_args(argv)
     from train.charts import draw_all

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from eimg_core.checkpoints import ASSETS
+from eimg_core.shipped import CHECKPOINTS
 from train.loop import LoopConfig
 from train.presets import PRESETS, StageConfig, override
 
@@ -23,7 +23,7 @@ def arguments(description: str | None, keys: list[str] | None = None) -> argpars
     if keys is not None:
         parser.add_argument("key", choices=keys)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and music/")
-    parser.add_argument("--out", type=Path, default=ASSETS, help="where components are written")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS, help="where components are written")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="logs, caches and states for resuming")
     parser.add_argument("--preset", choices=list(PRESETS), default="paper")
     parser.add_argument("--seed", type=int, default=0)

@@ -15,10 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eimg_core.checkpoints import ASSETS
 from eimg_core.midi.codec import FIELDS
 from eimg_core.pipeline import available, variants
-from eimg_core.records import (
+from eimg_core.results import (
     COLUMNS,
     CONTROLS,
     MEAN_POINT,
@@ -31,6 +30,7 @@ from eimg_core.records import (
     spread,
     takes_of,
 )
+from eimg_core.shipped import CHECKPOINTS
 from train.quality_report import COPIED, NEAREST
 
 __all__ = ["BLOCKS", "DOCUMENTS", "PAPER_TABLE_V", "fill", "load_records", "main", "render", "render_musicality"]
@@ -345,7 +345,7 @@ def fill(document: str, name: str, block: str) -> str:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path("."), help="where the documents are")
-    parser.add_argument("--assets", type=Path, default=ASSETS.parent)
+    parser.add_argument("--assets", type=Path, default=CHECKPOINTS.parent)
     args = parser.parse_args(argv)
     for document, names in DOCUMENTS.items():
         path = args.root / document

@@ -16,8 +16,8 @@ from PIL.Image import Image
 from torch import Tensor
 
 from eimg_core.autoencoder import ImageAutoencoder, MusicAutoencoder
+from eimg_core.bridge import Bridge
 from eimg_core.composer import ComposeOptions, Composer, Composition, Progress
-from eimg_core.cross_modal import Bridge
 from eimg_core.emotion import MIDDLE, VA
 from eimg_core.errors import InputError
 from eimg_core.images import to_tensor

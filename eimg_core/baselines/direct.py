@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eimg_core.cross_modal import EmotionData, keep_statistics
+from eimg_core.bridge import EmotionData, keep_statistics
 from eimg_core.layers import ProjectionHead
 from eimg_core.losses import latent_reconstruction
 from eimg_core.trainable import LossTerms, Objective, Trainable

@@ -3,7 +3,7 @@
 from eimg_core.data.corpus import SPLITS, Corpus, Item, Split
 from eimg_core.data.pieces import load_pieces
 from eimg_core.data.readers import READERS, read_eimg, read_emopia, read_oasis, read_pop909
-from eimg_core.data.requested import read_iaps, read_naps
+from eimg_core.data.restricted import read_iaps, read_naps
 
 __all__ = [
     "READERS",

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from eimg_core.data.corpus import SPLITS, Corpus, Item, Split, split_of
-from eimg_core.data.requested import read_iaps, read_naps
+from eimg_core.data.restricted import read_iaps, read_naps
 from eimg_core.data.tables import FETCH, check_files, number, read_table, shown
 from eimg_core.emotion import HIGH, LOW, VA
 from eimg_core.errors import DataError

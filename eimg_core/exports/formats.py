@@ -13,10 +13,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from eimg_core.comparison import write_archive
 from eimg_core.composer import Composition
 from eimg_core.errors import InputError, RenderError
 from eimg_core.exports.audio import mp3_of, wav_tagged
+from eimg_core.exports.comparison import write_archive
 from eimg_core.exports.record import composition_of, describe, music_of, read_record, record_text
 from eimg_core.exports.tags import SOFTWARE, Tags, tags_of
 from eimg_core.figures import save_figure

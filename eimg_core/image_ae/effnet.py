@@ -1,8 +1,8 @@
 """EfficientNet-Lite as an image autoencoder: the encoder has seen ImageNet and is frozen, the decoder is trained.
 
 The autoencoders of the paper learn to see from a few hundred photos, and keep colours and light. This one is given
-eyes that know objects and scenes. v_x is what the photo reader looks at: mean and standard deviation of every feature
-map of the late stages, 3968 numbers. The decoder only shows how much of a photo they still hold.
+features that know objects and scenes. v_x is what the photo reader looks at: mean and standard deviation of every
+feature map of the late stages, 3968 numbers. The decoder only shows how much of a photo they still hold.
 
 References: Tan and Le 2019, "EfficientNet"; Dosovitskiy and Brox 2016, "Inverting Visual Representations with
 Convolutional Networks".
@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
+from eimg_core.backbones.effnet_lite import EfficientNetLite, LiteVariant, load_lite, pooled
 from eimg_core.checkpoints import read_card
-from eimg_core.effnet_lite import EfficientNetLite, LiteVariant, load_lite, pooled
 from eimg_core.errors import CheckpointError
 from eimg_core.trainable import LossTerms, Objective
 
@@ -61,7 +61,7 @@ class EffNetConfig:
 
 
 class EffNet(ImageAutoencoder):
-    """Frozen eyes and a trained hand."""
+    """A frozen backbone and a trained decoder."""
 
     Config = EffNetConfig
     config: EffNetConfig
@@ -72,12 +72,12 @@ class EffNet(ImageAutoencoder):
         super().__init__()
         config = config or EffNetConfig()
         self.config = config
-        eyes = EfficientNetLite(LiteVariant(config.width, config.depth, config.side)).fuse()
+        backbone = EfficientNetLite(LiteVariant(config.width, config.depth, config.side)).fuse()
         if not config.backbone:
-            for module in eyes.modules():
+            for module in backbone.modules():
                 if isinstance(module, nn.Conv2d):  # PyTorch's own first weights would dim the light at every layer
                     nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        self.eyes = eyes.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.backbone = backbone.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.no_grad():
             self._width = self.encode(torch.zeros(1, 3, 32, 32)).shape[1]
         up: list[nn.Module] = []
@@ -122,20 +122,20 @@ class EffNet(ImageAutoencoder):
                 f"effnet sees through {name}, which is not there; run `python -m train.image_va backbone`."
             )
         trained = load_lite(folder)
-        if trained.variant != self.eyes.variant:
+        if trained.variant != self.backbone.variant:
             raise CheckpointError(f"The config of effnet describes another variant than {name}; make them agree.")
-        self.eyes.load_state_dict(trained.state_dict())
+        self.backbone.load_state_dict(trained.state_dict())
         card = read_card(folder)
         return {
             "depends_on": {"backbone": card["sha256"]},
-            "borrows": {"eyes.": f"backbone/{name}"},
+            "borrows": {"backbone.": f"backbone/{name}"},
             "licence_of_backbone": card.get("licence", "not stated"),
         }
 
     def train(self, mode: bool = True) -> EffNet:
         """The encoder always evaluates."""
         super().train(mode)
-        self.eyes.eval()
+        self.backbone.eval()
         return self
 
     def parameter_groups(self) -> dict[str, tuple[nn.Module, ...]]:
@@ -146,7 +146,7 @@ class EffNet(ImageAutoencoder):
         return torch.cat([self._seen(part) for part in parts])
 
     def _seen(self, images: Tensor) -> Tensor:
-        maps = self.eyes.maps(images)
+        maps = self.backbone.maps(images)
         return pooled([maps[stage] for stage in self.config.stages], spreads=True)
 
     def decode(self, latents: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from eimg_core.errors import InputError, RenderError
 from eimg_core.midi.notes import Piece
+from eimg_core.shipped import SOUNDFONT
 from eimg_core.sound import fluid
 from eimg_core.sound.room import add_room
 from eimg_core.sound.sampler import Sampler, Strike
@@ -37,7 +38,7 @@ __all__ = [
 Engine = Literal["auto", "fluidsynth", "numpy"]
 
 SAMPLE_RATE_HZ = 44100
-DEFAULT_SOUNDFONT = Path(__file__).resolve().parents[2] / "assets" / "soundfont" / "piano.sf2"
+DEFAULT_SOUNDFONT = SOUNDFONT / "piano.sf2"
 
 _LONGEST_S = 600.0
 _PEAK = 10 ** (-1 / 20)  # -1 dBFS: room for players that resample

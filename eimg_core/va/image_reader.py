@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from eimg_core.backbones import Backbone, load_backbone
+from eimg_core.backbones.effnet_lite import pooled
 from eimg_core.checkpoints import load_component, read_card
-from eimg_core.effnet_lite import pooled
 from eimg_core.emotion import MIDDLE, VA
 from eimg_core.errors import CheckpointError
-from eimg_core.eyes import Eyes, load_eyes
 
 __all__ = ["READER_FOLDER", "ImageReader", "ImageReading", "Kernel", "KernelHead", "out_of_group"]
 
@@ -197,7 +197,7 @@ class ImageReader:
     """Frozen networks and the head that was fitted on what they see.
 
     Args:
-        nets: evaluating, without gradients; see ``load_eyes``.
+        nets: evaluating, without gradients; see ``load_backbone``.
         late: how many of each network's last maps are looked at.
         spreads: whether the standard deviation of each map counts beside its mean.
         squares: whether the networks also look closer, at three squares along the photo.
@@ -205,7 +205,7 @@ class ImageReader:
     """
 
     def __init__(
-        self, nets: Sequence[Eyes], late: int, spreads: bool, squares: bool = False, head: KernelHead | None = None
+        self, nets: Sequence[Backbone], late: int, spreads: bool, squares: bool = False, head: KernelHead | None = None
     ) -> None:
         self.nets, self.late, self.spreads, self.squares, self.head = tuple(nets), late, spreads, squares, head
 
@@ -233,7 +233,7 @@ class ImageReader:
                 raise CheckpointError(
                     f"The image reader was fitted on another {backbone}; run `python -m train.image_va` again."
                 )
-        return cls([load_eyes(root / backbone) for backbone in expected], late, spreads, squares, head)
+        return cls([load_backbone(root / backbone) for backbone in expected], late, spreads, squares, head)
 
     def read(self, photo: Image.Image) -> ImageReading:
         """The emotion of one photo (RGB, as ``images.open_photo`` gives it). Deterministic."""
@@ -278,7 +278,7 @@ class ImageReader:
         return [self._seen(net, photos, self.spreads) for net in self.nets]
 
     @torch.inference_mode()
-    def _seen(self, net: Eyes, photos: Sequence[Image.Image], spreads: bool) -> Array:
+    def _seen(self, net: Backbone, photos: Sequence[Image.Image], spreads: bool) -> Array:
         rows = []
         for start in range(0, len(photos), _BATCH):
             images = torch.stack([_whole(photo, net.side) for photo in photos[start : start + _BATCH]])

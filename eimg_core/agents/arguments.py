@@ -1,0 +1,64 @@
+"""The arguments of the tools for language models: kinds, ranges, units, and a description of each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from eimg_core.agents.files import HOW_TO_GIVE
+from eimg_core.composer import FASTEST, LARGEST_SEED, SLOWEST
+from eimg_core.ui.pages.inputs import LONGEST_S, SHORTEST_S
+from eimg_core.ui.session.story_timeline import FEWEST_PHOTOS, LONGEST_STORY_S, MOST_PHOTOS, SHORTEST_STORY_S
+
+__all__ = [
+    "Arousal",
+    "Composing",
+    "Density",
+    "Expressive",
+    "Kind",
+    "Midi",
+    "Pairing",
+    "Pairings",
+    "Photo",
+    "Photos",
+    "Seconds",
+    "Seed",
+    "StorySeconds",
+    "Tempo",
+    "Valence",
+]
+
+Valence = Annotated[float, Field(ge=1, le=9, description="1 unpleasant to 9 pleasant")]
+Arousal = Annotated[float, Field(ge=1, le=9, description="1 calm to 9 excited")]
+Photo = Annotated[str, Field(description=f"JPEG, PNG, WebP, GIF, BMP or TIFF, up to 20 MB: {HOW_TO_GIVE}")]
+Midi = Annotated[str, Field(description=f"MIDI file, up to 512 kB: {HOW_TO_GIVE}")]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED, description="another seed makes another piece")]
+Seconds = Annotated[float, Field(ge=SHORTEST_S, le=LONGEST_S, description="length of the piece in seconds")]
+Pairing = Annotated[
+    str | None,
+    Field(
+        description="key of a composer, such as vqvae+fnt or vqvae+fnt@paper; see the tool pairings; null: the usual"
+    ),
+]
+Composing = Annotated[
+    str | None, Field(description="key of a composer that ends in +tvae; see the tool pairings; null: the usual one")
+]
+Expressive = Annotated[bool, Field(description="dynamics, timing and pedal of a pianist, or exactly as written")]
+Tempo = Annotated[float, Field(ge=SLOWEST, le=FASTEST, description="factor of the composer's own tempo")]
+Density = Annotated[
+    float,
+    Field(ge=-1, le=1, description="-1 half as many notes as the composer would write, 1 twice as many; tvae alone"),
+]
+Kind = Literal["mp3", "wav", "musicxml", "svg", "png"]
+Pairings = Annotated[
+    list[str] | None,
+    Field(max_length=24, description="keys of composers; see the tool pairings; null: the paper's six"),
+]
+Photos = Annotated[
+    list[str],
+    Field(min_length=FEWEST_PHOTOS, max_length=MOST_PHOTOS, description=f"in their order, each {HOW_TO_GIVE}"),
+]
+StorySeconds = Annotated[
+    float, Field(ge=SHORTEST_STORY_S, le=LONGEST_STORY_S, description="length of the piece in seconds")
+]

@@ -1,0 +1,121 @@
+"""What was measured: the JSON records of ``assets/results``, read for tables and for the page.
+
+A record is one row and one seed: ``row`` (a pairing such as ``vqvae+fnt@paper``, or a control), ``seed``, ``n`` and a
+``summary`` of name → number. Emotions and distances are on the 1-9 scale. Nothing here measures anything.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "BEST_OF",
+    "COLUMNS",
+    "CONTROLS",
+    "MEAN_POINT",
+    "PAPER_TABLE_V",
+    "PRINTED_METRICS",
+    "QUALITY_METRICS",
+    "REAL",
+    "SHARES",
+    "Record",
+    "Spread",
+    "by_row",
+    "load_cards",
+    "load_records",
+    "read_records",
+    "spread",
+    "takes_of",
+]
+
+REAL, MEAN_POINT = "real", "mean point"
+CONTROLS = (MEAN_POINT, "constant", "random", "oracle", REAL)
+BEST_OF = " best of "
+
+# What tables show of a row: name in its summary, title, digits.
+COLUMNS = (
+    ("emotion_matching", "Emotion Matching ↓", 2),
+    ("r_valence", "r(V) ↑", 2),
+    ("r_arousal", "r(A) ↑", 2),
+    ("polyphony_rate", "polyphony", 3),
+    ("pitch_entropy", "pitch entropy", 2),
+    ("groove_consistency", "groove", 4),
+    ("bar_groove", "groove by bar", 3),
+)
+# Distributions that are compared with those of real clips, and what tables call them.
+SHARES = {
+    "bar_groove": "groove by bar",
+    "bar_pitch_class_entropy": "pitch classes by bar",
+    "inter_onset_s": "time between onsets",
+    "duration_s": "note lengths",
+    "key_clarity": "clarity of key",
+}
+
+# Table V of the paper, on its own photos and with its own predictor: beside ours for reading, not for ranking.
+QUALITY_METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency")
+PRINTED_METRICS = (*QUALITY_METRICS, "emotion_matching")
+PAPER_TABLE_V = {
+    pairing: dict(zip(PRINTED_METRICS, values, strict=True))
+    for pairing, values in {
+        "alae+fnt": (0.5156, 3.3632, 0.9777, 2.1327),
+        "vqvae+fnt": (0.5179, 3.5620, 0.9760, 1.8710),
+        "beta_vae+fnt": (0.5053, 3.3231, 0.9457, 2.4609),
+        "alae+lsr": (0.5006, 3.2602, 0.9241, 2.7460),
+        "vqvae+lsr": (0.5019, 3.2803, 0.9265, 2.5149),
+        "beta_vae+lsr": (0.4992, 3.2013, 0.8928, 2.9398),
+    }.items()
+}
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A number over its seeds: the mean, the standard deviation (0 for one seed), and how many seeds."""
+
+    mean: float
+    sd: float
+    n: int
+
+
+def read_records(folder: Path, pattern: str) -> list[Record]:
+    """The records whose file name matches, in the order of their names; none where there is no such folder."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(pattern))]
+
+
+def load_records(folder: Path, split: str = "test") -> list[Record]:
+    """All records of pairings and controls on one split, by file name."""
+    return [record for record in read_records(folder, "pairings-*.json") if record["split"] == split]
+
+
+def by_row(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Row → its records, one for each seed."""
+    rows: dict[str, list[Record]] = {}
+    for record in records:
+        rows.setdefault(record["row"], []).append(record)
+    return rows
+
+
+def spread(values: Sequence[float | None]) -> Spread | None:
+    """Mean and deviation of what is known; ``None`` where nothing is."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return Spread(statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else 0.0, len(known))
+
+
+def takes_of(row: str) -> tuple[str, int]:
+    """``effnet+tvae@eimg2 best of 4`` → the composer's key and its number of takes, 1 where none is named."""
+    key, _, takes = row.partition(BEST_OF)
+    return key, int(takes or 1)
+
+
+def load_cards(checkpoints: Path) -> dict[str, dict[str, Any]]:
+    """``kind/name`` → the card of each shipped component, without touching a tensor."""
+    paths = sorted(checkpoints.glob("*/*/card.json"))
+    return {f"{p.parent.parent.name}/{p.parent.name}": json.loads(p.read_text(encoding="utf-8")) for p in paths}

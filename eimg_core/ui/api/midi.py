@@ -1,0 +1,91 @@
+"""Named endpoints for programs that have a MIDI file: its tune told again, or the piece going on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
+from eimg_core.emotion import VA
+from eimg_core.errors import InputError
+from eimg_core.midi.notes import Piece, read_midi
+from eimg_core.ui.protocol import Studio
+from eimg_core.ui.server.events import HEAVY
+from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.files import new_folder
+from eimg_core.ui.session.piece_values import Take, candidate_values, play_take, take_value
+
+__all__ = ["ANY_LENGTH_S", "Act", "tune_api", "tune_take"]
+
+ANY_LENGTH_S = 15.0  # for a retelling: with a tune, its bars decide
+Act = Callable[[Piece, str, VA, ComposeOptions], Composition]
+
+
+def tune_take(
+    studio: Studio,
+    act: Act,
+    midi: bytes | Path | None,
+    pairing: str,
+    target: VA | None,
+    seed: int,
+    seconds: float,
+    pieces: Path,
+) -> Take:
+    """What ``act``, which is ``studio.retell`` or ``studio.extend``, makes of a MIDI file: played and saved.
+
+    Args:
+        target: the emotion to aim at; ``None`` for the one the file is heard with.
+    Raises:
+        InputError: there is no file, it cannot be read, or a value is out of range.
+    """
+    if midi is None:
+        raise InputError("There is no MIDI file yet. Give one with a melody of at least four notes.")
+    piece = read_midi(midi, straighten=True)
+    aim = target or studio.listen(piece)
+    composition = act(piece, pairing, aim, ComposeOptions(seed, seconds, aim, USUAL_TAKES))
+    return play_take(studio, composition, new_folder(pieces), lambda stage, done: None)
+
+
+def tune_api(studio: Studio, pieces: Path) -> None:
+    """``/retell`` and ``/extend``, which the page itself has no buttons for: there, a piece need not be a file."""
+    titles = {info.key: info.title for info in studio.pairings()}
+    usual = next((info.key for info in studio.pairings() if info.default), None)
+
+    def answer(act: Act, midi: bytes | None, pairing: str, target: VA | None, seed: float, seconds: float) -> Any:
+        try:
+            take = tune_take(studio, act, midi, pairing, target, int(seed), float(seconds), pieces)
+            return {
+                **take_value(take, titles.get(pairing, pairing)),
+                "takes": candidate_values(take.composition),
+            }
+        except Exception as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+
+    def retell(midi: bytes | None, valence: float, arousal: float, pairing: str, seed: float = 0) -> Any:
+        """Keep the tune of a MIDI file and compose another emotion below it.
+
+        Valence and arousal run from 1 to 9. The result has the notes, the metrics, where the piece lies in the plane,
+        and the files (MIDI, WAV, …). The same inputs give the same piece.
+        """
+        return answer(studio.retell, midi, pairing, VA(float(valence), float(arousal)), seed, ANY_LENGTH_S)
+
+    def extend(midi: bytes | None, seconds: float, pairing: str, seed: float = 0) -> Any:
+        """Let the piece in a MIDI file go on until ``seconds``, in the emotion it is heard with.
+
+        The result has the notes, the metrics, where the piece lies in the plane, and the files (MIDI, WAV, …). The same
+        inputs give the same piece.
+        """
+        return answer(studio.extend, midi, pairing, None, seed, seconds)
+
+    with gr.Row(visible=False):
+        midi = gr.File(label="MIDI file", type="binary", file_types=[".mid", ".midi"])
+        valence, arousal = gr.Number(6.0, label="Valence, 1 to 9"), gr.Number(4.0, label="Arousal, 1 to 9")
+        seconds, seed = gr.Number(40.0, label="Seconds"), gr.Number(0, label="Seed", precision=0)
+        pairing = gr.Textbox(usual, label="Composer")
+        answered = gr.JSON(label="The piece")
+        button = gr.Button()
+    button.click(retell, [midi, valence, arousal, pairing, seed], answered, api_name="retell", **HEAVY)
+    button.click(extend, [midi, seconds, pairing, seed], answered, api_name="extend", **HEAVY)

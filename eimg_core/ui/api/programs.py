@@ -1,0 +1,128 @@
+"""Endpoints for programs alone, without a place on the page: ``/pairings``, ``/render``, ``/export`` and
+``/evaluate_midi``.
+
+``/read_photo``, ``/compose``, ``/compare`` and ``/story`` are the handlers of the pages.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.errors import CheckpointError, InputError
+from eimg_core.exports.from_midi import FROM_MIDI, STRAIGHT, made_from
+from eimg_core.metrics.quality import quality
+from eimg_core.midi.notes import Piece, read_midi
+from eimg_core.results import QUALITY_METRICS
+from eimg_core.ui.protocol import Studio
+from eimg_core.ui.server.events import HEAVY
+from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.files import new_folder, safe_word
+from eimg_core.ui.session.points import point
+
+__all__ = ["composers", "exported", "measured", "offer_programs", "open_midi"]
+
+LONGEST_MIDI_S, MOST_NOTES = 600.0, 20_000
+
+
+def open_midi(source: str | Path | bytes | None, straighten: bool = False) -> Piece:
+    """A MIDI file that may be anything at all; ``straighten`` as in ``read_midi``.
+
+    Raises:
+        InputError: there is none, it is no MIDI file, or it has no notes or too many of them; one sentence.
+    """
+    if not source:
+        raise InputError("Expected a MIDI file; give one with handle_file(path).")
+    piece = read_midi(source, straighten=straighten)
+    name = "the upload" if isinstance(source, bytes) else Path(source).name
+    if not piece.notes:
+        raise InputError(f"{name} has no notes to play; drums alone are not read.")
+    if piece.duration_s > LONGEST_MIDI_S:
+        raise InputError(
+            f"{name} lasts {piece.duration_s / 60:.0f} minutes; MIDI files up to {LONGEST_MIDI_S / 60:.0f} can be used."
+        )
+    if len(piece.notes) > MOST_NOTES:
+        raise InputError(f"{name} has {len(piece.notes)} notes; MIDI files with up to {MOST_NOTES} can be used.")
+    return piece
+
+
+def composers(studio: Studio) -> list[dict[str, Any]]:
+    """Each composer's key, title and variants (the usual one first), and which one is the default."""
+    return [
+        {"key": info.key, "title": info.title, "variants": list(info.variants), "default": info.default}
+        for info in studio.pairings()
+    ]
+
+
+def exported(studio: Studio, midi: str | Path | bytes | None, kind: str, pieces: Path) -> Path:
+    """A MIDI file as a file of one kind of ``FROM_MIDI``, in a folder of its own.
+
+    Raises:
+        InputError: an unknown kind, or the MIDI file cannot be used.
+        RenderError: the kind needs a package that is not installed.
+    """
+    piece = open_midi(midi, straighten=kind in STRAIGHT)
+    stem = "piece" if isinstance(midi, bytes) else safe_word(Path(str(midi)).stem, "piece")
+    data = made_from(piece, kind, stem.replace("-", " ").capitalize(), lambda each: studio.render(each).wav_bytes())
+    path = new_folder(pieces) / f"{stem}.{kind}"
+    path.write_bytes(data)
+    return path
+
+
+def measured(studio: Studio, piece: Piece) -> dict[str, Any]:
+    """The quality metrics of a piece, and its point in the plane; ``heard`` is ``None`` without an evaluator."""
+    found = quality(piece)
+    numbers = {name: getattr(found, name) for name in QUALITY_METRICS}
+    return {
+        "note_count": len(piece.notes),
+        "duration_s": round(piece.duration_s, 3),
+        "metrics": {name: round(value, 4) if math.isfinite(value) else None for name, value in numbers.items()},
+        "heard": _heard(studio, piece),
+    }
+
+
+def offer_programs(studio: Studio, pieces: Path) -> None:
+    """Add the endpoints to the page that is being built."""
+
+    def pairings() -> list[dict[str, Any]]:
+        """List the composers: key, title, the variants of each (the usual one first), and which is the default."""
+        return composers(studio)
+
+    def render(midi: str | None) -> str:
+        """Play a MIDI file on the piano: a WAV file, stereo, 16 bit."""
+        return export(midi, "wav")
+
+    def export(midi: str | None, kind: str) -> str:
+        """Turn a MIDI file into another file: sound (mp3, wav), a score for notation programs (musicxml), sheet music
+        (svg) or a picture of its piano roll (png).
+
+        MIDI files may last ten minutes; scores and pictures hold up to 3000 notes.
+        """
+        try:
+            return str(exported(studio, midi, kind, pieces))
+        except Exception as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+
+    def evaluate_midi(midi: str | None) -> dict[str, Any]:
+        """Measure a MIDI file: the paper's quality metrics, and where on the 1-9 plane the evaluator hears it."""
+        try:
+            return measured(studio, open_midi(midi))
+        except Exception as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+
+    midi, made, found = gr.File(label="MIDI file"), gr.File(label="File"), gr.JSON(label="Found")
+    kind = gr.Radio(FROM_MIDI, value=FROM_MIDI[0], label="Kind of file")
+    gr.on([], pairings, None, found, api_name="pairings", queue=False)
+    gr.on([], render, midi, made, api_name="render", **HEAVY)
+    gr.on([], export, [midi, kind], made, api_name="export", **HEAVY)
+    gr.on([], evaluate_midi, midi, found, api_name="evaluate_midi", **HEAVY)
+
+
+def _heard(studio: Studio, piece: Piece) -> dict[str, Any] | None:
+    try:
+        return point(studio.listen(piece))
+    except CheckpointError:
+        return None  # without an evaluator nobody hears; the metrics stand all the same

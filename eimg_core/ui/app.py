@@ -1,0 +1,256 @@
+"""EIMG Studio in the browser: the page as a whole, and how it is served. ``eimg app --help`` shows the options.
+
+The handlers of the pages fetch, call and show, while music, models and files live on lower
+floors. The handlers are also named API endpoints, such as ``/compose``; see README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eimg_core.ui.server.files import KEEP_S, USUAL_MB, most_bytes, pieces_root, temp_root, trim
+
+# Read by Gradio when it is imported: no telemetry, no look-ups, one known place for temporary files.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from eimg_core.shipped import EXAMPLES
+from eimg_core.ui.api import programs
+from eimg_core.ui.api.midi import tune_api
+from eimg_core.ui.languages import i18n, language_head, language_picker
+from eimg_core.ui.pages import compare, create, results, story
+from eimg_core.ui.pages.inputs import Inputs, emotion_card, music_settings, photo_card, wire_inputs
+from eimg_core.ui.protocol import Studio
+from eimg_core.ui.server.compression import CompressedPage
+from eimg_core.ui.server.events import IN_PAGE
+from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.guards import MIDDLEWARE, Page
+from eimg_core.ui.server.memory import share_arenas
+from eimg_core.ui.style import SHEETS, page_head, studio_theme
+from eimg_core.ui.widgets import listening
+from eimg_core.ui.widgets.photo_input import name_examples
+
+if TYPE_CHECKING:
+    from eimg_core.agents.serving import StudioTools
+
+MCP_INSTALL = "pip install 'mcp>=1.30,<2'"
+PIECES = pieces_root()
+
+HEADER = f"""<header class="masthead"><h1>EIMG Studio</h1>
+<p>A photo becomes a piece of piano music with the same emotion.</p>{language_picker()}</header>"""
+
+
+# The address #compare opens the page Compare, and turning a page changes the address, so that it can be passed on. The
+# style sheet shows what belongs to the page that the body names. A narrow window keeps its last tabs in a menu.
+TURN = """() => {
+  if (document.body.dataset.page || "NAME" !== "create") history.replaceState(null, "", "#NAME");
+  document.body.dataset.page = "NAME";
+}"""
+FOLLOW_ADDRESS = """() => {
+  const follow = () => {
+    const [name] = /^[a-z]+/.exec(location.hash.slice(1)) || [];
+    if (!name || name === (document.body.dataset.page || "create")) return;
+    const words = window.eimgSay ? window.eimgSay(name[0].toUpperCase() + name.slice(1)) : name;
+    const tabs = [...document.querySelectorAll("#pages [role=tab], #pages .overflow-dropdown button")];
+    const tab = tabs.find((each) => [words.toLowerCase(), name].includes(each.textContent.trim().toLowerCase()));
+    if (tab) tab.click();
+  };
+  window.addEventListener("hashchange", follow);
+  follow();
+}"""
+
+
+@contextmanager
+def _page(name: str, lead: str) -> Iterator[gr.Tab]:
+    """A tab with its one sentence; what is put into it is built when it is first opened."""
+    with gr.Tab(name, id=name.lower(), elem_id=name.lower()) as tab:
+        gr.HTML(f'<p class="lead">{lead}</p>', apply_default_css=False)
+        yield tab
+    tab.select(js=TURN.replace("NAME", name.lower()), **IN_PAGE)
+
+
+def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -> gr.Blocks:
+    """The whole page: a tab chooses between one composer and many, and the inputs with the photo stays.
+
+    What belongs to one tab only has the class ``only-create`` or ``only-compare``, which the style sheet hides.
+
+    Args:
+        studio: reads, composes, plays and saves.
+        examples: folder of photos to offer.
+        pieces: folder for the files of each request.
+    """
+    pairings = studio.pairings()
+    with Page(title="EIMG Studio", analytics_enabled=False, delete_cache=(600, int(KEEP_S))) as demo:
+        gr.HTML(HEADER, apply_default_css=False)
+        with gr.Tabs(elem_id="pages"):
+            with _page("Create", create.LEAD):
+                pass
+            with _page("Compare", compare.LEAD):
+                pass
+            with _page("Listen", listening.LEAD):
+                pass
+            with _page("Story", story.LEAD):
+                told = story.story_page(studio, examples, pieces)
+            with _page("Results", results.LEAD) as opened:
+                page, show = results.results_page({info.key: info.title for info in pairings})
+                opened.select(show, None, page, queue=False, show_progress="hidden", api_visibility="private")
+        demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
+        demo.load(js=name_examples(examples), **IN_PAGE)
+        with gr.Row(elem_id="inputs", elem_classes="only-create only-compare only-listen", equal_height=True):
+            photo, why = photo_card(examples)
+            plane = emotion_card()
+            with gr.Column(elem_classes="card", min_width=280, scale=8):
+                gr.HTML("<h2>Music</h2>", apply_default_css=False)
+                inputs = Inputs(photo, why, plane, *music_settings())
+                buttons = create.create_controls()
+                compared = compare.compare_controls(pairings)
+        controls = create.CreateControls(*buttons, *create.composer_choice(pairings))
+        piece, actions = create.create_result(pairings)
+        comparison = compare.compare_result(pairings)
+        test = listening.Listening(elem_id="listening", elem_classes="only-listen")
+        wire_inputs(studio, inputs)
+        create.wire_create(demo, studio, inputs, controls, piece, actions, pieces)
+        compare.wire_compare(studio, inputs, compared, comparison, test, pieces)
+        story.wire_story(studio, told, pieces)
+        with gr.Column(visible=False):
+            programs.offer_programs(studio, pieces)
+            tune_api(studio, pieces)
+    return demo.queue(max_size=limit("EIMG_QUEUE", 24), default_concurrency_limit=1)
+
+
+def limit(name: str, usual: int) -> int:
+    """A whole number above 0 from the environment; the usual one where it is not set. Exits on anything else."""
+    text = os.environ.get(name, "").strip() or str(usual)
+    if not text.isdecimal() or not 0 < int(text) <= 100_000:
+        sys.exit(f"{name} must be a whole number above 0, not {text[:20]!r}.")
+    return int(text)
+
+
+def warm_up(studio: Studio) -> None:
+    """Load the models while the page is already up; a fault here is one that a visitor will be told about."""
+    try:
+        studio.warm_up()
+    except Exception as error:
+        logging.getLogger(__name__).warning("Warm-up failed: %s", sentence(error))
+
+
+def keep_tidy(demo: gr.Blocks, every_s: float = 15.0) -> None:
+    """Remove the oldest uploads while there are too many; runs until the process ends.
+
+    Gradio removes them after an hour, however many there are by then.
+    """
+    while True:
+        time.sleep(every_s)
+        try:
+            trim([Path(path) for path in list(demo.upload_file_set)], most_bytes())
+        except Exception as error:
+            logging.getLogger(__name__).warning("Tidying up failed: %s", sentence(error))
+
+
+def launch(demo: gr.Blocks, pieces: Path = PIECES, agents: StudioTools | None = None, **options: Any) -> Any:
+    """Start serving with the settings that make the page safe, quiet and its own; ``options`` go to Gradio.
+
+    Args:
+        agents: the tools for language models, where they are to be served as well.
+    """
+    tools = {"routes": agents.routes, "lifespan": agents.lifespan} if agents else {}
+    return demo.launch(
+        mcp_server=False,  # Gradio's own, see ``eimg_core.agents.server``; not even where its environment variable asks
+        share=False,
+        show_error=False,
+        strict_cors=True,
+        max_file_size=f"{limit('EIMG_UPLOAD_MB', 20)}mb",
+        allowed_paths=[str(pieces)],
+        ssr_mode=False,
+        run_history=False,
+        enable_monitoring=False,
+        footer_links=["api"],
+        theme=studio_theme(),
+        i18n=i18n(),
+        head=page_head() + language_head(),
+        app_kwargs={"middleware": [Middleware(CompressedPage), *MIDDLEWARE], **tools},
+        css_paths=list(SHEETS),
+        **options,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Turn photos into piano music, in the browser.")
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT"), help="first free from 7860")
+    parser.add_argument(
+        "--mcp", action="store_true", help="be a tool for language models as well; needs the package mcp"
+    )
+    parser.add_argument(
+        "--root-path",
+        default=os.environ.get("GRADIO_ROOT_PATH", ""),
+        help="where a proxy shows the page: /studio, or https://example.org/studio",
+    )
+    parser.add_argument(
+        "--commercial-safe",
+        action="store_true",
+        default=os.environ.get("EIMG_COMMERCIAL_SAFE", "0") not in ("", "0"),
+        help="offer only pairings whose training data allows commercial use; says why where there is none",
+    )
+    arguments = parser.parse_args()
+    if arguments.mcp and not find_spec("mcp"):
+        parser.exit(2, f"--mcp needs a package that is not installed: run {MCP_INSTALL}, then start again.\n")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for chatty in ("httpx", "matplotlib", "mcp"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+    share_arenas()
+    from eimg_core.studio import Studio as TrainedStudio  # brings the models' libraries along
+
+    if arguments.commercial_safe:
+        from eimg_core.licences import commercial_pairings, verdict
+
+        if not (safe := commercial_pairings()):
+            parser.exit(2, f"{verdict()}\n")
+        studio = TrainedStudio(only=safe)
+    else:
+        studio = TrainedStudio()
+    if not studio.pairings():
+        parser.exit(2, "No trained pairing is installed: the folder assets/checkpoints is empty. See README.md.\n")
+    limit("EIMG_TEMP_MB", USUAL_MB)
+    threading.Thread(target=warm_up, args=(studio,), name="warm-up", daemon=True).start()
+    demo = build_ui(studio)
+    threading.Thread(target=keep_tidy, args=(demo,), name="keep-tidy", daemon=True).start()
+    agents = agent_server_of(studio, arguments) if arguments.mcp else None
+    _, url, _ = launch(
+        demo,
+        agents=agents,
+        server_name=arguments.host,
+        server_port=arguments.port,
+        root_path=arguments.root_path or None,
+        prevent_thread_lock=True,
+    )
+    if agents:
+        print(f"* Tools for language models (MCP, streamable HTTP): {url.rstrip('/')}{agents.path}", flush=True)
+    demo.block_thread()
+
+
+def agent_server_of(studio: Studio, arguments: argparse.Namespace) -> StudioTools:
+    """The tools for language models; they answer to any host name only where this server is meant for others."""
+    from eimg_core.agents.server import agent_server  # needs the package mcp
+
+    local = not arguments.root_path and arguments.host in ("127.0.0.1", "localhost", "::1")
+    return agent_server(studio, PIECES, arguments.root_path, local, limit("EIMG_QUEUE", 24))
+
+
+if __name__ == "__main__":
+    main()

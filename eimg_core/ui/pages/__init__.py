@@ -1,0 +1,1 @@
+"""The pages: layout and wiring, one module a page."""

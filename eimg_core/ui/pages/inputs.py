@@ -1,0 +1,126 @@
+"""The inputs: what both pages work from. A photo, an emotion to aim at, a length and a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.composer import LARGEST_SEED
+from eimg_core.errors import InputError
+from eimg_core.recipe import photo_hash
+from eimg_core.ui.protocol import Studio
+from eimg_core.ui.server.events import HEAVY, IN_PAGE, READING
+from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.session.photo import OpenedPhoto
+from eimg_core.ui.widgets.emotion_plane import EmotionPlane, photo_value
+from eimg_core.ui.widgets.photo_input import Photo, example_photos, photo_input
+from eimg_core.ui.widgets.why import Why, why_value
+
+__all__ = ["Inputs", "emotion_card", "music_settings", "photo_card", "wire_inputs"]
+
+SHORTEST_S, LONGEST_S, USUAL_S = 8, 120, 15
+
+ROLL_DICE = "() => Math.floor(Math.random() * 1000000)"
+# A new photo has a new place in the plane, and nobody has asked yet why.
+SHOW_READING = "(photo) => (photo ? [{reading: true}, {ready: true}] : [{}, {}])"
+NOT_EXPLAINED = "(why) => ({...why, asking: false, failed: true})"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs that every composer gets."""
+
+    photo: Photo
+    why: Why
+    plane: EmotionPlane
+    seconds: gr.Slider
+    seed: gr.Number
+    expressive: gr.Checkbox
+
+
+def photo_card(examples: Path) -> tuple[Photo, Why]:
+    """The place for the photo, why it is read as it is, and the photos of the folder ``examples`` to start from."""
+    with gr.Column(elem_classes="card", min_width=300, scale=10):
+        gr.HTML("<h2>Photo</h2>", apply_default_css=False)
+        why = Why(elem_id="why")
+        photo = photo_input()
+        if shipped := example_photos(examples):
+            gr.Examples(
+                [str(path) for path in shipped],
+                photo,
+                label="Or start from one of these",
+                examples_per_page=len(shipped),
+                elem_id="examples",
+            )
+    return photo, why
+
+
+def emotion_card() -> EmotionPlane:
+    """The emotion plane."""
+    with gr.Column(elem_classes="card", min_width=300, scale=10):
+        gr.HTML("<h2>Emotion</h2>", apply_default_css=False)
+        return EmotionPlane(elem_id="plane")
+
+
+def music_settings(
+    shortest: int = SHORTEST_S, longest: int = LONGEST_S, usual: int = USUAL_S, what: str = "piece", prefix: str = ""
+) -> tuple[gr.Slider, gr.Number, gr.Checkbox]:
+    """Length in seconds, the seed with its dice, and whether a pianist plays.
+
+    Args:
+        shortest, longest, usual: of the length.
+        what: what the seed makes again.
+        prefix: of the ids on the page.
+    """
+    seconds = gr.Slider(
+        shortest, longest, usual, step=1, label="Length in seconds", buttons=[], elem_id=f"{prefix}seconds"
+    )
+    with gr.Row(elem_id=f"{prefix}seed-row"):
+        seed = gr.Number(
+            0,
+            label="Seed",
+            info=f"The same seed makes the same {what} again.",
+            precision=0,
+            minimum=0,
+            maximum=LARGEST_SEED,
+            elem_id=f"{prefix}seed",
+        )
+        dice = gr.Button("Roll a new seed", elem_id=f"{prefix}dice", min_width=44, scale=0)
+    dice.click(js=ROLL_DICE, outputs=seed, **IN_PAGE)
+    expressive = gr.Checkbox(
+        True,
+        label="Play with expression",
+        info="Dynamics, timing and pedal of a pianist; otherwise exactly as written.",
+        elem_id=f"{prefix}expressive",
+    )
+    return seconds, seed, expressive
+
+
+def wire_inputs(studio: Studio, inputs: Inputs) -> None:
+    """A new photo is read and put into the plane; one that cannot be read is taken away again."""
+
+    def read_photo(photo: OpenedPhoto | None) -> dict[str, Any]:
+        """Read the emotion of a photo: valence and arousal from 1 to 9, each with one standard deviation."""
+        try:
+            return photo_value(studio.read_photo(photo.image), photo_hash(photo.image)) if photo else {}
+        except Exception as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+
+    def explain_photo(photo: OpenedPhoto | None) -> dict[str, Any]:
+        """Which parts of a photo make its reading pleasant or exciting: what is lost when each part is blurred."""
+        try:
+            if photo is None:
+                raise InputError("There is no photo to explain yet. Add one first.")
+            return why_value(studio.explain_photo(photo.image))
+        except Exception as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+
+    photo, plane, why = inputs.photo, inputs.plane, inputs.why
+    photo.change(js=SHOW_READING, inputs=photo, outputs=[plane, why], **IN_PAGE)
+    explaining = why.submit(explain_photo, photo, why, api_name="explain_photo", **HEAVY)
+    explaining.failure(js=NOT_EXPLAINED, inputs=why, outputs=why, **IN_PAGE)
+    reading = photo.change(read_photo, photo, plane, api_name="read_photo", trigger_mode="always_last", **READING)
+    reading.failure(js="() => null", outputs=photo, **IN_PAGE)

@@ -1,0 +1,115 @@
+"""The page Story: several photos become one piece that moves through their emotions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.composer import USUAL_TAKES, ComposeOptions
+from eimg_core.errors import InputError
+from eimg_core.ui.pages.inputs import music_settings
+from eimg_core.ui.protocol import PairingInfo, Studio
+from eimg_core.ui.server.events import HEAVY, IN_PAGE
+from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.files import new_folder
+from eimg_core.ui.server.stages import stages_of
+from eimg_core.ui.session.photo import OpenedPhoto
+from eimg_core.ui.session.story_timeline import LONGEST_STORY_S, SHORTEST_STORY_S, make_story
+from eimg_core.ui.widgets.photo_input import example_photos
+from eimg_core.ui.widgets.player import failed, working
+from eimg_core.ui.widgets.story_board import StoryBoard
+from eimg_core.ui.widgets.story_player import StoryPlayer
+
+__all__ = ["LEAD", "StoryPage", "story_page", "wire_story"]
+
+LEAD = "Put two to eight photos in order: one piece moves through their emotions, from the first to the last."
+
+_MOVING = "tvae"  # the music autoencoder whose pieces can change their emotion as they go
+_USUAL_S = 40
+_EXAMPLES = ("winter_tree", "forest_path", "evening_meadow", "fireworks")  # from quiet to loud
+SHOW_WAITING = "() => [{state: 'working', stage: 'waiting', done: 0}, {interactive: false, __type__: 'update'}]"
+END = (
+    "(piece) => [piece && piece.state === 'working' ? {state: 'back'} : piece, {interactive: true, __type__: 'update'}]"
+)
+REST_NO_MORE = "() => ({interactive: true, __type__: 'update'})"
+
+
+@dataclass(frozen=True)
+class StoryPage:
+    """Everything on the page."""
+
+    board: StoryBoard
+    pairing: gr.Radio
+    seconds: gr.Slider
+    seed: gr.Number
+    expressive: gr.Checkbox
+    compose: gr.Button
+    piece: StoryPlayer
+
+
+def moving(pairings: Sequence[PairingInfo]) -> list[PairingInfo]:
+    """The pairings that can compose a story."""
+    return [info for info in pairings if info.key.endswith(f"+{_MOVING}")]
+
+
+def story_page(studio: Studio, examples: Path, pieces: Path) -> StoryPage:
+    """The board of photos, what to choose, and the player."""
+    able = moving(studio.pairings())
+    shipped = {path.stem: path for path in example_photos(examples)}
+    few = [shipped[name] for name in _EXAMPLES if name in shipped] or list(shipped.values())[:4]
+    with gr.Row(elem_id="story-inputs", equal_height=True):
+        with gr.Column(elem_classes="card", min_width=300, scale=20):
+            board = StoryBoard(studio, few, pieces, elem_id="story-board")
+        with gr.Column(elem_classes="card", min_width=280, scale=8):
+            gr.HTML("<h2>Music</h2>", apply_default_css=False)
+            seconds, seed, expressive = music_settings(SHORTEST_STORY_S, LONGEST_STORY_S, _USUAL_S, "story", "story-")
+            pairing = gr.Radio(
+                [(info.title, info.key) for info in able],
+                value=next((info.key for info in able if info.default), able[0].key if able else None),
+                label="Composer",
+                elem_id="story-pairing",
+            )
+            compose = gr.Button("Compose the story", variant="primary", elem_id="story-start")
+    return StoryPage(board, pairing, seconds, seed, expressive, compose, StoryPlayer(elem_id="story-piece"))
+
+
+def wire_story(studio: Studio, page: StoryPage, pieces: Path) -> None:
+    """From a click to a story; ``/story`` is the same for programs."""
+    titles = {info.key: info.title for info in moving(studio.pairings())}
+
+    def story(
+        photos: list[OpenedPhoto],
+        pairing: str,
+        seed: float,
+        seconds: float,
+        expressive: bool = True,
+    ) -> Iterator[dict[str, Any]]:
+        """Compose one piece of piano music that moves through the emotions of two to eight photos.
+
+        The last value has the notes, ``stops`` (for each photo its point on the 1-9 plane and the seconds in which it
+        is on) and the files (MIDI, WAV, …). The same photos, pairing, seed and length give the same piece.
+        """
+        try:
+            if pairing not in titles:
+                raise InputError(f"A story needs one of these composers: {', '.join(titles) or 'none is shipped'}.")
+            options = ComposeOptions(int(seed), float(seconds), None, USUAL_TAKES, bool(expressive))
+            folder = new_folder(pieces)
+            value = yield from stages_of(
+                lambda tell: make_story(studio, photos, pairing, titles[pairing], options, folder, tell), working
+            )
+            yield value
+        except Exception as error:
+            yield failed(sentence(error))
+            raise gr.Error(sentence(error), visible=False, print_exception=False) from error
+
+    wanted = [page.board, page.pairing, page.seed, page.seconds, page.expressive]
+    shown, button = page.piece, page.compose
+    button.click(js=SHOW_WAITING, outputs=[shown, button], **IN_PAGE)
+    run = button.click(story, wanted, shown, api_name="story", trigger_mode="multiple", **HEAVY)
+    run.success(js=END, inputs=shown, outputs=[shown, button], **IN_PAGE)
+    run.failure(js=END, inputs=shown, outputs=[shown, button], **IN_PAGE)
+    shown.stop(cancels=[run], **IN_PAGE).then(js=REST_NO_MORE, outputs=button, **IN_PAGE)

@@ -1,0 +1,1 @@
+"""What serves the page: limits, files of a visit, memory, compression, faults."""

@@ -1,0 +1,68 @@
+"""The score card of a comparison: what each number is worth, beside the published ones and beside the controls.
+
+Emotion Matching is a distance on the 1-9 plane, lower is better: for one photo from its point to where the piece was
+heard, and on the test photos the mean over all of them, with the standard deviation over seeds.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eimg_core.emotion import VA, distance
+from eimg_core.results import MEAN_POINT, QUALITY_METRICS, REAL, Record, by_row, load_records, spread
+from eimg_core.shipped import RESULTS
+
+__all__ = ["control_rows", "published"]
+
+_CONTROLS = (
+    (MEAN_POINT, "constant", "answers every photo with the mean point of the training photos"),
+    ("random", "random", "plays any real clip"),
+    ("oracle", "oracle", "is told the photo’s label and plays the real clip nearest to it"),
+    (REAL, "real clips", "judged against their own labels"),
+)
+
+
+@functools.lru_cache(maxsize=4)
+def _rows(folder: Path) -> Mapping[str, Sequence[Record]]:
+    return by_row(load_records(folder))
+
+
+def _mean(records: Sequence[Record], name: str) -> float | None:
+    found = spread([record["summary"].get(name) for record in records])
+    return None if found is None else round(found.mean, 4)
+
+
+def published(row: str, folder: Path = RESULTS) -> dict[str, Any] | None:
+    """Emotion Matching of a row such as ``vqvae+fnt@paper`` on the test photos; ``None`` where nobody measured it."""
+    records = _rows(folder).get(row)
+    found = spread([record["summary"].get("emotion_matching") for record in records]) if records else None
+    if records is None or found is None:
+        return None
+    return {"mean": round(found.mean, 3), "sd": round(found.sd, 3), "seeds": found.n, "photos": records[0]["n"]}
+
+
+def control_rows(photo: VA | None, folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """What the rows of a comparison are to be held against; a control that nobody measured is left out.
+
+    Only *constant* has a number for one photo: the others would need its label, or chance.
+    """
+    rows = []
+    for row, name, words in _CONTROLS:
+        records = _rows(folder).get(row)
+        if not records:
+            continue
+        point = records[0].get("point")
+        here = distance(photo, VA(point["valence"], point["arousal"])) if photo and point else None
+        rows.append(
+            {
+                "name": name,
+                "words": words,
+                "matching": None if here is None else round(here, 2),
+                "published": published(row, folder),
+                "metrics": {metric: _mean(records, metric) for metric in QUALITY_METRICS},
+            }
+        )
+    return rows

@@ -1,0 +1,117 @@
+"""A story: several photos in an order, one piece that moves through their emotions, and when each photo is on.
+
+The piece is at the point of photo k (from 0) of n at the share k / (n - 1) of its length, and moves in a straight line
+between two points. A photo is on from halfway to the one before it until halfway to the one after it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL.Image import Image
+
+from eimg_core.composer import ComposeOptions, Progress
+from eimg_core.emotion import VA
+from eimg_core.errors import InputError, RenderError
+from eimg_core.ui.protocol import Studio
+from eimg_core.ui.server.files import file_stem
+from eimg_core.ui.session.photo import OpenedPhoto
+from eimg_core.ui.session.piece_values import COMPOSING, PLAYING, Take, take_value
+from eimg_core.ui.session.points import point
+
+__all__ = [
+    "FEWEST_PHOTOS",
+    "LONGEST_STORY_S",
+    "MOST_PHOTOS",
+    "SHORTEST_STORY_S",
+    "STORY_STAGES",
+    "make_story",
+    "sections",
+    "thumbnail",
+]
+
+FEWEST_PHOTOS, MOST_PHOTOS = 2, 8
+SHORTEST_STORY_S, LONGEST_STORY_S = 20, 120
+READING_ALL = "reading the photos"
+STORY_STAGES = (READING_ALL, COMPOSING, PLAYING)
+_READ, _COMPOSED = 0.25, 0.8  # shares of the whole work
+_THUMBNAIL_PX = 240
+
+
+def thumbnail(photo: Image) -> str:
+    """A small picture as a ``data:`` address: pixels only, nothing of the file it came in."""
+    small, buffer = photo.convert("RGB"), io.BytesIO()
+    small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
+    small.info.clear()
+    small.save(buffer, "JPEG", quality=82)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def sections(count: int, duration_s: float) -> list[dict[str, Any]]:
+    """When each of ``count`` photos is on: ``start_s``, ``end_s`` and its number as ``label``."""
+    step = duration_s / max(1, count - 1)
+    return [
+        {
+            "start_s": round(max(0.0, (n - 0.5) * step), 3),
+            "end_s": round(min(duration_s, (n + 0.5) * step), 3),
+            "label": str(n + 1),
+        }
+        for n in range(count)
+    ]
+
+
+def make_story(
+    studio: Studio,
+    photos: Sequence[OpenedPhoto],
+    pairing: str,
+    pairing_title: str,
+    options: ComposeOptions,
+    folder: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Compose, play and save a story; the value of the story's player.
+
+    Args:
+        photos: 2 to 8 of them, in the order of the story.
+        options: its length is 20 to 120 seconds.
+        progress: told one of ``STORY_STAGES`` and the share of the whole work.
+    Raises:
+        InputError: too few or too many photos, another length, or a pairing that cannot move.
+    """
+    if not FEWEST_PHOTOS <= len(photos) <= MOST_PHOTOS:
+        raise InputError(f"A story needs {FEWEST_PHOTOS} to {MOST_PHOTOS} photos, not {len(photos)}.")
+    if not SHORTEST_STORY_S <= options.seconds <= LONGEST_STORY_S:
+        raise InputError(f"A story lasts {SHORTEST_STORY_S} to {LONGEST_STORY_S} seconds, not {options.seconds:g}.")
+    points: list[VA] = []
+    for n, photo in enumerate(photos):
+        progress(READING_ALL, _READ * n / len(photos))
+        points.append(studio.read_photo(photo.image).va.clamped())
+    progress(COMPOSING, _READ)
+    composition = studio.journey(
+        [photo.image for photo in photos],
+        pairing,
+        options,
+        lambda stage, done: progress(stage, _READ + (_COMPOSED - _READ) * done),
+        points,
+    )
+    progress(PLAYING, _COMPOSED)
+    waveform, remarks = None, composition.notes
+    try:
+        waveform = studio.render(composition.played)
+    except RenderError as error:
+        remarks = (*remarks, str(error))
+    stem = file_stem("story", composition.target_va.region, pairing, options.seed)
+    files = studio.save(composition, waveform, folder, stem)
+    value = take_value(Take(composition, waveform, files, remarks), pairing_title)
+    parts = sections(len(photos), value["duration_s"])
+    stops = [
+        {"name": photo.name, "thumb": thumbnail(photo.image), "point": point(va), **part}
+        for photo, va, part in zip(photos, points, parts, strict=True)
+    ]
+    # A journey aims at no single point: its own words stand where a piece tells how near it came.
+    said = ", ".join(va.region for va in points)
+    return {**value, "sections": parts, "stops": stops, "remarks": [f"The story moves through: {said}.", *remarks]}

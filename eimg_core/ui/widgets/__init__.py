@@ -1,0 +1,1 @@
+"""The widgets: a folder each, with its Python, script, template and style."""

@@ -1,0 +1,73 @@
+"""The valence-arousal plane: shows where the photo, the target and the piece lie, and lets a visitor move the target.
+
+Its value is a plain dict, every number on the 1-9 scale::
+
+    {"photo":  {"valence", "arousal", "sd_valence", "sd_arousal", "id"} | null,
+     "target": {"valence", "arousal"} | null,      null: aim at the photo's own point
+     "piece":  {"valence", "arousal"} | null,
+     "takes":  [{"valence", "arousal", "letter", "kept"}]}     where the guide hears each take
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.emotion import NEUTRAL_RADIUS, PHOTO_CENTRE, REGIONS, VA
+from eimg_core.errors import InputError
+from eimg_core.ui.protocol import PhotoReading
+from eimg_core.ui.session.points import point
+from eimg_core.ui.widgets.parts import script, template
+
+__all__ = [
+    "EmotionPlane",
+    "photo_value",
+]
+
+
+class EmotionPlane(gr.HTML):
+    """The plane as a Gradio component; an event receives the target, or ``None`` for the photo's own point."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            {},
+            html_template=template("emotion_plane/emotion_plane"),
+            js_on_load=script("shared/plane_map", "emotion_plane/emotion_plane"),
+            apply_default_css=False,
+            regions=[list(region) for region in REGIONS],
+            neutral_radius=NEUTRAL_RADIUS,
+            mean=dict(zip(("valence", "arousal"), PHOTO_CENTRE, strict=True)),
+            **kwargs,
+        )
+
+    def preprocess(self, payload: Any) -> VA | None:
+        target = payload.get("target") if isinstance(payload, dict) else None
+        if target is None:
+            return None
+        try:
+            return VA(float(target["valence"]), float(target["arousal"]))
+        except (KeyError, TypeError, ValueError) as error:
+            problem = InputError("The target needs a valence and an arousal, two numbers from 1 to 9.")
+            raise gr.Error(str(problem), print_exception=False) from error
+
+    def api_info(self) -> dict[str, Any]:
+        number = {"type": "number", "minimum": 1, "maximum": 9}
+        target = {"type": "object", "properties": {"valence": number, "arousal": number}}
+        return {
+            "type": "object",
+            "properties": {"target": target},
+            "description": "the emotion to aim at; {} for the photo's own",
+        }
+
+    def example_payload(self) -> Any:
+        return {"target": {"valence": 6.5, "arousal": 3.0}}
+
+    def example_value(self) -> Any:
+        return {"photo": {"valence": 6.5, "arousal": 3.0, "sd_valence": 1.0, "sd_arousal": 0.8}}
+
+
+def photo_value(reading: PhotoReading, identity: str | None = None) -> dict[str, Any]:
+    """The plane with only the photo in it; ``identity`` is a hash by which the page knows the photo again."""
+    photo = point(reading.va) or {}
+    return {"photo": {**photo, "sd_valence": reading.sd_valence, "sd_arousal": reading.sd_arousal, "id": identity}}

@@ -1,0 +1,65 @@
+"""The place for the photo: drop, choose, paste or take one, or pick an example."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.errors import InputError
+from eimg_core.ui.session.photo import OpenedPhoto
+
+__all__ = ["Photo", "example_photos", "name_examples", "photo_input"]
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+class Photo(gr.Image):
+    """``gr.Image`` that opens files with our own checks, so that a bad one gives a sentence and not a traceback."""
+
+    is_template = True  # the front end draws it as the gr.Image it is
+
+    def preprocess(self, payload: Any) -> OpenedPhoto | None:
+        if payload is None:
+            return None
+        if not payload.path:
+            raise gr.Error("Expected a picture file; please upload one.", print_exception=False)
+        from eimg_core.images import open_photo  # imports torch, which the page need not wait for
+
+        path = Path(payload.path)
+        try:
+            return OpenedPhoto(open_photo(path), payload.orig_name or path.name)
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+
+def photo_input() -> Photo:
+    """The drop zone, for files, the clipboard and the webcam."""
+    return Photo(
+        sources=["upload", "webcam", "clipboard"],
+        show_label=False,
+        label="Photo",
+        buttons=[],
+        elem_id="photo",
+        height=320,
+        placeholder="Drop a photo here\nor click to choose one",
+        webcam_options=gr.WebcamOptions(mirror=True),
+    )
+
+
+def name_examples(folder: Path) -> str:
+    """A script that gives the buttons of the examples names: they are pictures alone."""
+    names = json.dumps([path.stem.replace("_", " ").capitalize() for path in example_photos(folder)])
+    return f"""() => {{
+      const names = {names}, name = () => document.querySelectorAll("#examples .gallery-item").forEach(
+        (button, n) => button.setAttribute("aria-label", `Example: ${{names[n]}}`));
+      name();
+      new MutationObserver(name).observe(document.querySelector("#inputs"), {{childList: true, subtree: true}});
+    }}"""
+
+
+def example_photos(folder: Path) -> list[Path]:
+    """The shipped photos, in the order of their names; empty when there are none."""
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)

@@ -1,0 +1,66 @@
+"""The player: what the composer is doing, then the piano roll with its sound, its numbers and its files.
+
+Its value is a plain dict with a ``state``:
+
+- ``{}``: nothing yet;
+- ``working``: ``stage`` (a name) and ``done`` (0 to 1);
+- ``failed``: ``message``, one sentence;
+- ``back``: as before the work began, which came to nothing;
+- ``done``: a take, see ``eimg_core.ui.session.piece_values.take_value``. With ``pending`` true its notes are there and
+  its sound is still to come; ``sections``, a list of {start_s, end_s, label}, are named in a band above the roll.
+
+While a piece plays and when it is moved, the player's element dispatches ``eimg-time`` with ``detail.time`` in seconds,
+which bubbles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.ui.session.downloads import export_file, sheet_music
+from eimg_core.ui.session.piece_values import STAGES
+from eimg_core.ui.widgets.parts import script, template
+
+__all__ = ["PLAYER_SCRIPTS", "PLAYER_SERVER", "Player", "failed", "working"]
+
+PLAYER_SCRIPTS = ("shared/roll", "shared/transport", "player/sheet", "player/player")
+PLAYER_SERVER = (export_file, sheet_music)  # what the scripts ask of the server
+
+
+class Player(gr.HTML):
+    """The player as a Gradio component. It only shows; its ``stop`` event means that the visitor gave up waiting."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            {},
+            html_template=template("player/player"),
+            js_on_load=script(*PLAYER_SCRIPTS),
+            apply_default_css=False,
+            stages=list(STAGES),
+            empty="Give it a photo, or choose an emotion in the plane, and press Compose.",
+            stopped="Nothing was kept. Press Compose to start again.",
+            server_functions=list(PLAYER_SERVER),
+            **kwargs,
+        )
+
+    def api_info(self) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "description": "state, notes with hands, chords and bars, target and piece as points on the 1-9 scale, "
+            "metrics, and files: mid, wav, json",
+        }
+
+    def example_value(self) -> Any:
+        return {"state": "done", "notes": [[0.0, 0.5, 60, 80]], "duration_s": 0.5, "tempo_bpm": 120, "meter": [4, 4]}
+
+
+def working(stage: str, done: float) -> dict[str, Any]:
+    """The player while a piece is made."""
+    return {"state": "working", "stage": stage, "done": round(done, 3)}
+
+
+def failed(message: str) -> dict[str, Any]:
+    """The player when no piece could be made."""
+    return {"state": "failed", "message": message}

@@ -1,0 +1,40 @@
+"""The player of a story: the player, and under its roll the photos as long as each is on.
+
+Its value is that of the player (``eimg_core.ui.widgets.player``); a finished story has ``stops`` as well, see
+``eimg_core.ui.session.story_timeline``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from eimg_core.ui.session.story_timeline import STORY_STAGES
+from eimg_core.ui.widgets.parts import script, template
+from eimg_core.ui.widgets.player import PLAYER_SCRIPTS, PLAYER_SERVER, Player
+
+__all__ = ["StoryPlayer"]
+
+_STRIP = '<ol class="story-strip" aria-label="Photos of the story; choose one to hear it from there"></ol>'
+_UNDER_THE_ROLL = '<div class="transport-bar">'
+
+
+class StoryPlayer(gr.HTML):
+    """The player of a story as a Gradio component."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            {},
+            html_template=template("player/player").replace(_UNDER_THE_ROLL, _STRIP + _UNDER_THE_ROLL, 1),
+            js_on_load=script(*PLAYER_SCRIPTS, "story_player/story_strip"),
+            apply_default_css=False,
+            stages=list(STORY_STAGES),
+            empty="Add two photos or more, put them in order, and press Compose the story.",
+            stopped="Nothing was kept. Press Compose the story to start again.",
+            server_functions=list(PLAYER_SERVER),
+            **kwargs,
+        )
+
+    api_info = Player.api_info
+    example_value = Player.example_value

@@ -16,7 +16,8 @@ import pytest
 from eimg_core.composer import COMPARED_DB, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
-from eimg_core.results import PAPER_TABLE_V, RECORDS
+from eimg_core.results import PAPER_TABLE_V
+from eimg_core.shipped import RESULTS
 from eimg_core.ui.session.comparison_run import compose_all, pack, start_comparison
 from eimg_core.ui.session.composers import chosen, pairing_variants, usual_choice
 from eimg_core.ui.session.scorecard import control_rows, published
@@ -84,7 +85,7 @@ def test_a_variant_is_named_only_where_it_is_not_the_usual_one() -> None:
 
 def test_the_controls_of_a_score_card_are_what_the_records_say() -> None:
     rows = {row["name"]: row for row in control_rows(VA(7.0, 6.0))}
-    record = json.loads((RECORDS / "pairings-test-mean_point-seed0.json").read_text(encoding="utf-8"))
+    record = json.loads((RESULTS / "pairings-test-mean_point-seed0.json").read_text(encoding="utf-8"))
     point = record["point"]
     assert rows["constant"]["matching"] == pytest.approx(
         math.hypot(7 - point["valence"], 6 - point["arousal"]), abs=0.01

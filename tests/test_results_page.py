@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from eimg_core.results import CONTROLS, PAPER_TABLE_V, RECORDS, Spread, by_row, load_records, spread
+from eimg_core.results import CONTROLS, PAPER_TABLE_V, Spread, by_row, load_records, spread
+from eimg_core.shipped import RESULTS
 from eimg_core.ui.pages.results import results_html
 from eimg_core.ui.pages.results_cards import model_cards
 from eimg_core.ui.pages.results_charts import Mark, Row, dot_chart, share_bar
@@ -19,7 +20,7 @@ from tests.visits import CONTRAST, Visit
 
 browser_test = pytest.mark.browser
 
-CHECKPOINTS = RECORDS.parent
+CHECKPOINTS = RESULTS.parent
 TITLES = (("vqvae+fnt", "VQ-VAE + FNT"),)
 
 
@@ -35,7 +36,7 @@ def test_every_row_of_the_records_stands_in_the_table_with_its_mean_over_seeds()
     matching = re.search(r'<section class="card" id="results-matching">.*?</section>', html, re.DOTALL)
     assert matching
     text = text_of(matching.group())
-    rows = by_row(load_records(RECORDS))
+    rows = by_row(load_records(RESULTS))
     assert set(CONTROLS) < set(rows)
     for row, records in rows.items():
         values = [record["summary"]["emotion_matching"] for record in records]
@@ -117,7 +118,7 @@ def test_the_page_comes_when_it_is_opened_and_its_charts_have_words(visit: Visit
     assert all(
         len(said) > 40 for said in charts.evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label'))")
     )
-    record = json.loads((RECORDS / "pairings-test-mean_point-seed0.json").read_text(encoding="utf-8"))
+    record = json.loads((RESULTS / "pairings-test-mean_point-seed0.json").read_text(encoding="utf-8"))
     page.focus("#results-matching summary")
     page.keyboard.press("Enter")
     row = page.locator("#results-matching tr", has_text="constant: the mean point")

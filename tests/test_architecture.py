@@ -72,7 +72,7 @@ RUNTIME = {
 }  # fmt: skip
 
 
-EXTRAS = {"eimg_core.agents.server": {"mcp"}, "eimg_core.agents.serving": {"mcp"}}
+EXTRAS = {f"eimg_core.agents.{name}": {"mcp"} for name in ("calls", "server", "serving", "tools")}
 """Modules for those who installed more, see docs/agents.md."""
 
 

@@ -1,0 +1,249 @@
+"""The tools for language models, one function each: what a call is given, what it does, what it answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mcp.server.fastmcp import Context
+from mcp.types import ToolAnnotations
+
+from eimg_core.agents.answers import comparison_answer, piece_answer, story_answer, takes_answer
+from eimg_core.agents.arguments import (
+    Arousal,
+    Composing,
+    Density,
+    Expressive,
+    Kind,
+    Midi,
+    Pairing,
+    Pairings,
+    Photo,
+    Photos,
+    Seconds,
+    Seed,
+    StorySeconds,
+    Tempo,
+    Valence,
+)
+from eimg_core.agents.calls import Answer, Calls, target_of, tool
+from eimg_core.agents.files import given_file
+from eimg_core.composer import USUAL_TAKES, ComposeOptions, Progress
+from eimg_core.emotion import VA
+from eimg_core.exports.formats import export as export_saved
+from eimg_core.ui.api.midi import ANY_LENGTH_S, Act, tune_take
+from eimg_core.ui.api.programs import composers, exported, measured, open_midi
+from eimg_core.ui.server.files import new_folder
+from eimg_core.ui.session.comparison_run import ComparisonRun, compose_all, pack, start_comparison
+from eimg_core.ui.session.composers import chosen, pairing_variants, usual_choice
+from eimg_core.ui.session.piece_values import make_take, take_value
+from eimg_core.ui.session.story_timeline import make_story
+from eimg_core.ui.widgets.comparison import run_value
+from eimg_core.ui.widgets.emotion_plane import photo_value
+from eimg_core.ui.widgets.why import why_value
+
+__all__ = ["Tools"]
+
+READS = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
+MAKES = ToolAnnotations(readOnlyHint=False, destructiveHint=False, idempotentHint=True, openWorldHint=False)
+
+
+class Tools(Calls):
+    """Every public method is a tool; its docstring is what a language model reads, its annotations are the schema."""
+
+    @tool(READS)
+    async def pairings(self, context: Context) -> Answer:
+        """List the composers: key, title, variants (the usual one first), and which one is the default.
+
+        retell, extend and story need one whose key ends in +tvae.
+        """
+        known = [{**one, "keys": [c.key for c in pairing_variants(self.studio.pairings()) if c.pairing == one["key"]]}
+                 for one in composers(self.studio)]  # fmt: skip
+        return {"pairings": known}
+
+    @tool(READS)
+    async def read_photo(self, context: Context, photo: Photo) -> Answer:
+        """Read the emotion of a photo: valence and arousal from 1 to 9, each with its standard deviation."""
+
+        def work(tell: Progress) -> Answer:
+            found = dict(photo_value(self.studio.read_photo(self.opened(photo).image))["photo"])
+            del found["id"]
+            return {name: round(said, 2) if isinstance(said, float) else said for name, said in found.items()}
+
+        return await self.working(context, work)
+
+    @tool(READS)
+    async def explain_photo(self, context: Context, photo: Photo) -> Answer:
+        """Say which parts of a photo make it read as pleasant or exciting, in words and as two maps.
+
+        A map is rows from top to bottom: by how many points the reading falls when that part is blurred.
+        """
+
+        def work(tell: Progress) -> Answer:
+            found = why_value(self.studio.explain_photo(self.opened(photo).image))
+            maps = {axis: [[round(one, 2) for one in row] for row in found[axis]] for axis in ("valence", "arousal")}
+            return {"words": found["words"], "maps": maps}
+
+        return await self.working(context, work)
+
+    @tool(MAKES)
+    async def compose(
+        self,
+        context: Context,
+        photo: Photo | None = None,
+        valence: Valence | None = None,
+        arousal: Arousal | None = None,
+        seconds: Seconds = 15,
+        seed: Seed = 0,
+        pairing: Pairing = None,
+        expressive: Expressive = True,
+        tempo: Tempo = 1.0,
+        density: Density = 0.0,
+    ) -> Answer:
+        """Compose piano music for a photo, for an emotion, or for a photo with another emotion to aim at.
+
+        Give a photo, or valence and arousal, or all three. The answer has links to MIDI, WAV and JSON (all notes),
+        where the piece is heard, its metrics, key and chords; `takes` are the pieces it was chosen from, with where a
+        second listener heard each.
+        """
+
+        link = self.link_of(context)
+
+        def work(tell: Progress) -> Answer:
+            key, title = self.title_of(pairing)
+            target = target_of(valence, arousal)
+            options = ComposeOptions(seed, seconds, target, USUAL_TAKES, expressive, tempo, density)
+            made = make_take(
+                self.studio, self.opened(photo) if photo else None, key, options, new_folder(self.pieces), tell
+            )
+            return {**piece_answer(take_value(made, title), link), "takes": takes_answer(made.composition)}
+
+        return await self.working(context, work)
+
+    @tool(MAKES)
+    async def compare(
+        self,
+        context: Context,
+        photo: Photo | None = None,
+        valence: Valence | None = None,
+        arousal: Arousal | None = None,
+        pairings: Pairings = None,
+        seconds: Seconds = 15,
+        seed: Seed = 0,
+        expressive: Expressive = True,
+    ) -> Answer:
+        """Let several composers write for the same photo or emotion, with the same seed, piano and loudness.
+
+        The answer has a row for each, the nearest to the target first, and files with a picture, a table and everything
+        in a ZIP. `controls` is what Emotion Matching is to be held against.
+        """
+
+        link = self.link_of(context)
+
+        def work(tell: Progress) -> Answer:
+            infos = self.studio.pairings()
+            options = ComposeOptions(seed, seconds, target_of(valence, arousal), expressive=expressive)
+            chose = chosen(infos, usual_choice(infos) if pairings is None else pairings)
+            start = start_comparison(
+                self.studio, self.opened(photo) if photo else None, options, chose, new_folder(self.pieces)
+            )
+            for run in compose_all(self.studio, start):
+                tell("composing", _share(run))
+            return comparison_answer(run_value(pack(self.studio, run)), link)
+
+        return await self.working(context, work)
+
+    @tool(MAKES)
+    async def story(
+        self,
+        context: Context,
+        photos: Photos,
+        seconds: StorySeconds = 40,
+        seed: Seed = 0,
+        pairing: Composing = None,
+        expressive: Expressive = True,
+    ) -> Answer:
+        """Compose one piece that moves through the emotions of two to eight photos, in their order.
+
+        The answer has links to its files, and `stops`: the point of each photo and the seconds in which it is on.
+        """
+
+        link = self.link_of(context)
+
+        def work(tell: Progress) -> Answer:
+            key, title = self.title_of(pairing)
+            options = ComposeOptions(seed, seconds, None, USUAL_TAKES, expressive)
+            several = [self.opened(photo) for photo in photos]
+            return story_answer(
+                make_story(self.studio, several, key, title, options, new_folder(self.pieces), tell), link
+            )
+
+        return await self.working(context, work)
+
+    async def _told(
+        self, context: Context, act: Act, midi: str, pairing: str | None, target: VA | None, seed: int, seconds: float
+    ) -> Answer:
+        link = self.link_of(context)
+
+        def work(tell: Progress) -> Answer:
+            key, title = self.title_of(pairing)
+            made = tune_take(self.studio, act, given_file(midi, self.pieces), key, target, seed, seconds, self.pieces)
+            return {**piece_answer(take_value(made, title), link), "takes": takes_answer(made.composition)}
+
+        return await self.working(context, work)
+
+    @tool(MAKES)
+    async def retell(
+        self,
+        context: Context,
+        midi: Midi,
+        valence: Valence,
+        arousal: Arousal,
+        pairing: Composing = None,
+        seed: Seed = 0,
+    ) -> Answer:
+        """Keep the tune of a MIDI file and compose another emotion below it: the same melody, but calmer or brighter.
+
+        The file needs a melody of at least four notes. The answer is as that of compose.
+        """
+        return await self._told(context, self.studio.retell, midi, pairing, VA(valence, arousal), seed, ANY_LENGTH_S)
+
+    @tool(MAKES)
+    async def extend(
+        self, context: Context, midi: Midi, seconds: Seconds = 40, pairing: Composing = None, seed: Seed = 0
+    ) -> Answer:
+        """Let the piece in a MIDI file go on until it lasts `seconds`, in the emotion it is heard with.
+
+        The answer is as that of compose.
+        """
+        return await self._told(context, self.studio.extend, midi, pairing, None, seed, seconds)
+
+    @tool(MAKES)
+    async def export(self, context: Context, midi: Midi, kind: Kind) -> Answer:
+        """Turn a MIDI file into sound (mp3, wav), a score for notation programs (musicxml), sheet music (svg) or a
+        picture of its piano roll (png), and get a link to it. Up to ten minutes; scores and pictures up to 3000 notes.
+        """
+        link = self.link_of(context)
+
+        def work(tell: Progress) -> Answer:
+            file = given_file(midi, self.pieces)
+            record = file.with_suffix(".json") if isinstance(file, Path) and file.suffix == ".mid" else None
+            if record and record.is_file() and record.is_relative_to(self.pieces.resolve()):
+                return {"file": link(str(export_saved(record, kind)))}  # of ours: its score as written, not as played
+            return {"file": link(str(exported(self.studio, file, kind, self.pieces)))}
+
+        return await self.working(context, work)
+
+    @tool(READS)
+    async def evaluate_midi(self, context: Context, midi: Midi) -> Answer:
+        """Measure a MIDI file: note count, seconds, the paper's quality metrics, and where in the plane it is heard.
+
+        polyphony_rate: share of ticks on which more than two pitches sound, 0 to 1; pitch_entropy: in bits, higher is
+        more varied; groove_consistency: 0 to 1, how alike neighbouring measures are in rhythm.
+        """
+        return await self.working(context, lambda tell: measured(self.studio, open_midi(given_file(midi, self.pieces))))
+
+
+def _share(run: ComparisonRun) -> float:
+    """Which part of a comparison is done."""
+    cards = [entry.card for entry in run.entries]
+    return sum(1.0 if card["state"] in ("done", "failed") else card.get("done", 0.0) for card in cards) / len(cards)

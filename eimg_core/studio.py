@@ -32,6 +32,7 @@ from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.performance import perform
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.shipped import CHECKPOINTS
+from eimg_core.sound.protocol import Sound
 from eimg_core.sound.render import Waveform, match_loudness, render
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.explain import Explanation, explain
@@ -244,7 +245,7 @@ class Studio:
     def save(
         self,
         composition: Composition,
-        waveform: Waveform | None,
+        waveform: Sound | None,
         folder: Path,
         stem: str,
         photo: Image | None = None,

@@ -14,8 +14,9 @@ from PIL.Image import Image
 from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.midi.notes import Piece
+from eimg_core.sound.protocol import Sound
 
-__all__ = ["Explanation", "PairingInfo", "PhotoReading", "Studio", "Waveform"]
+__all__ = ["Explanation", "PairingInfo", "PhotoReading", "Sound", "Studio"]
 
 
 class PairingInfo(Protocol):
@@ -58,16 +59,6 @@ class Explanation(Protocol):
     def words(self) -> Mapping[str, str]: ...
 
 
-class Waveform(Protocol):
-    """Rendered sound, and the names of the synthesizer and the soundfont that played it."""
-
-    @property
-    def engine(self) -> str: ...
-    @property
-    def soundfont(self) -> str: ...
-    def wav_bytes(self) -> bytes: ...
-
-
 class Studio(Protocol):
     """Reads photos, composes, plays and saves."""
 
@@ -105,12 +96,12 @@ class Studio(Protocol):
 
     def listen(self, piece: Piece) -> VA: ...
 
-    def render(self, piece: Piece, level_db: float | None = None) -> Waveform: ...
+    def render(self, piece: Piece, level_db: float | None = None) -> Sound: ...
 
     def save(
         self,
         composition: Composition,
-        waveform: Waveform | None,
+        waveform: Sound | None,
         folder: Path,
         stem: str,
         photo: Image | None = None,

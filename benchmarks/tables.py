@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eimg_core.shipped import CHECKPOINTS
-from train.tables import fill
+from train.report.tables import fill
 
 __all__ = ["BLOCKS", "fuzzing", "load", "main", "speed", "summary"]
 

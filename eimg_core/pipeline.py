@@ -31,7 +31,7 @@ from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import Request, notes_in_beats, tune_of
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.music_ae.tvae import BARS
+from eimg_core.music_ae.tvae_network import BARS
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.takes import Take, best_take, weigh
 from eimg_core.threads import one_thread

@@ -1,7 +1,7 @@
 """The contract of anything we train: it says what it minimises, in named terms with named weights.
 
 A model has one or more objectives. A variational autoencoder has one; an adversarial model has several, each of which
-moves some of the model's parameter groups. ``train/loop.py`` serves all of them with the same few lines.
+moves some of the model's parameter groups. ``train/stages/loop.py`` serves all of them with the same few lines.
 """
 
 from __future__ import annotations

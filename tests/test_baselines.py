@@ -23,7 +23,7 @@ from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from tests.tiny import random_clip
-from train.pairing import BarBatches, PairBatches, Photos, nearest
+from train.stages.photo_music_pairs import BarBatches, PairBatches, Photos, nearest
 
 SIGHTS = ("photo", "fixed", "none")
 

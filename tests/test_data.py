@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import train.download
-import train.prepare
+import train.data.download
+import train.data.prepare
 from eimg_core.data import (
     SPLITS,
     Corpus,
@@ -144,7 +144,7 @@ def test_derived_splits_are_stable_and_near_80_10_10() -> None:
 
 @pytest.mark.parametrize(("corpus", "sizes"), [("oasis", (584, 92, 89)), ("eimg", (2151, 269, 273))])
 def test_shipped_split_tables_keep_groups_together(corpus: str, sizes: tuple[int, ...]) -> None:
-    table = train.download._split_table(corpus)
+    table = train.data.download._split_table(corpus)
     assert tuple(Counter(split for _, split in table.values())[split] for split in SPLITS) == sizes
     assert len(set(table.values())) == len({group for group, _ in table.values()})
 
@@ -426,10 +426,10 @@ def test_zip_links_and_broken_archives_are_refused() -> None:
 def test_the_text_rating_of_the_published_sheet_counts() -> None:
     # annotator 4 of clip 1691 has the valence "4`"
     row = ("1691.mid", 4, 8, 5, 7, 3, 7, "4`", 7, 3.0, 7, 3, 7, 3.6, 7.2, None)
-    ratings = train.download.eimg_ratings([row, (None,) * 15])
+    ratings = train.data.download.eimg_ratings([row, (None,) * 15])
     assert ratings == {"1691.mid": ([4, 5, 3, 4, 3, 3], [8, 7, 7, 7, 7, 7])}
     with pytest.raises(DataError, match=r"0007\.mid"):
-        train.download.eimg_ratings([(7, 4, 8, 5, 7, 3, 7, "?", 7, 3, 7, 3, 7)])
+        train.data.download.eimg_ratings([(7, 4, 8, 5, 7, 3, 7, "?", 7, 3, 7, 3, 7)])
 
 
 def zipped(path: Path, members: dict[str, bytes]) -> bytes:
@@ -443,11 +443,11 @@ def shipped_splits(monkeypatch: pytest.MonkeyPatch, folder: Path, corpus: Corpus
     """Let the splits of a synthetic corpus stand in for the shipped ones."""
     lines = [f"{item.key},{item.group},{item.split}" for item in corpus.items]
     (folder / f"{corpus.name}.csv").write_text("\n".join(["key,group,split", *lines]))
-    monkeypatch.setattr(train.download, "_SPLITS", folder)
+    monkeypatch.setattr(train.data.download, "_SPLITS", folder)
 
 
-def source(name: str, served: Served, items: int, contents: str = "") -> train.download.Source:
-    by_name = {source.corpus: source for source in train.download.SOURCES}
+def source(name: str, served: Served, items: int, contents: str = "") -> train.data.download.Source:
+    by_name = {source.corpus: source for source in train.data.download.SOURCES}
     return replace(by_name[name], urls=(served.url,), items=items, contents=contents, checksum=None)
 
 
@@ -455,17 +455,17 @@ def test_fetching_emopia_and_pop909(served: Served, pristine: Path, tmp_path: Pa
     emopia = {f"EMOPIA_1.0/midis/{p.name}": p.read_bytes() for p in (pristine / "music/emopia").iterdir()}
     served.content = zipped(tmp_path / "e.zip", emopia | {"__MACOSX/midis/._Q1_video_00000_0.mid": b"fork"})
     digest = content_digest((pristine / "music/emopia").iterdir())
-    said = train.download.fetch(source("emopia", served, 8, digest), tmp_path)
+    said = train.data.download.fetch(source("emopia", served, 8, digest), tmp_path)
     assert said == "emopia: 8 items; .mid files are the same bytes as ours"
-    assert train.download.fetch(source("emopia", served, 8), tmp_path) == "emopia: all 8 items are there"
+    assert train.data.download.fetch(source("emopia", served, 8), tmp_path) == "emopia: all 8 items are there"
     songs = {f"P-1/POP909/{p.stem}/{p.name}": p.read_bytes() for p in (pristine / "music/pop909").iterdir()}
     extra = {"P-1/POP909/001/versions/001-v1.mid": b"", "P-1/POP909/001/beat_midi.txt": b""}
     served.content = zipped(tmp_path / "p.zip", songs | extra)
-    said = train.download.fetch(source("pop909", served, 4, "0"), tmp_path)
+    said = train.data.download.fetch(source("pop909", served, 4, "0"), tmp_path)
     assert "not the bytes our results were measured on" in said
     assert len(read_pop909(tmp_path).items) == 4
     with pytest.raises(DataError, match=r"POP909\.zip gave 4 items of pop909, expected 909"):
-        train.download.fetch(source("pop909", served, 909), tmp_path)
+        train.data.download.fetch(source("pop909", served, 909), tmp_path)
 
 
 def test_fetching_oasis_rebuilds_table_and_photos(
@@ -475,7 +475,9 @@ def test_fetching_oasis_rebuilds_table_and_photos(
     shipped_splits(monkeypatch, tmp_path, ours)
     with (pristine / PHOTO_TABLE).open(newline="") as file:
         rows = list(csv.DictReader(file))
-    names = {"": "file", "Theme": "title"} | {theirs: mine for mine, theirs in train.download._OASIS_COLUMNS.items()}
+    names = {"": "file", "Theme": "title"} | {
+        theirs: mine for mine, theirs in train.data.download._OASIS_COLUMNS.items()
+    }
     table = io.StringIO()
     writer = csv.DictWriter(table, fieldnames=list(names))
     writer.writeheader()
@@ -485,7 +487,7 @@ def test_fetching_oasis_rebuilds_table_and_photos(
     photos = {f"Images/{row['title']}.jpg": (pristine / "images/oasis" / row["file"]).read_bytes() for row in rows}
     served.content = zipped(tmp_path / "o.zip", {"OASIS.csv": table.getvalue().encode()} | photos)
     digest = content_digest([pristine / PHOTO_TABLE])
-    assert "the same bytes" in train.download.fetch(source("oasis", served, 10, digest), tmp_path / "new")
+    assert "the same bytes" in train.data.download.fetch(source("oasis", served, 10, digest), tmp_path / "new")
     assert [item.va for item in read_oasis(tmp_path / "new").items] == [item.va for item in ours.items]
 
 
@@ -495,13 +497,13 @@ def test_fetching_eimg_rebuilds_clips_and_labels(
     ours = read_eimg(pristine)
     shipped_splits(monkeypatch, tmp_path, ours)
     sheet = [(item.key, *(value for va in item.ratings for value in (va.valence, va.arousal))) for item in ours.items]
-    monkeypatch.setattr(train.download, "_workbook_rows", lambda content: iter(sheet))
+    monkeypatch.setattr(train.data.download, "_workbook_rows", lambda content: iter(sheet))
     clips = {f"dataset/{item.key}": item.path.read_bytes() for item in ours.items}
     inner = zipped(tmp_path / "inner.zip", clips | {"dataset/2999.mid": b"kept apart"})
     outer = {"EIMG-1/Dataset/dataset.zip": inner, "EIMG-1/Metrics/emotionmatch/all.xlsx": b"sheet"}
     served.content = zipped(tmp_path / "outer.zip", outer)
     digest = content_digest(ours.items[0].path.parent.iterdir())
-    assert "the same bytes" in train.download.fetch(source("eimg", served, 10, digest), tmp_path / "new")
+    assert "the same bytes" in train.data.download.fetch(source("eimg", served, 10, digest), tmp_path / "new")
     assert [replace(item, path=ours.items[k].path) for k, item in enumerate(read_eimg(tmp_path / "new").items)] == [
         *ours.items
     ]
@@ -513,8 +515,8 @@ def test_download_reports_failures_and_goes_on(
     members = {f"midis/{p.name}": p.read_bytes() for p in (pristine / "music/emopia").iterdir()}
     served.content = zipped(tmp_path / "e.zip", members)
     broken = replace(source("pop909", served, 4), urls=(served.url.replace("archive.zip", "gone"),))
-    monkeypatch.setattr(train.download, "SOURCES", (broken, source("emopia", served, 8)))
-    assert train.download.main(["--out", str(tmp_path / "new")]) == 1
+    monkeypatch.setattr(train.data.download, "SOURCES", (broken, source("emopia", served, 8)))
+    assert train.data.download.main(["--out", str(tmp_path / "new")]) == 1
     said = capsys.readouterr()
     assert "pop909: 127.0.0.1 answered 404" in said.err
     assert "emopia: 8 items" in said.out
@@ -534,13 +536,13 @@ def test_density_in_both_definitions_by_hand() -> None:
         Item("bare", Path("bare"), None, "train", "bare"),
     ]
     pieces = {"half": half_notes, "eighths": eighths, "middle": half_notes}
-    found = train.prepare.densities(items, pieces)
+    found = train.data.prepare.densities(items, pieces)
     assert found["notes_per_second"] == {"LVHA": 1.0, "HVLA": round((1.0 + 4 / 1.75) / 2, 3)}
     assert found["notes_per_sounding_beat"] == {"LVHA": 0.5, "HVLA": (0.5 + 2.0) / 2}
 
 
 def test_prepare_end_to_end(pristine: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert train.prepare.main(["--data", str(pristine), "--out", str(tmp_path)]) == 0
+    assert train.data.prepare.main(["--data", str(pristine), "--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {
         "eimg.npz",
         "emopia.npz",
@@ -564,12 +566,12 @@ def test_prepare_skips_optional_sets_but_not_the_two_main_ones(
     for path in (data / "music/emopia").iterdir():
         path.unlink()
     (data / "music/emopia").rmdir()
-    assert train.prepare.main(["--data", str(data), "--out", str(tmp_path / "out")]) == 0
+    assert train.data.prepare.main(["--data", str(data), "--out", str(tmp_path / "out")]) == 0
     assert "skipped, not on disk: emopia, iaps, naps" in capsys.readouterr().out
     arguments = ["--data", str(data), "--out", str(tmp_path / "out"), "--corpora", "emopia"]
-    assert train.prepare.main(arguments) == 1
+    assert train.data.prepare.main(arguments) == 1
     (data / PHOTO_TABLE).unlink()
-    assert train.prepare.main(["--data", str(data), "--out", str(tmp_path / "out")]) == 1
+    assert train.data.prepare.main(["--data", str(data), "--out", str(tmp_path / "out")]) == 1
     assert "oasis/labels.csv is missing" in capsys.readouterr().err
 
 
@@ -577,7 +579,7 @@ def test_prepare_names_a_damaged_photo(data: Path, tmp_path: Path, capsys: pytes
     photo = data / "images/oasis/I3.jpg"
     photo.write_bytes(photo.read_bytes()[:300])
     arguments = ["--data", str(data), "--out", str(tmp_path / "out"), "--corpora", "oasis"]
-    assert train.prepare.main(arguments) == 1
+    assert train.data.prepare.main(arguments) == 1
     assert "I3.jpg of the OASIS photos is damaged" in capsys.readouterr().err
 
 

@@ -17,7 +17,7 @@ from benchmarks.tables import BLOCKS
 from eimg_core import __version__
 from eimg_core.licences import Component, Source, commercial_pairings, components, markdown, needed_by, verdict
 from eimg_core.pipeline import available
-from train.tables import fill
+from train.report.tables import fill
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (

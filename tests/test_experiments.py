@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from eimg_core.emotion import VA
-from train.dataset import on_grid
-from train.experiments import EXPERIMENTS, TABLES, record_path, slug, wanted
-from train.findings import fill_findings
-from train.intervals import Estimate, Row, difference
+from train.evaluation.dataset import on_grid
+from train.evaluation.experiments import EXPERIMENTS, TABLES, record_path, slug, wanted
+from train.report.findings import fill_findings
+from train.report.intervals import Estimate, Row, difference
+from train.report.results import PAPER, Results, cell, parts, sizes, verdict
+from train.report.results_page import results_page
 from train.reproduce import needed, stages
-from train.results import PAPER, Results, cell, parts, results_page, sizes, verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "assets" / "results"
@@ -200,7 +201,7 @@ def test_labels_of_quadrants_are_those_of_the_plane(results):
 
 
 def test_up_to_date_means_the_same_settings_and_components(tmp_path, monkeypatch):
-    import train.experiments as module
+    import train.evaluation.experiments as module
 
     experiment = next(e for e in EXPERIMENTS if e.name == "vqvae+fnt n = 8")
     args = Namespace(preset="paper", seed=0, seconds=15.0, results=tmp_path, out=tmp_path, set=[], threads=0)

@@ -13,7 +13,7 @@ from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va import explain as module
 from eimg_core.va.explain import CUES, GRID, cues, effects, explain, in_words
 from eimg_core.va.image_reader import ImageReader, KernelHead
-from train.photo_cues import correlations
+from train.evaluation.photo_cues import correlations
 
 
 class RedEdges:

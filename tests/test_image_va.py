@@ -19,7 +19,7 @@ from eimg_core.images import open_photo, to_tensor
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.image_reader import READER_FOLDER, ImageReader, Kernel, KernelHead, out_of_group
 from tests.factories import make_mini_data, make_photo
-from train import image_va
+from train.stages import image_va
 
 TINY = LiteVariant(width=0.25, depth=0.5, side=32)
 

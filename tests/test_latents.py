@@ -17,8 +17,8 @@ from eimg_core.image_ae.vqvae import VQVAE, VQVAEConfig
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from tests.factories import make_mini_data
 from tests.tiny import save_tiny_pairing
-from train.latents import PENALTIES, Unseen, fit_ridge, main, read_emotion, readout, ridge_path
-from train.tables import latents as latents_table
+from train.evaluation.latents import PENALTIES, Unseen, fit_ridge, main, read_emotion, readout, ridge_path
+from train.report.tables import latents as latents_table
 
 RNG = np.random.default_rng
 

@@ -19,8 +19,8 @@ from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from eimg_core.va.guide import GUIDE_FOLDER, INPUT_SIZE, Guide, GuideConfig, picture, pictures, varied
 from eimg_core.va.music_features import FEATURE_NAMES, feature_table, features
 from tests.factories import make_mini_data, make_piece
-from train.music_va import agreement, area_under_curve, folds
-from train.music_va import main as train
+from train.stages.music_va import agreement, area_under_curve, folds
+from train.stages.music_va import main as train
 
 EMPTY = Piece(())
 SHIPPED = pytest.mark.skipif(

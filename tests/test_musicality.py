@@ -15,7 +15,7 @@ from eimg_core.metrics.diversity import fingerprint, near_similarity, similarity
 from eimg_core.metrics.lines import TOGETHER_S, chords, melody
 from eimg_core.midi.notes import Note, Piece
 from tests.tiny import random_clip
-from train.quality_report import Made, Yardstick, apart, report
+from train.evaluation.quality_report import Made, Yardstick, apart, report
 
 EMPTY = Piece(())
 MAJOR = (0, 2, 4, 5, 7, 9, 11)

@@ -13,7 +13,7 @@ import pytest
 
 from eimg_core.composer import USUAL_TAKES
 from eimg_core.pipeline import DEFAULT_PAIRING, available, variants
-from train.tables import BLOCKS, COLUMNS, CONTROL_ORDER, DOCUMENTS, fill, load_records, render, render_musicality
+from train.report.tables import BLOCKS, COLUMNS, CONTROL_ORDER, DOCUMENTS, fill, load_records, render, render_musicality
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

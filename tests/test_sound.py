@@ -30,7 +30,7 @@ from eimg_core.sound.render import (
 )
 from eimg_core.sound.sampler import Sampler, Strike
 from eimg_core.sound.soundfont import Gen, Instrument, Preset, SampleHeader, SoundFont, Zone, read_soundfont
-from train.soundfont import encode_soundfont, subset
+from train.data.soundfont import encode_soundfont, subset
 
 ROOT = Path(__file__).resolve().parents[1]
 PEAK = 10 ** (-1 / 20)

@@ -14,8 +14,8 @@ from eimg_core.checkpoints import load_component, save_component
 from eimg_core.data.pairs import PairSampler, nearest_and_farthest
 from eimg_core.errors import CheckpointError
 from eimg_core.trainable import LossTerms, Objective, Trainable
-from train.loop import LoopConfig, fit
-from train.presets import override
+from train.stages.loop import LoopConfig, fit
+from train.stages.presets import override
 
 # --- pairs ------------------------------------------------------------------------------------------------------
 

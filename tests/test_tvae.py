@@ -17,7 +17,8 @@ from eimg_core.midi.notes import LOWEST_PITCH, Note, Piece
 from eimg_core.midi.request import Request, notes_in_beats, tune_of
 from eimg_core.music_ae.composing import Restatement, form_of, last_bar_line
 from eimg_core.music_ae.transformer import Cache, TransformerStack
-from eimg_core.music_ae.tvae import BARS, TransformerVAE, TransformerVAEConfig, bar_beats
+from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig, bar_beats
+from eimg_core.music_ae.tvae_network import BARS
 from tests.tiny import music_batch, random_clip
 
 

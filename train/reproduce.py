@@ -22,10 +22,10 @@ from eimg_core.bridge import BRIDGES
 from eimg_core.checkpoints import read_card
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from train.evaluate import components_of, known_rows, record_name
-from train.experiments import TABLES, wanted
-from train.stage import arguments
-from train.tables import CONTROL_ORDER, PAPER_TABLE_V
+from train.evaluation.evaluate import components_of, known_rows, record_name
+from train.evaluation.experiments import TABLES, wanted
+from train.report.tables import CONTROL_ORDER, PAPER_TABLE_V
+from train.stages.stage import arguments
 
 __all__ = ["OURS", "Stage", "main", "needed", "stages", "stale_rows"]
 
@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
     force = ["--force"] if args.force else []
     short = ["--seconds", "6"] if smoke else []
     step("experiments", *shared, "--preset", args.preset, "--seeds", *seeds, *short, *only, *force)
-    step("kit", *shared)
+    step("midi_evaluation", *shared)
     if not smoke:
         if not args.only:
             step("quality_report", *where)

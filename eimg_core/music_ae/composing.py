@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,9 +38,7 @@ from eimg_core.midi.request import BeatNote, Request
 from eimg_core.music_ae.decoder import Sampling, draw
 from eimg_core.music_ae.keys import KEYS
 from eimg_core.music_ae.transformer import Cache
-
-if TYPE_CHECKING:
-    from eimg_core.music_ae.tvae import TransformerVAE
+from eimg_core.music_ae.tvae_network import BARS, Conditions, NoteTransformer
 
 __all__ = ["Composing", "Restatement", "form_of", "last_bar_line"]
 
@@ -226,7 +224,8 @@ class Composing:
     """One call of ``TransformerVAE.compose``.
 
     Args:
-        model: whose decoder plays.
+        decoder, conditions: the networks that play.
+        window: steps that playing looks back over.
         z: (B, z_dim), or (B, P, z_dim) where it moves with the wishes.
         keys: (B,).
         request: see ``Request``.
@@ -237,7 +236,9 @@ class Composing:
 
     def __init__(
         self,
-        model: TransformerVAE,
+        decoder: NoteTransformer,
+        conditions: Conditions,
+        window: int,
         z: Tensor,
         keys: Tensor,
         request: Request,
@@ -245,14 +246,14 @@ class Composing:
         guidance: float,
         generator: torch.Generator,
     ) -> None:
-        self.model, self.sampling, self.guidance, self.generator = model, sampling, guidance, generator
+        self.decoder, self.conditions, self.window = decoder, conditions, window
+        self.sampling, self.guidance, self.generator = sampling, guidance, generator
         self.z = z if z.dim() == 3 else z[:, None]
         self.wishes, self.log_density = request.wishes, request.log_density
         self.minor = (keys >= KEYS // 2).long()
         B = len(keys)
         self.style = torch.zeros(B, dtype=torch.int64)
         whole = self._idea(self.z.mean(dim=1), self.wishes.mean(dim=1))
-        conditions = model.conditions
         wanted = Sampling(0.7, 0.9)
         drawn = draw(self._guided(conditions.tempo_head(whole)), wanted, generator)
         tempi = [_tempo(codec.tempo_of_class(c), request) for c in drawn.tolist()]
@@ -261,8 +262,8 @@ class Composing:
         tempi = [tempo * request.tempo_factor for tempo in tempi]
         self.bar_class = draw(self._guided(conditions.bar_head(whole)), wanted, generator)
         if request.bar is not None:
-            self.bar_class = torch.full((B,), model.bars.tolist().index(request.bar))
-        self.bar = model.bars[self.bar_class]
+            self.bar_class = torch.full((B,), BARS.index(request.bar))
+        self.bar = torch.tensor(BARS)[self.bar_class]
         moving = self.wishes.shape[1] > 1
         self.rows: list[_Row] = []
         self.tempi: list[float] = []
@@ -288,17 +289,17 @@ class Composing:
         """Conditions without tempo and bar; with guidance, rows that know the emotion above rows that do not."""
         unknown = torch.full((len(z),), torch.nan, dtype=z.dtype)
         density = self.log_density if self.log_density is not None else unknown
-        told = self.model.conditions.idea(z, va, density, self.style, self.minor)
+        told = self.conditions.idea(z, va, density, self.style, self.minor)
         if self.guidance == 1.0:
             return told
-        untold = self.model.conditions.idea(z, torch.full_like(va, torch.nan), unknown, self.style, self.minor)
+        untold = self.conditions.idea(z, torch.full_like(va, torch.nan), unknown, self.style, self.minor)
         return torch.cat([told, untold])
 
     def _condition(self, now: Tensor) -> Tensor:
         """The full condition at some moment of each row: (B,) → (B or 2B, W)."""
         share = (now / self.final).clamp(0, 1)
         idea = self._idea(_at(self.z, share), _at(self.wishes, share))
-        return self.model.conditions(idea, self._twice(self.tempo_class), self._twice(self.bar_class))
+        return self.conditions(idea, self._twice(self.tempo_class), self._twice(self.bar_class))
 
     def _twice(self, x: Tensor) -> Tensor:
         return x if self.guidance == 1.0 else torch.cat([x, x])
@@ -314,9 +315,9 @@ class Composing:
 
     def play(self) -> tuple[list[Score], list[int]]:
         """Scores in their home keys, and beats in a bar of each."""
-        decoder, rows = self.model.decoder, self.rows
+        decoder, rows = self.decoder, self.rows
         B = len(rows)
-        cache = Cache(len(decoder.stack.blocks), self.model.config.window)
+        cache = Cache(len(decoder.stack.blocks), self.window)
         step = torch.tensor(FIELD_SIZES).repeat(B, 1)
         now = torch.zeros(B, dtype=torch.int64)
         done = torch.zeros(B, dtype=torch.bool)
@@ -376,7 +377,7 @@ class Composing:
             shift (B,); per row a note that has to be played there (onset, pitch, duration, velocity; a velocity of -1
             is the model's choice) or ``None``; and which rows have just struck their last note, (B,).
         """
-        logits = self._guided(self.model.decoder.heads[SHIFT](context)[:, 0])
+        logits = self._guided(self.decoder.heads[SHIFT](context)[:, 0])
         shifts = torch.arange(FIELD_SIZES[SHIFT])
         arrival = now[:, None] + shifts
         stop, free, earliest = self.final.clone(), torch.zeros_like(now), torch.zeros_like(now)
@@ -427,7 +428,7 @@ class Composing:
         self, context: Tensor, onset: Tensor, together: Tensor, before: Tensor, forced: Sequence[_Forced]
     ) -> Tensor:
         """A key within reach, (B,)."""
-        logits = self._guided(self.model.decoder.heads[PITCH](context)[:, 0])
+        logits = self._guided(self.decoder.heads[PITCH](context)[:, 0])
         pitches = torch.arange(FIELD_SIZES[PITCH])
         at_end = onset >= self.final
         near = (onset >= self.final - self.bar * STEPS_PER_BEAT // 2) & ~at_end

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from eimg_core.shipped import CHECKPOINTS
-from train.loop import LoopConfig
-from train.presets import PRESETS, StageConfig, override
+from train.stages.loop import LoopConfig
+from train.stages.presets import PRESETS, StageConfig, override
 
 __all__ = ["arguments", "card", "make_config", "split_count", "stage_of"]
 

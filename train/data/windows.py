@@ -21,7 +21,7 @@ from eimg_core.emotion import VA
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.beats import find_grid, on_grid
 from eimg_core.midi.notes import Piece
-from eimg_core.music_ae.tvae import STYLES
+from eimg_core.music_ae.tvae_network import STYLES
 from eimg_core.va.guide import Guide
 
 __all__ = ["excerpt_samples", "excerpts"]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eimg_core.emotion import HIGH, LOW, MIDDLE
-from train.results import PAPER, Results, of_pairings, parts, sizes
+from train.report.results import PAPER, Results, pairing_rows, parts, sizes
 
 __all__ = ["FIGURES", "draw_all"]
 
@@ -46,7 +46,7 @@ def clouds(results: Results) -> Figure:
 
 def matching(results: Results) -> Figure:
     """Emotion Matching of every row with its interval, the paper's printed value and the controls."""
-    rows = [*of_pairings(results), "TF-IM", "GAN-IM", "retrieval"]
+    rows = [*pairing_rows(results), "TF-IM", "GAN-IM", "retrieval"]
     rows = sorted((r for r in rows if r in results.rows), key=lambda r: -results.rows[r].emotion_matching().value)
     figure = Figure(figsize=(8, 0.24 * len(rows) + 1.1), layout="constrained")
     axes = figure.subplots()

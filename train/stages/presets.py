@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from train.loop import LoopConfig
+from train.stages.loop import LoopConfig
 
 __all__ = ["PRESETS", "Preset", "StageConfig", "override"]
 

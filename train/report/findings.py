@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from train.intervals import Estimate, difference
-from train.results import Results, cell, effects, parts, sizes, verdict
+from train.report.intervals import Estimate, difference
+from train.report.results import Results, cell, effects, parts, sizes, verdict
 
 __all__ = ["facts", "fill_findings"]
 

@@ -23,9 +23,9 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi_evaluation import Label, Listener, summarise
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
-from train.evaluate import RESULTS
-from train.experiments import EXPERIMENTS, folder_of, slug
-from train.stage import arguments
+from train.evaluation.evaluate import RESULTS
+from train.evaluation.experiments import EXPERIMENTS, folder_of, slug
+from train.stages.stage import arguments
 
 __all__ = ["main"]
 

@@ -22,7 +22,7 @@ from eimg_core.bridge import EmotionData
 from eimg_core.emotion import pairwise_distance
 from eimg_core.midi import codec
 from eimg_core.midi.batch import MusicBatch, MusicSample
-from train.image_ae import varied
+from train.stages.image_ae import varied
 
 __all__ = ["NEAREST", "BarBatches", "LatentBatches", "PairBatches", "Photos", "nearest"]
 

@@ -1,0 +1,285 @@
+"""Where is emotion lost? What each trained autoencoder rebuilds, how it uses its latent, and what can be read from it.
+
+    python -m train.latents --data DIR [--root assets/checkpoints] [--out assets/results] [--only vqvae fnt clips]
+
+Writes ``latents-<kind>-<key>.json`` per autoencoder whose weights are there, and ``latents-baseline-photos.json`` and
+``latents-baseline-clips.json``: the same read-out from the frozen features of the photo reader and from the counted
+features of the music judge, to show what there was to be read.
+
+The read-out is a ridge regression from standardised features to valence and arousal on 1-9. Which column to trust:
+
+- ``test``: fitted on train + val, scored on test, which no autoencoder was trained on. The honest one, for reporting.
+- ``out_of_fold``: over train + val, by theme or by piece. The regression never met the group that it reads, but the
+  autoencoder was trained on the train split (FNT even knowing whether a clip's arousal is above 5), so it flatters.
+- ``val``: fitted on train, scored on val. For choosing settings, so that test stays unseen; it is small.
+
+References: Burda, Grosse and Salakhutdinov 2016, "Importance Weighted Autoencoders" (active units); Hoerl and Kennard
+1970, "Ridge Regression", in primal or dual form, whichever is smaller.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from eimg_core import __version__
+from eimg_core.autoencoder import Autoencoder
+from eimg_core.backbones import load_backbone
+from eimg_core.checkpoints import load_model, read_card
+from eimg_core.data import SPLITS, Corpus, load_pieces, read_eimg, read_oasis
+from eimg_core.errors import CheckpointError
+from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.shipped import CHECKPOINTS
+from eimg_core.va.music_features import feature_table
+from train.evaluation.evaluate import RESULTS
+from train.stages.bridge import features_of
+from train.stages.image_ae import photo_tensor, reconstruction_error
+from train.stages.image_va import ENCODERS, read_blocks
+from train.stages.music_ae import held_out, samples_of
+from train.stages.music_va import FOLDS, agreement, folds
+
+__all__ = ["PENALTIES", "Ridge", "Unseen", "fit_ridge", "main", "readout", "ridge_path"]
+
+Array = NDArray[np.float64]
+
+PENALTIES = tuple(10.0 ** (step / 2) for step in range(15))  # 1 … 10⁷; the largest answer with the mean
+PHOTOS, CLIPS = "photos", "clips"  # the keys of the two baselines
+_STILL = 1e-4  # a feature with a smaller standard deviation says nothing and is not blown up
+
+
+# --- the read-out --------------------------------------------------------------------------------------------------
+
+
+class Unseen(NamedTuple):
+    """Items to be read that no part of a read-out was fitted to: (M, D) and (M, 2)."""
+
+    features: Array
+    va: Array
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """va = mean + (x − centre) / spread · weights.
+
+    Args:
+        centre, spread: of each feature over the fitted items, (D,).
+        weights: (D, 2), or (P, D, 2) for P penalties at once.
+        mean: mean label of the fitted items, (2,).
+        penalty: λ of valence and of arousal, (2,), or all P penalties.
+    """
+
+    centre: Array
+    spread: Array
+    weights: Array
+    mean: Array
+    penalty: Array
+
+    def __call__(self, features: Array) -> Array:
+        """(M, D) → (M, 2), or (P, M, 2)."""
+        return self.mean + (features - self.centre) / self.spread @ self.weights
+
+
+def ridge_path(features: Array, va: Array, penalties: Sequence[float] = PENALTIES) -> Ridge:
+    """The regressions of all penalties from one eigendecomposition, of XᵀX (D, D) or of XXᵀ (N, N) if D > N.
+
+    W = (XᵀX + λI)⁻¹ Xᵀy = Xᵀ (XXᵀ + λI)⁻¹ y, with X standardised and y centred.
+    """
+    count, width = features.shape
+    centre, spread, mean = features.mean(axis=0), np.maximum(features.std(axis=0), _STILL), va.mean(axis=0)
+    x, y = (features - centre) / spread, va - mean
+    dual = width > count
+    eigenvalues, vectors = np.linalg.eigh(x @ x.T if dual else x.T @ x)
+    turned = vectors.T @ (y if dual else x.T @ y)
+    shrunk = turned / (np.maximum(eigenvalues, 0.0)[:, None] + np.array(penalties)[:, None, None])  # (P, N or D, 2)
+    weights = (x.T @ vectors if dual else vectors) @ shrunk
+    return Ridge(centre, spread, weights, mean, np.array(penalties))
+
+
+def fit_ridge(features: Array, va: Array, groups: Sequence[str], seed: int = 0) -> Ridge:
+    """A regression with the penalty, one per axis, that best reads groups it has not met.
+
+    Args:
+        features: (N, D), finite.
+        va: labels on 1-9, (N, 2).
+        groups: N names of what must not be divided: themes of photos, pieces of clips.
+        seed: of the folds.
+    Raises:
+        ValueError: shapes disagree, a feature is not finite, or there is a single group.
+    """
+    if features.ndim != 2 or va.shape != (len(features), 2) or len(groups) != len(features):
+        raise ValueError(f"expected (N, D), (N, 2) and N groups, got {features.shape}, {va.shape}, {len(groups)}")
+    if not np.isfinite(features).all() or len(set(groups)) < 2:
+        raise ValueError("expected finite features of at least two groups")
+    fold = folds(groups, FOLDS, seed)
+    errors = np.zeros((len(PENALTIES), 2))
+    for number in np.unique(fold):
+        rest, aside = fold != number, fold == number
+        read = ridge_path(features[rest], va[rest])(features[aside])  # (P, n, 2)
+        errors += ((read - va[aside]) ** 2).sum(axis=1)
+    best = errors.argmin(axis=0)
+    path = ridge_path(features, va)
+    return replace(path, weights=path.weights[best, :, (0, 1)].T, penalty=path.penalty[best])
+
+
+def readout(
+    features: Array, va: Array, groups: Sequence[str], unseen: Unseen | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """How much valence and arousal a straight line reads from features.
+
+    Args:
+        features, va, groups: the items to fit, as for ``fit_ridge``; at least three groups.
+        unseen: items to score beside, with all of the former fitted.
+        seed: of the folds.
+    Returns:
+        ``out_of_fold``, and ``unseen`` if given: ``train.music_va.agreement``, that is r, R² and RMSE per axis and the
+        mean distance, beside those of the constant that answers with the mean label. ``penalty``: of the regression
+        fitted to all. Where nothing can be read, r out of fold is a little below 0: the mean of the other folds is low
+        where a fold is high.
+    """
+    fold = folds(groups, FOLDS, seed)
+    read = np.zeros_like(va)
+    for number in np.unique(fold):
+        rest, aside = np.flatnonzero(fold != number).tolist(), fold == number
+        read[aside] = fit_ridge(features[rest], va[rest], [groups[row] for row in rest], seed)(features[aside])
+    ridge = fit_ridge(features, va, groups, seed)
+    found = {
+        "penalty": dict(zip(("valence", "arousal"), ridge.penalty.round(2).tolist(), strict=True)),
+        "out_of_fold": agreement(read, va, va.mean(axis=0)),
+    }
+    return found if unseen is None else found | {"unseen": agreement(ridge(unseen.features), unseen.va, ridge.mean)}
+
+
+# --- the records ---------------------------------------------------------------------------------------------------
+
+
+def read_emotion(features: Array, corpus: Corpus) -> dict[str, Any]:
+    """The read-outs of features in corpus order, (N, D): ``out_of_fold``, ``val``, ``test`` and ``penalty``."""
+    va, splits = corpus.va_table(), np.array([item.split for item in corpus.items])
+
+    def rows(*names: str) -> tuple[Array, Array, list[str]]:
+        chosen = np.isin(splits, names)
+        return features[chosen], va[chosen], [i.group for i, here in zip(corpus.items, chosen, strict=True) if here]
+
+    whole = readout(*rows("train", "val"), unseen=Unseen(*rows("test")[:2]))
+    val, test = Unseen(*rows("val")[:2]), whole.pop("unseen")
+    ridge = fit_ridge(*rows("train"))
+    return {**whole, "val": agreement(ridge(val.features), val.va, ridge.mean), "test": test}
+
+
+def examine(model: Autoencoder, inputs: Any, corpus: Corpus, reconstruction: Mapping[str, float]) -> dict[str, Any]:
+    """What is measured on one frozen autoencoder.
+
+    Args:
+        inputs: photos (a tensor) or clips (a list of samples) in corpus order.
+        corpus: labelled throughout.
+        reconstruction: measured on the test split.
+    """
+    latents = features_of(model, inputs, corpus.va_table()).latents  # type: ignore[arg-type]
+    test = [row for row, item in enumerate(corpus.items) if item.split == "test"]
+    return {
+        "width": model.latent_dim,
+        "reconstruction": {name: round(value, 4) for name, value in reconstruction.items()},
+        "usage": {name: round(value, 2) for name, value in model.usage(latents[test]).items()},
+        "readout": read_emotion(latents.double().numpy(), corpus),
+    }
+
+
+def photo_records(args: argparse.Namespace, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """One record per image autoencoder, then the frozen features of the photo reader."""
+    corpus = read_oasis(args.data)
+    for key in (key for key in keys if key in IMAGE_AUTOENCODERS):
+        model, card = load_model(args.root / "image_ae" / key, IMAGE_AUTOENCODERS)
+        rebuilt = reconstruction_error(model, photo_tensor(corpus.split("test"), model.image_size))
+        found = examine(model, photo_tensor(corpus.items, model.image_size), corpus, rebuilt)
+        yield _record(corpus, "image_ae", key, found, {f"image_ae/{key}": card["sha256"]})
+    if PHOTOS in keys:
+        digests = {f"backbone/{name}": read_card(args.root / "backbone" / name)["sha256"] for name in ENCODERS}
+        nets = {name: load_backbone(args.root / name) for name in digests}
+        features = np.concatenate(list(read_blocks(nets, args.root, corpus, args.runs).values()), axis=1)
+        found = {"width": features.shape[1], "readout": read_emotion(features, corpus)}
+        yield _record(corpus, "baseline", PHOTOS, found, digests)
+
+
+def clip_records(args: argparse.Namespace, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """One record per music autoencoder, then the counted features; clips without a note are left out."""
+    corpus = read_eimg(args.data)
+    pieces = load_pieces(corpus, args.runs / "cache")
+    corpus = replace(corpus, items=tuple(item for item in corpus.items if pieces[item.key].notes))
+    for key in (key for key in keys if key in MUSIC_AUTOENCODERS):
+        model, card = load_model(args.root / "music_ae" / key, MUSIC_AUTOENCODERS)
+        rebuilt = held_out(model, samples_of(model, corpus, pieces, "test"))
+        found = examine(model, samples_of(model, corpus, pieces, *SPLITS), corpus, rebuilt)
+        yield _record(corpus, "music_ae", key, found, {f"music_ae/{key}": card["sha256"]})
+    if CLIPS in keys:
+        table = feature_table([pieces[item.key] for item in corpus.items])
+        found = {"width": table.shape[1], "readout": read_emotion(table, corpus)}
+        yield _record(corpus, "baseline", CLIPS, found, {})
+
+
+def _record(
+    corpus: Corpus, kind: str, key: str, found: Mapping[str, Any], components: Mapping[str, str]
+) -> dict[str, Any]:
+    """Add what makes a number repeatable."""
+    return {
+        "table": "latents",
+        "kind": kind,
+        "key": key,
+        "data": corpus.name,
+        "command": "python -m train.latents --data DIR",
+        "version": __version__,
+        "date": datetime.date.today().isoformat(),
+        "components": {name: digest[:12] for name, digest in components.items()},
+        "n": {split: len(corpus.split(split)) for split in SPLITS},
+        "groups": {split: len({item.group for item in corpus.split(split)}) for split in SPLITS},
+        **found,
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    autoencoders = {**dict.fromkeys(IMAGE_AUTOENCODERS, "image_ae"), **dict.fromkeys(MUSIC_AUTOENCODERS, "music_ae")}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/ and music/")
+    parser.add_argument("--root", type=Path, default=CHECKPOINTS, help="trained components")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="caches")
+    parser.add_argument("--only", nargs="+", choices=[*autoencoders, PHOTOS, CLIPS], help="records to make")
+    args = parser.parse_args(argv)
+    there = [key for key, kind in autoencoders.items() if (args.root / kind / key / "card.json").is_file()]
+    wanted = args.only or [*there, PHOTOS, CLIPS]
+    args.out.mkdir(parents=True, exist_ok=True)
+    for records, own in ((photo_records, (*IMAGE_AUTOENCODERS, PHOTOS)), (clip_records, (*MUSIC_AUTOENCODERS, CLIPS))):
+        keys = [key for key in own if key in wanted]
+        if not keys:
+            continue
+        try:
+            for record in records(args, keys):
+                path = args.out / f"latents-{record['kind']}-{record['key']}.json"
+                path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+                _tell(record)
+        except CheckpointError as error:
+            if args.only:
+                raise
+            tqdm.write(f"left out: {error}")
+
+
+def _tell(record: Mapping[str, Any]) -> None:
+    cells = [
+        f"{name} r {found['valence']['r']} / {found['arousal']['r']}"
+        for name, found in record["readout"].items()
+        if name != "penalty"
+    ]
+    tqdm.write(f"{record['kind']}/{record['key']}: {', '.join(cells)}")
+
+
+if __name__ == "__main__":
+    main()

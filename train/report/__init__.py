@@ -1,0 +1,1 @@
+"""Results and cards into tables, pages and figures; every text is a pure function of them."""

@@ -1,0 +1,359 @@
+"""Records → tables. Every number in a table of the README and of docs/measurements.md is put there by this module.
+
+    python -m train.tables [--root .] [--assets assets]
+
+Each block between ``<!-- name -->`` and ``<!-- /name -->`` is replaced. What goes in is a pure function of the records
+and cards, and a test checks that the documents are what it returns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eimg_core.midi.codec import FIELDS
+from eimg_core.pipeline import available, variants
+from eimg_core.results import (
+    COLUMNS,
+    CONTROLS,
+    MEAN_POINT,
+    PAPER_TABLE_V,
+    QUALITY_METRICS,
+    REAL,
+    SHARES,
+    Record,
+    load_records,
+    spread,
+    takes_of,
+)
+from eimg_core.shipped import CHECKPOINTS
+from train.evaluation.quality_report import COPIED, NEAREST
+
+__all__ = ["BLOCKS", "DOCUMENTS", "PAPER_TABLE_V", "fill", "load_records", "main", "render", "render_musicality"]
+
+TITLES = {
+    MEAN_POINT: "*mean point* (the mean training photo, no music)",
+    "constant": "*constant* (one real clip for every photo)",
+    "random": "*random* (any real clip)",
+    "oracle": "*oracle* (the real clip nearest to the label)",
+    REAL: "*real clips* (judged against their own labels)",
+}
+CONTROL_ORDER = CONTROLS
+
+
+def _cell(values: Sequence[float | None], digits: int) -> str:
+    found = spread(values)
+    if found is None:
+        return "–"
+    mean = f"{found.mean:.{digits}f}"
+    return f"{mean} ± {found.sd:.{digits}f}" if found.n > 1 else mean
+
+
+def render(records: Sequence[Record]) -> str:
+    """The results block as Markdown.
+
+    Raises:
+        ValueError: a control row is missing, or rows were judged by different evaluators.
+    """
+    by_row: dict[str, list[Record]] = {}
+    for record in records:
+        by_row.setdefault(record["row"], []).append(record)
+    if missing := set(CONTROL_ORDER) - set(by_row):
+        raise ValueError(f"rows without which the others mean nothing are missing: {sorted(missing)}")
+    judges = {record["components"]["va_predictor/evaluator"] for record in records}
+    if len(judges) > 1:
+        raise ValueError(f"records of {len(judges)} different evaluators cannot share a table")
+    pairings = sorted(row for row in by_row if row not in CONTROL_ORDER)
+    lines = [
+        "| composer | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
+        "|---" * (len(COLUMNS) + 1) + "|",
+    ]
+    for row in sorted(by_row, key=lambda row: _matching(by_row[row])):
+        lines.append(f"| {_title(row)} | {_cells(by_row[row])} |")
+    first = by_row[pairings[0]][0] if pairings else records[0]
+    seeds = sorted({record["seed"] for row in pairings for record in by_row[row]})
+    lines += [
+        "",
+        f"n = {first['n']} photos of the {first['split']} split, none of whose themes was trained on; "
+        f"seeds {', '.join(map(str, seeds))}, mean ± standard deviation over seeds; pieces of {first['seconds']:g} s; "
+        f"{max(r['date'] for r in records)}. `{first['command']}`, then `python -m train.tables`.",
+    ]
+    return "\n".join(lines)
+
+
+def _title(row: str) -> str:
+    key, takes = takes_of(row)
+    pairing, _, variant = key.partition("@")
+    title = TITLES.get(row, f"**{pairing}**" + (f" ({variant})" if variant else ""))
+    return title if takes == 1 else f"{title}, best of {takes} by the guide"
+
+
+def _matching(records: Sequence[Record]) -> float:
+    """Emotion Matching of a row, by which rows are ordered; a row without any comes last."""
+    found = spread([record["summary"].get("emotion_matching") for record in records])
+    return found.mean if found else math.inf
+
+
+def _cells(records: Sequence[Record]) -> str:
+    """Every column of one row, over its seeds."""
+    return " | ".join(_cell([r["summary"].get(name) for r in records], digits) for name, _, digits in COLUMNS)
+
+
+def table_v(assets: Path) -> str:
+    """Both variants of each pairing under the paper's own row."""
+    by_row: dict[str, list[Record]] = {}
+    for record in load_records(assets / "results"):
+        by_row.setdefault(record["row"], []).append(record)
+    lines = [
+        "| composer | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
+        "|---" * (len(COLUMNS) + 1) + "|",
+    ]
+    for pairing, printed in PAPER_TABLE_V.items():
+        cells = " | ".join(_cell([printed.get(name)], digits) for name, _, digits in COLUMNS)
+        lines.append(f"| {pairing}, the paper's Table V | {cells} |")
+        lines += [
+            f"| {_title(row)} | {_cells(by_row[row])} |" for row in sorted(by_row) if row.startswith(f"{pairing}@")
+        ]
+    return "\n".join(lines)
+
+
+def components(assets: Path) -> str:
+    """What each shipped component measures on held-out data, from its card."""
+    lines = ["| component | held-out measure | value |", "|---|---|---|"]
+    for path in sorted((assets / "checkpoints").glob("*/*/card.json")):
+        name = f"{path.parent.parent.name}/{path.parent.name}"
+        kind = name if name in _CARD_LINES else path.parent.parent.name
+        card = json.loads(path.read_text(encoding="utf-8"))
+        rows = _CARD_LINES[kind](card) if kind in _CARD_LINES else []
+        lines += [f"| `{name}` | {measure} | {value} |" for measure, value in rows]
+    return "\n".join(lines)
+
+
+def _image_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
+    return [("reconstruction, PSNR on test photos", f"{card['metrics']['test']['psnr_db']:.1f} dB")]
+
+
+def _music_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
+    test = card["metrics"]["test"]
+    fields = ", ".join(f"{name} {test[f'accuracy_{name}']:.2f}" for name in FIELDS)
+    return [
+        (f"teacher-forced accuracy on test clips ({fields})", f"{test['accuracy']:.2f}"),
+        (
+            "cross-entropy per note in nats, with the true latent / another clip's",
+            f"{test['loss']:.2f} / {test['loss_shuffled_z']:.2f}",
+        ),
+    ]
+
+
+def _reader(card: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for group, words in (("by_theme", "themes"), ("out_of_fold_by_piece", "pieces"), ("test", "test")):
+        if group in card["metrics"]:
+            found = card["metrics"][group]
+            where = "on the test split" if group == "test" else f"out of fold by {words}"
+            value = f"{found['valence']['r']:.2f} / {found['arousal']['r']:.2f}"
+            rows.append((f"r of valence / arousal, {where}, n = {found['n']}", value))
+    return rows
+
+
+def latency(assets: Path) -> str:
+    """How long a visitor waits, from the benchmarks' records."""
+    record = json.loads((assets / "results" / "latency.json").read_text(encoding="utf-8"))
+    median = record["median_s"]
+    stages = ", ".join(f"{name.replace('_', ' ')} {median[name]:.2f} s" for name in _STAGES if name in median)
+    return (
+        f"From a photo to {record['seconds']:g} s of playable sound, the best of {record['takes']} takes, warm: "
+        f"**{median['total']:.2f} s** "
+        f"({stages}; median of {record['repeats']}, slowest {record['slowest_total_s']:.2f} s) on {record['cores']} "
+        f"CPU cores, {record['engine']}; from a cold start to the first piece {record['cold_start_s']:.0f} s. "
+        f"`{record['command']}`, {record['date']}."
+    ) + _compared(assets / "results" / "latency-pairings.json")
+
+
+def _compared(path: Path) -> str:
+    """How long the cards of a comparison take."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    warm, cold = record["warm"], record["cold"]
+    return (
+        f"\n\nAll {len(record['pairings'])} pairings for one photo, warm: the first card after "
+        f"**{warm['first_card_s']:.1f} s**, all after **{warm['all_s']:.1f} s** (slowest of {record['repeats']}: "
+        f"{warm['slowest_all_s']:.1f} s); from a cold start {cold['first_card_s']:.1f} s and {cold['all_s']:.1f} s. "
+        f"`{record['command']}`, {record['date']}."
+    )
+
+
+def results(assets: Path) -> str:
+    """The main table, from the records of the test split: each pairing in the variant that its plain name means."""
+    shown = {f"{key}@{variants(key, assets / 'checkpoints')[0]}" for key in available(assets / "checkpoints")}
+    records = load_records(assets / "results")
+    return render([record for record in records if takes_of(record["row"])[0] in {*shown, *CONTROL_ORDER}])
+
+
+def requests(assets: Path) -> str:
+    """How well an emotion that is asked for without a photo is heard, one line per pairing."""
+    by_row: dict[str, list[Record]] = {}
+    for path in sorted((assets / "results").glob("requests-grid-*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        by_row.setdefault(record["row"], []).append(record)
+    lines = ["| asked for without a photo | distance ↓ | r(V) ↑ | r(A) ↑ |", "|---|---|---|---|"]
+    for row, records in by_row.items():
+        names = ("emotion_matching", "r_valence", "r_arousal")
+        cells = [_cell([record["summary"][name] for record in records], 2) for name in names]
+        lines.append(f"| {_title(row)} | " + " | ".join(cells) + " |")
+    first = next(iter(by_row.values()))
+    lines += ["", f"n = {first[0]['n']} points over the whole plane, {len(first)} seeds, {first[0]['date']}."]
+    return "\n".join(lines)
+
+
+def latents(assets: Path) -> str:
+    """What each autoencoder rebuilds and what a straight line reads from its latent, beside what there was to read."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in (assets / "results").glob("latents-*.json")]
+    records = sorted(found, key=lambda r: (r["data"] != "oasis", r["kind"] == "baseline", r["key"]))
+    lines = [
+        "| read from | width | active / effective | rebuilt | r(V) / r(A) out of fold | r(V) / r(A) on test |",
+        "|---|---|---|---|---|---|",
+    ]
+    for record in records:
+        name = _BASELINES.get(record["key"], f"`{record['kind']}/{record['key']}`")
+        usage = record.get("usage")
+        used = f"{usage['active']:.0f} / {usage['effective']:.1f}" if usage else "–"
+        cells = [str(record["width"]), used, _rebuilt(record.get("reconstruction", {}))]
+        for group in ("out_of_fold", "test"):
+            axes = [record["readout"][group][axis]["r"] for axis in ("valence", "arousal")]
+            cells.append(" / ".join(_cell([r], 2) for r in axes))
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    n = {("photos" if r["data"] == "oasis" else "clips"): r["n"] for r in records}
+    tests = " and ".join(f"{counts['test']} {items}" for items, counts in n.items())
+    others = " and ".join(f"{counts['train'] + counts['val']} {items}" for items, counts in n.items())
+    lines += [
+        "",
+        "A ridge regression reads valence and arousal from standardised latents; its penalty is chosen inside each "
+        "training fold, and no theme or piece is divided. *Italic* rows read what is no autoencoder's latent: what "
+        f"there was to be read. **On test** ({tests}) is the honest column. Out of fold ({others} of train and val) "
+        "flatters the autoencoders: they were trained on the train split, FNT even knowing whether the arousal of a "
+        "clip is above 5, TVAE its label. Active: dimensions that vary by more than 0.01 over the test items; "
+        "effective: participation ratio of their covariance. Rebuilt: PSNR of photos; accuracy of teacher-forced "
+        "notes, and cross-entropy per note in nats with the true latent / another clip's. "
+        f"`{records[0]['command']}`, {max(r['date'] for r in records)}.",
+    ]
+    return "\n".join(lines)
+
+
+def musicality(assets: Path) -> str:
+    """How near the pieces are to real clips, what they copy and how takes differ, from the records of the report."""
+    paths = sorted((assets / "results").glob("musicality-*.json"))
+    return render_musicality([json.loads(path.read_text(encoding="utf-8")) for path in paths])
+
+
+def render_musicality(records: Sequence[Record]) -> str:
+    """The table of musicality as Markdown.
+
+    Raises:
+        ValueError: the row of the real clips is missing, or does not tell of a training set that a row learnt from.
+    """
+    by_row = {record["row"]: record for record in records}
+    if REAL not in by_row:
+        raise ValueError("real clips, without which the others mean nothing, are missing: run train.quality_report")
+    real = by_row[REAL]["summary"]
+    controls = [row for row in reversed(_YARDSTICKS) if row in by_row]
+    titles = ("three metrics, gap ↓", *SHARES.values(), "longest run, mean / max", f"above {COPIED}", "takes alike ↓")
+    lines = ["| composer | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    for row in (*(row for row in by_row if row not in controls), *controls):
+        cells = _musical_cells(by_row[row]["summary"], real, beside_real=row != REAL)
+        lines.append(f"| {_YARDSTICKS.get(row) or _title(row)} | " + " | ".join(cells) + " |")
+    first = next((record for row, record in by_row.items() if row not in controls), by_row[REAL])
+    takes = f"{len(first['takes'])} of them in {max(first['takes'], default=0)} takes; " if first["takes"] else ""
+    lines += [
+        "",
+        "*Gap*: the sum over polyphony, pitch entropy and groove of the distance from real clips, as a share of "
+        "theirs. *The next five*: how far the distribution is from that of real clips, where 1 is how far two halves "
+        "of the real clips are from each other. *Longest run*: notes in a row that stand, in any key and at any tempo, "
+        "in a piece which the music autoencoder learnt from; what repeats inside a run counts once. In brackets: real "
+        "clips of the test split, searched for in the same pieces. *Takes alike*: how alike the takes of a photo are, "
+        f"where 1 is how alike real clips of like emotion are. n = {first['n']} photos of the {first['split']} split, "
+        f"{takes}{by_row[REAL]['n']} real clips; `{first['command']}`, {max(r['date'] for r in records)}.",
+    ]
+    return "\n".join(lines)
+
+
+def _musical_cells(summary: Mapping[str, Any], real: Mapping[str, Any], *, beside_real: bool) -> list[str]:
+    """The cells of one row; of what is copied, that of the first training set it names."""
+    gap = sum(abs(summary[name] - real[name]) / real[name] for name in QUALITY_METRICS)
+    shares = [_cell([summary["distributions"][name]["share"]], 2) for name in SHARES]
+    searched, copied = next(iter(summary["copying"].items()))
+    run, many = f"{copied['mean']:.1f} / {copied['max']}", f"{copied['copied']:.0%}"
+    if beside_real:
+        if searched not in real["copying"]:
+            raise ValueError(f"real clips were not searched for in {searched}: run train.quality_report --only {REAL}")
+        base = real["copying"][searched]
+        run, many = f"{run} ({base['mean']:.1f} / {base['max']})", f"{many} ({base['copied']:.0%})"
+    alike = None if summary["similarity"] is None else summary["similarity"] / summary["similarity_real"]
+    return [f"{gap:.2f}", *shares, run, many, _cell([alike], 2)]
+
+
+def _rebuilt(measured: Mapping[str, float]) -> str:
+    if "psnr_db" in measured:
+        return f"{measured['psnr_db']:.1f} dB"
+    if "accuracy" in measured:
+        return f"{measured['accuracy']:.2f}; {measured['loss']:.2f} / {measured['loss_shuffled_z']:.2f}"
+    return "–"
+
+
+_BASELINES = {
+    "photos": "*frozen features of the photo reader*",
+    "clips": "*counted features of the music judge*",
+}
+_YARDSTICKS = {REAL: "*real clips*", NEAREST: "*nearest* (the training clip nearest to the photo's label)"}
+
+
+_STAGES = ("open", "read_photo", "embed", "generate", "measure", "perform", "render")
+_CARD_LINES: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
+    "image_ae": _image_ae,
+    "music_ae": _music_ae,
+    "va_predictor": _reader,
+}
+BLOCKS: dict[str, Callable[[Path], str]] = {
+    "results": results,
+    "table_v": table_v,
+    "requests": requests,
+    "latents": latents,
+    "musicality": musicality,
+    "components": components,
+    "latency": latency,
+}
+
+DOCUMENTS: Mapping[str, Sequence[str]] = {
+    "README.md": ("results", "latency"),
+    "docs/measurements.md": ("table_v", "latents", "requests", "musicality", "components"),
+}
+
+
+def fill(document: str, name: str, block: str) -> str:
+    """A document with one block replaced, between ``<!-- name -->`` and ``<!-- /name -->``."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, found_begin, rest = document.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
+        raise ValueError(f"the document needs the markers {begin} and {end}")
+    return f"{before}{begin}\n{block}\n{end}{after}"
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, default=Path("."), help="where the documents are")
+    parser.add_argument("--assets", type=Path, default=CHECKPOINTS.parent)
+    args = parser.parse_args(argv)
+    for document, names in DOCUMENTS.items():
+        path = args.root / document
+        text = path.read_text(encoding="utf-8")
+        for name in names:
+            text = fill(text, name, BLOCKS[name](args.assets))
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

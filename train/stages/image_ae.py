@@ -1,0 +1,106 @@
+"""Train an image autoencoder on the photos.
+
+    python -m train.image_ae vqvae --data DIR [--preset paper|smoke] [--seed 0]
+
+Writes ``image_ae/<key>`` under ``--out`` and a sheet of held-out photos above their reconstructions under ``--runs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.utils import save_image
+
+from eimg_core.autoencoder import ImageAutoencoder
+from eimg_core.checkpoints import save_model
+from eimg_core.data import Corpus, Item, read_oasis
+from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.images import open_photo, to_tensor
+from train.stages.loop import fit
+from train.stages.stage import arguments, card, make_config, stage_of
+
+__all__ = ["PhotoBatches", "main", "photo_tensor", "varied"]
+
+
+def photo_tensor(items: tuple[Item, ...], size: int) -> Tensor:
+    """All photos of some items, (N, 3, S, S)."""
+    return torch.stack([to_tensor(open_photo(item.path), size) for item in items])
+
+
+class PhotoBatches:
+    """Shuffled batches of photos, each mirrored half of the time and cropped at random to 90-100 % of its side."""
+
+    def __init__(self, photos: Tensor, batch_size: int, seed: int) -> None:
+        self.photos, self.batch_size, self.seed = photos, min(batch_size, len(photos)), seed
+
+    def __len__(self) -> int:
+        return len(self.photos) // self.batch_size
+
+    def epoch(self, index: int) -> Iterator[Tensor]:
+        rng = torch.Generator().manual_seed(self.seed * 100_003 + index)
+        order = torch.randperm(len(self.photos), generator=rng)
+        for rows in order.split(self.batch_size)[: len(self)]:
+            yield varied(self.photos[rows], rng)
+
+
+def varied(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Photos (B, 3, S, S), each mirrored half of the time, all cropped at random to 90-100 % of their side."""
+    size = images.shape[-1]
+    flip = torch.rand(len(images), generator=rng) < 0.5
+    images = torch.where(flip[:, None, None, None], images.flip(-1), images)
+    side = int(size * (0.9 + 0.1 * float(torch.rand((), generator=rng))))
+    top, left = (int(torch.randint(size - side + 1, (), generator=rng)) for _ in range(2))
+    crop = images[..., top : top + side, left : left + side]
+    return torch.nn.functional.interpolate(crop, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+@torch.no_grad()
+def reconstruction_error(model: ImageAutoencoder, photos: Tensor) -> Mapping[str, float]:
+    """Mean squared error of decode(encode(x)) in [-1, 1], and as PSNR in dB."""
+    errors = torch.cat([(model.decode(model.encode(x)) - x).pow(2).mean(dim=(1, 2, 3)) for x in photos.split(32)])
+    return {"loss": float(errors.mean()), "psnr_db": float((10 * (4.0 / errors).log10()).mean())}
+
+
+@torch.no_grad()
+def sheet(model: ImageAutoencoder, photos: Tensor, path: Path) -> None:
+    """A picture of photos above their reconstructions, to look at; it stays outside the repository."""
+    rows = torch.cat([photos, model.decode(model.encode(photos))])
+    save_image(rows / 2 + 0.5, path, nrow=len(photos))
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = arguments(__doc__, list(IMAGE_AUTOENCODERS)).parse_args(argv)
+    stage = stage_of(args, "image_ae", args.key)
+    corpus: Corpus = read_oasis(args.data)
+    model_class = IMAGE_AUTOENCODERS[args.key]
+    model = model_class(make_config(model_class.Config, stage.model))  # type: ignore[call-arg]
+    origin = model.start_from(args.out)
+    train = photo_tensor(corpus.split("train"), model.image_size)
+    held_out = photo_tensor(corpus.split("val"), model.image_size)
+    folder = args.runs / "image_ae" / args.key
+    # Early in an adversarial game a grey picture has the least pixel error, so there the last weights are kept.
+    adversarial = any(objective.adversarial for objective in model.objectives())
+    numbers = fit(
+        model,
+        PhotoBatches(train, stage.batch_size, args.seed),
+        stage.loop,
+        folder=folder,
+        evaluate=lambda m: reconstruction_error(m, held_out),  # type: ignore[arg-type]
+        monitor="" if adversarial else "loss",
+        label=args.key,
+    )
+    test = reconstruction_error(model, photo_tensor(corpus.split("test"), model.image_size))
+    metrics = {"val": numbers, "test": dict(test)}
+    save_model(
+        args.out / "image_ae" / args.key,
+        model,
+        card(args, "image_ae", args.key, stage, [corpus], **origin, metrics=metrics),
+    )
+    sheet(model, held_out[:10], folder / "reconstructions.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Train a music autoencoder on the piano clips.
+
+    python -m train.music_ae fnt --data DIR [--preset paper|smoke] [--seed 0]
+    python -m train.music_ae tvae --data DIR [--leave-out emopia]
+
+A model that ``pretrains`` first practises on excerpts of POP909 and EMOPIA, then is tuned on the clips.
+
+Writes ``music_ae/<key>`` under ``--out``. The card holds the teacher-forced accuracy of each field on held-out clips
+and the cross-entropy with the true and with shuffled latents: a latent that is not used costs nothing when shuffled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from eimg_core.autoencoder import MusicAutoencoder
+from eimg_core.checkpoints import save_model
+from eimg_core.data import Corpus, Split, load_pieces, read_eimg, read_emopia, read_pop909
+from eimg_core.midi.batch import MusicSample
+from eimg_core.midi.codec import FIELDS
+from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.music_ae.decoder import token_cross_entropy
+from eimg_core.va.guide import Guide
+from train.data.windows import excerpt_samples
+from train.stages.loop import fit
+from train.stages.stage import arguments, card, make_config, stage_of
+
+__all__ = ["ClipBatches", "main", "samples_of"]
+
+_PRACTICE = {"pop909": read_pop909, "emopia": read_emopia}
+_CLOSING = 300  # excerpts with a real ending beside the clips
+_POOL = 8  # batches whose clips are sorted by length together, to spare padding
+
+
+def samples_of(model: MusicAutoencoder, corpus: Corpus, pieces: Mapping[str, Any], *splits: Split) -> list[MusicSample]:
+    """The training examples of some splits, in the order of the corpus."""
+    return [model.sample(pieces[item.key], item.va) for item in corpus.split(*splits)]
+
+
+class ClipBatches:
+    """Shuffled, length-bucketed batches of clips."""
+
+    def __init__(self, model: MusicAutoencoder, samples: Sequence[MusicSample], batch_size: int, seed: int) -> None:
+        self.model, self.samples, self.seed = model, samples, seed
+        self.batch_size = min(batch_size, len(samples))
+
+    def __len__(self) -> int:
+        return len(self.samples) // self.batch_size
+
+    def epoch(self, index: int) -> Iterator[Any]:
+        rng = np.random.default_rng([self.seed, index])
+        order = rng.permutation(len(self.samples))[: len(self) * self.batch_size]
+        pool = self.batch_size * _POOL
+        batches = [
+            rows[start : start + self.batch_size]
+            for rows in (self._by_length(order[i : i + pool]) for i in range(0, len(order), pool))
+            for start in range(0, len(rows), self.batch_size)
+        ]
+        for batch in rng.permutation(len(batches)):
+            yield self.model.collate([self.samples[i] for i in batches[batch]])
+
+    def _by_length(self, rows: Any) -> Any:
+        return rows[np.argsort([len(self.samples[i]) for i in rows], kind="stable")]
+
+
+@torch.no_grad()
+def held_out(model: MusicAutoencoder, samples: Sequence[MusicSample], seed: int = 0) -> dict[str, float]:
+    """Teacher-forced quality on clips that were not trained on.
+
+    Returns:
+        ``loss``: cross-entropy per note in nats, all fields; ``loss_shuffled_z``: the same when every clip gets the
+        latent of another; ``accuracy_<field>`` and ``accuracy``, the mean over fields.
+    """
+    order = np.argsort([len(sample) for sample in samples], kind="stable")
+    sums = dict.fromkeys(["loss", "loss_shuffled_z", *(f"accuracy_{field}" for field in FIELDS)], 0.0)
+    notes = 0
+    parts = np.array_split(order, min(8, len(order)))  # of similar length each, to spare padding
+    latents = torch.cat([model.encode(model.collate([samples[i] for i in rows])) for rows in parts])
+    shuffled = latents[torch.randperm(len(latents), generator=torch.Generator().manual_seed(seed))]
+    first = 0
+    for rows in parts:
+        batch = model.collate([samples[i] for i in rows])
+        here = slice(first, first + len(rows))
+        first += len(rows)
+        n = int(batch.mask.sum())
+        logits, other = model.step_logits(batch, latents[here]), model.step_logits(batch, shuffled[here])
+        sums["loss"] += n * float(token_cross_entropy(logits, batch.steps, batch.mask))
+        sums["loss_shuffled_z"] += n * float(token_cross_entropy(other, batch.steps, batch.mask))
+        for index, (field, field_logits) in enumerate(zip(FIELDS, logits, strict=True)):
+            right = (field_logits.argmax(dim=-1) == batch.steps[..., index]) & batch.mask
+            sums[f"accuracy_{field}"] += float(right.sum())
+        notes += n
+    means = {name: value / notes for name, value in sums.items()}
+    return {**means, "accuracy": sum(means[f"accuracy_{field}"] for field in FIELDS) / len(FIELDS)}
+
+
+def practise(
+    model: MusicAutoencoder, args: argparse.Namespace, clips: Sequence[MusicSample]
+) -> tuple[list[Corpus], list[MusicSample]]:
+    """Train on excerpts of long pieces together with the clips.
+
+    Returns:
+        The data sets used, and excerpts with real endings, which the clips lack: they stay in the training.
+    """
+    corpora = [read(args.data) for name, read in _PRACTICE.items() if name not in args.leave_out]
+    stage = stage_of(args, "music_pretrain", args.key)
+    guide = Guide.load(args.out)
+    samples, held = list(clips), []
+    for corpus in corpora:
+        samples += excerpt_samples(model, corpus, args.runs / "cache", guide, ["train"])
+        held += excerpt_samples(model, corpus, args.runs / "cache", guide, ["val"])
+    fit(
+        model,
+        ClipBatches(model, samples, stage.batch_size, args.seed),
+        stage.loop,
+        folder=args.runs / "music_pretrain" / args.key,
+        evaluate=(lambda m: held_out(m, held)) if held else None,  # type: ignore[arg-type]
+        label=f"{args.key}, practising",
+    )
+    closing = [sample for sample in samples if math.isfinite(getattr(sample, "end_beats", math.inf))]
+    return corpora, closing[:: max(1, len(closing) // _CLOSING)]
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = arguments(__doc__, list(MUSIC_AUTOENCODERS))
+    parser.add_argument(
+        "--leave-out", nargs="+", default=[], choices=list(_PRACTICE), help="data sets not to practise on"
+    )
+    args = parser.parse_args(argv)
+    stage = stage_of(args, "music_ae", args.key)
+    corpus = read_eimg(args.data)
+    pieces = load_pieces(corpus, args.runs / "cache")
+    model_class = MUSIC_AUTOENCODERS[args.key]
+    model = model_class(make_config(model_class.Config, stage.model))  # type: ignore[call-arg]
+    train, val = (samples_of(model, corpus, pieces, split) for split in ("train", "val"))
+    practised, closing = practise(model, args, train) if model.pretrains else ([], [])
+    numbers = fit(
+        model,
+        ClipBatches(model, [*train, *closing], stage.batch_size, args.seed),
+        stage.loop,
+        folder=args.runs / "music_ae" / args.key,
+        evaluate=lambda m: held_out(m, val),  # type: ignore[arg-type]
+        label=args.key,
+    )
+    metrics = {"val": numbers, "test": held_out(model, samples_of(model, corpus, pieces, "test"))}
+    save_model(
+        args.out / "music_ae" / args.key,
+        model,
+        card(args, "music_ae", args.key, stage, [corpus, *practised], metrics=metrics),
+    )
+
+
+if __name__ == "__main__":
+    main()

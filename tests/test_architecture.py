@@ -30,7 +30,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.images": 2,
     "eimg_core.backbones": 2,
     "eimg_core.sound": 3,
-    "eimg_core.metrics": 3,
+    "eimg_core.metrics": 4,
     "eimg_core.notation": 3,
     "eimg_core.performance": 3,
     "eimg_core.takes": 3,
@@ -76,8 +76,11 @@ RUNTIME = {
 }  # fmt: skip
 
 
-EXTRAS = {f"eimg_core.agents.{name}": {"mcp"} for name in ("calls", "server", "serving", "tools")}
-"""Modules for those who installed more, see docs/agents.md."""
+EXTRAS = {
+    **{f"eimg_core.agents.{name}": {"mcp"} for name in ("calls", "server", "serving", "tools")},
+    "eimg_core.metrics.realness": {"sklearn"},
+}
+"""Modules for those who installed more, see docs/agents.md and requirements-dev.txt."""
 
 
 def modules() -> list[Path]:

@@ -1,6 +1,8 @@
 """EIMG Studio in the browser: ``python app.py`` does what ``eimg app`` does."""
 
-from eimg_core.ui.app import main
+import sys
+
+from eimg_core.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(["app", *sys.argv[1:]]))

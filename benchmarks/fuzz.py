@@ -181,13 +181,13 @@ def _use_midi(data: bytes) -> None:
 
 
 def _use_requests(folder: Path) -> Callable[[bytes], None]:
-    from eimg_core.__main__ import _requested
     from eimg_core.batch import Stems
+    from eimg_core.cli.compose import requested_jobs
 
     def run(data: bytes) -> None:
         path = folder / "requests.csv"
         path.write_bytes(data)
-        for job in _requested(path, Stems(), 0):
+        for job in requested_jobs(path, Stems(), 0):
             if isinstance(job, str):
                 one_sentence(job, folder)
             else:

@@ -98,7 +98,7 @@ def versions() -> dict[str, str]:
 
 def compose_all() -> dict[str, dict[str, str]]:
     """Name → the digests of its MIDI files, by file name."""
-    from eimg_core.__main__ import main
+    from eimg_core.cli.main import main
 
     found = {}
     with tempfile.TemporaryDirectory() as name:

@@ -413,7 +413,7 @@ def test_the_server_gives_away_no_other_file(url: str, path: str) -> None:
 @browser_test
 def test_the_trained_studio_behind_the_page_makes_the_command_lines_piece(browser: Any, tmp_path: Path) -> None:
     """With the shipped weights: example photo → music that sounds → the very MIDI that ``compose`` writes."""
-    from eimg_core.__main__ import main
+    from eimg_core.cli.main import main
     from eimg_core.studio import Studio
     from eimg_core.ui import app
 

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eimg_core.__main__ import main
+from eimg_core.cli.main import command_parser, main
 from eimg_core.emotion import VA, distance
 from eimg_core.midi.notes import read_midi
 from eimg_core.pipeline import DEFAULT_PAIRING
 
+ROOT = Path(__file__).resolve().parents[1]
 FIELDS = {
     "pairing", "seed", "seconds", "photo", "target", "piece", "metrics", "timings_s", "files", "version",
 }  # fmt: skip
@@ -196,6 +197,28 @@ def test_wrong_usage_is_exit_code_2_and_one_line(arguments, message, tmp_path, c
     error = capsys.readouterr().err.strip()
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "seconds"), [("compose", 15.0), ("retell", 15.0), ("story", 40.0), ("extend", 40.0)]
+)
+def test_each_command_has_its_own_usual_length(command, seconds):
+    words = [command] if command == "compose" else [command, "x"]
+    assert command_parser().parse_args(words).seconds == seconds
+
+
+def test_the_program_is_called_eimg_however_it_is_started():
+    for words in (["-m", "eimg_core", "--help"], ["app.py", "--help"]):
+        done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("usage: eimg")
+        assert "--port" in done.stdout or "app" in done.stdout
+
+
+def test_no_command_but_app_imports_the_page():
+    code = "import sys\nfrom eimg_core.cli.main import command_parser\ncommand_parser()\n"
+    code += "print([name for name in ('gradio', 'torch') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_pairings_are_listed(capsys):

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import eimg_core.studio
-from eimg_core.__main__ import main
+from eimg_core.cli.main import main
 from eimg_core.composer import ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
@@ -159,7 +159,7 @@ def test_a_pairing_that_fails_on_the_way_leaves_the_others(compose, studio, phot
     monkeypatch.setattr(pipeline, "compose", fail)
     assert compose(photo, "--pairing", ",".join(WHOLE), "--no-audio", "--no-figure", "--out", tmp_path / "out") == 2
     printed = capsys.readouterr()
-    assert printed.err == f"eimg_core: dusk-{WHOLE[0]}: This pairing cannot use the photo; choose another one.\n"
+    assert printed.err == f"eimg: dusk-{WHOLE[0]}: This pairing cannot use the photo; choose another one.\n"
     assert "1 pairing compared" in printed.out
     rest = {f"dusk-{WHOLE[1]}.mid", f"dusk-{WHOLE[1]}.json", "dusk-comparison.csv", "dusk-comparison.zip"}
     assert names(tmp_path / "out") == rest

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from eimg_core import __version__
-from eimg_core.__main__ import main
+from eimg_core.cli.main import main
 from eimg_core.composer import ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError

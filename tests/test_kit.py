@@ -7,7 +7,7 @@ import json
 import mido
 import pytest
 
-from eimg_core.__main__ import main
+from eimg_core.cli.main import main
 from eimg_core.errors import DataError, InputError
 from eimg_core.midi.notes import Note, Piece, write_midi
 from eimg_core.midi_evaluation import Label, Listener, midi_files, read_labels, summarise

@@ -25,7 +25,7 @@ CHINESE = re.compile("[一-鿿]")
 # Texts that programs or operators read, never a visitor of the page.
 UNSEEN = (
     "__main__.py", "agent_files.py", "agents.py", "baselines", "batch.py", "from_midi.py", "kit.py", "metrics", "midi",
-    "programs.py", "tune_api.py",
+    "programs.py", "tune_api.py", "cli",
 )  # fmt: skip
 
 # Every text and every name on the page, seen or unseen, that is meant to be translated.

@@ -124,7 +124,7 @@ def test_without_its_extra_the_mcp_server_says_what_to_install() -> None:
     code = (
         "import importlib.util, sys\nreal = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name, *rest: None if name == 'mcp' else real(name, *rest)\n"
-        "sys.argv = ['app.py', '--mcp']\nfrom eimg_core.ui import app\napp.main()"
+        "sys.argv = ['app.py', '--mcp']\nimport runpy\nrunpy.run_path('app.py', run_name='__main__')"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -6,7 +6,6 @@ floors. The handlers are also named API endpoints, such as ``/compose``; see REA
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
@@ -14,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +37,6 @@ from eimg_core.ui.server.compression import CompressedPage
 from eimg_core.ui.server.events import IN_PAGE
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.guards import MIDDLEWARE, Page
-from eimg_core.ui.server.memory import share_arenas
 from eimg_core.ui.style import SHEETS, page_head, studio_theme
 from eimg_core.ui.widgets import listening
 from eimg_core.ui.widgets.photo_input import name_examples
@@ -47,7 +44,6 @@ from eimg_core.ui.widgets.photo_input import name_examples
 if TYPE_CHECKING:
     from eimg_core.agents.serving import StudioTools
 
-MCP_INSTALL = "pip install 'mcp>=1.30,<2'"
 PIECES = pieces_root()
 
 HEADER = f"""<header class="masthead"><h1>EIMG Studio</h1>
@@ -188,55 +184,26 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, agents: StudioTools | None = 
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Turn photos into piano music, in the browser.")
-    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
-    parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT"), help="first free from 7860")
-    parser.add_argument(
-        "--mcp", action="store_true", help="be a tool for language models as well; needs the package mcp"
-    )
-    parser.add_argument(
-        "--root-path",
-        default=os.environ.get("GRADIO_ROOT_PATH", ""),
-        help="where a proxy shows the page: /studio, or https://example.org/studio",
-    )
-    parser.add_argument(
-        "--commercial-safe",
-        action="store_true",
-        default=os.environ.get("EIMG_COMMERCIAL_SAFE", "0") not in ("", "0"),
-        help="offer only pairings whose training data allows commercial use; says why where there is none",
-    )
-    arguments = parser.parse_args()
-    if arguments.mcp and not find_spec("mcp"):
-        parser.exit(2, f"--mcp needs a package that is not installed: run {MCP_INSTALL}, then start again.\n")
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "matplotlib", "mcp"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+def serve(studio: Studio, host: str, port: int | None, mcp: bool = False, root_path: str = "") -> None:
+    """Serve the page until the process ends.
 
-    share_arenas()
-    from eimg_core.studio import Studio as TrainedStudio  # brings the models' libraries along
-
-    if arguments.commercial_safe:
-        from eimg_core.licences import commercial_pairings, verdict
-
-        if not (safe := commercial_pairings()):
-            parser.exit(2, f"{verdict()}\n")
-        studio = TrainedStudio(only=safe)
-    else:
-        studio = TrainedStudio()
-    if not studio.pairings():
-        parser.exit(2, "No trained pairing is installed: the folder assets/checkpoints is empty. See README.md.\n")
+    Args:
+        studio: with the shipped weights.
+        host, port: where; no port takes the first free one from 7860.
+        mcp: whether the tools for language models are served as well.
+        root_path: where a proxy shows the page.
+    """
     limit("EIMG_TEMP_MB", USUAL_MB)
     threading.Thread(target=warm_up, args=(studio,), name="warm-up", daemon=True).start()
     demo = build_ui(studio)
     threading.Thread(target=keep_tidy, args=(demo,), name="keep-tidy", daemon=True).start()
-    agents = agent_server_of(studio, arguments) if arguments.mcp else None
+    agents = _agent_server(studio, host, root_path) if mcp else None
     _, url, _ = launch(
         demo,
         agents=agents,
-        server_name=arguments.host,
-        server_port=arguments.port,
-        root_path=arguments.root_path or None,
+        server_name=host,
+        server_port=port,
+        root_path=root_path or None,
         prevent_thread_lock=True,
     )
     if agents:
@@ -244,13 +211,9 @@ def main() -> None:
     demo.block_thread()
 
 
-def agent_server_of(studio: Studio, arguments: argparse.Namespace) -> StudioTools:
+def _agent_server(studio: Studio, host: str, root_path: str) -> StudioTools:
     """The tools for language models; they answer to any host name only where this server is meant for others."""
     from eimg_core.agents.server import agent_server  # needs the package mcp
 
-    local = not arguments.root_path and arguments.host in ("127.0.0.1", "localhost", "::1")
-    return agent_server(studio, PIECES, arguments.root_path, local, limit("EIMG_QUEUE", 24))
-
-
-if __name__ == "__main__":
-    main()
+    local = not root_path and host in ("127.0.0.1", "localhost", "::1")
+    return agent_server(studio, PIECES, root_path, local, limit("EIMG_QUEUE", 24))

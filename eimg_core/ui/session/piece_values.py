@@ -13,7 +13,7 @@ from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import RenderError
 from eimg_core.notation.following import follow
-from eimg_core.ui.protocol import Studio
+from eimg_core.ui.protocol import Sound, Studio
 from eimg_core.ui.server.files import file_stem
 from eimg_core.ui.session.downloads import ON_DEMAND
 from eimg_core.ui.session.photo import OpenedPhoto

@@ -1,0 +1,71 @@
+"""``story``, ``retell`` and ``extend``: a piece that moves through several photos, and pieces made from a MIDI file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from eimg_core.cli.common import composing_arguments, options_of, save_piece, target_of, writable
+from eimg_core.errors import InputError
+
+__all__ = ["add_tunes"]
+
+
+def add_tunes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands."""
+    story = commands.add_parser(
+        "story", help="one piece that moves through 2 to 8 photos", parents=[composing_arguments(40.0)]
+    )
+    story.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    story.set_defaults(run=_story)
+
+    retell = commands.add_parser(
+        "retell", help="the tune of a MIDI file with another emotion", parents=[composing_arguments(15.0)]
+    )
+    retell.set_defaults(run=_retell)
+    extend = commands.add_parser(
+        "extend", help="a MIDI file, going on until --seconds", parents=[composing_arguments(40.0)]
+    )
+    extend.set_defaults(run=_extend)
+    for command in (retell, extend):
+        command.add_argument("file", type=Path, metavar="FILE.mid")
+    for command in (story, retell, extend):
+        command.add_argument("--pairing", help="see the command pairings")
+
+
+def _story(args: argparse.Namespace) -> int:
+    from eimg_core.images import open_photo
+    from eimg_core.pipeline import DEFAULT_PAIRING
+    from eimg_core.studio import Studio
+
+    studio = Studio()
+    photos = [open_photo(path) for path in args.photos]
+    composition = studio.journey(photos, args.pairing or DEFAULT_PAIRING, options_of(args))
+    save_piece(studio, composition, "story", writable(args))
+    return 0
+
+
+def _retell(args: argparse.Namespace) -> int:
+    from eimg_core.midi.notes import read_midi
+    from eimg_core.pipeline import DEFAULT_PAIRING
+    from eimg_core.studio import Studio
+
+    target = target_of(args.valence, args.arousal)
+    if target is None:
+        raise InputError("Say with which emotion to tell it again: give --valence and --arousal, each from 1 to 9.")
+    studio, piece = Studio(), read_midi(args.file, straighten=True)
+    composition = studio.retell(piece, args.pairing or DEFAULT_PAIRING, target, options_of(args))
+    save_piece(studio, composition, f"{args.file.stem}-retold", writable(args))
+    return 0
+
+
+def _extend(args: argparse.Namespace) -> int:
+    from eimg_core.midi.notes import read_midi
+    from eimg_core.pipeline import DEFAULT_PAIRING
+    from eimg_core.studio import Studio
+
+    studio, piece = Studio(), read_midi(args.file, straighten=True)
+    target = target_of(args.valence, args.arousal) or studio.listen(piece)
+    composition = studio.extend(piece, args.pairing or DEFAULT_PAIRING, target, options_of(args))
+    save_piece(studio, composition, f"{args.file.stem}-extended", writable(args))
+    return 0

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from eimg_core.cli.main import main
 from eimg_core.atomic import clear_drafts, drafted
 from eimg_core.batch import INDEX, Batch, Job, Stems, make_piece, photos_in
+from eimg_core.cli.main import main
 from eimg_core.composer import ComposeOptions
 from eimg_core.midi.notes import read_midi
 from tests.fake_studio import FakeStudio, scene

@@ -199,6 +199,6 @@ def test_where_nothing_is_safe_for_commercial_use_the_app_says_why(tmp_path: Pat
         [sys.executable, "app.py", "--commercial-safe"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("No shipped pairing is safe for commercial use")
+    assert done.stderr.startswith("eimg: No shipped pairing is safe for commercial use")
     assert "music_ae/ tvae: EIMG clips, EMOPIA clips" in done.stderr
     assert "--leave-out emopia" in done.stderr

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import eimg_core.studio
-from eimg_core.cli.main import main as command_line
 from eimg_core.bridge import BRIDGES
+from eimg_core.cli.main import main as command_line
 from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS

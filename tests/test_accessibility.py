@@ -9,6 +9,7 @@ import pytest
 
 from tests.shots import give_photo
 
+pytestmark = pytest.mark.browser
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 
 

@@ -145,6 +145,14 @@ def test_the_tempo_acts_on_whoever_composes(pipeline, other, factor):
         assert other_tempo.duration_s == pytest.approx(usual.duration_s, abs=0.2), "and the length stays as wished"
 
 
+@pytest.mark.parametrize("factor", [0.7, 1.4])
+def test_at_another_tempo_there_is_music_for_the_whole_length(pipeline, other, factor):
+    for who in (pipeline, other):
+        v_y = who.to_music_latent(who.place_of(None, POINT))
+        takes = who.takes(v_y, ComposeOptions(3, 8.0, takes=8, tempo=factor), POINT)
+        assert max(note.start_s for take in takes for note in take.piece.notes) > 0.75 * 8.0
+
+
 def test_a_faster_piece_is_the_same_notes_in_less_time():
     faster = song().faster(2.0)
     assert faster.tempo_bpm == 240.0

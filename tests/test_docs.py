@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
+import importlib
+import io
 import json
 import re
-import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -43,10 +45,16 @@ def test_every_file_that_is_named_exists(name):
 
 @lru_cache
 def help_of(module: str) -> str:
-    target = ["app.py"] if module == "app" else ["-m", *module.split()]
-    done = subprocess.run([sys.executable, *target, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """What a command prints for ``--help``, asked in this process: each is a module with a ``main``."""
+    name, *words = module.split()
+    source = "eimg_core.ui.app" if name == "app" else f"{name}.__main__" if name == "eimg_core" else name
+    main, said = importlib.import_module(source).main, io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(sys, "argv", [name, *words, "--help"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
+    return said.getvalue()
 
 
 def commands() -> list[tuple[str, str]]:
@@ -63,7 +71,7 @@ def test_every_command_and_flag_exists(name, command):
     words = command.split()
     module = "app" if words[1] == "app.py" else words[2]
     if module not in ("app", "venv"):
-        assert importlib.util.find_spec(module), f"{name}: {command}"
+        assert find_spec(module), f"{name}: {command}"
     if module == "benchmarks.coverage_fuzz":
         return  # has no options of its own, and asks for a package
     if module == "eimg_core":

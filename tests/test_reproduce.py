@@ -1,6 +1,6 @@
 """The whole training, tiny: every component, every pairing in both variants, the evaluation; then a piece from it.
 
-A toy autoencoder takes part from the beginning. It is one file, and one line in a registry: what a newcomer would do.
+The example autoencoder takes part from the beginning: one file, and one line in a registry.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.pipeline import DEFAULT_PAIRING, variants
 from eimg_core.studio import Studio
+from examples.colour_grid import ColourGrid
 from tests.factories import make_mini_data
-from tests.toy_autoencoder import ToyAutoencoder
 from train.reproduce import OURS, main, stages
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def registered():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(IMAGE_AUTOENCODERS, "toy", ToyAutoencoder)  # the one line
+        patch.setitem(IMAGE_AUTOENCODERS, "colour_grid", ColourGrid)  # the one line
         yield
 
 
@@ -59,7 +59,7 @@ def studio(trained):
 
 def test_every_stage_leaves_a_card_that_says_where_it_comes_from(trained):
     folder, _ = trained
-    assert any("toy" in stage.component for stage in stages())
+    assert any("colour_grid" in stage.component for stage in stages())
     for stage in stages():
         card = json.loads((folder / "assets/checkpoints" / stage.component / "card.json").read_text())
         assert card["preset"] == "smoke"
@@ -88,15 +88,18 @@ def test_the_page_and_the_command_line_know_a_new_autoencoder(studio, monkeypatc
 
     config = build_ui(studio, examples=tmp_path, pieces=tmp_path).get_config_file()
     offered = [str(component["props"].get("choices")) for component in config["components"]]
-    assert any("Toy + FNT" in choices for choices in offered)
+    assert any("Colour grid + FNT" in choices for choices in offered)
 
     monkeypatch.setattr(eimg_core.studio, "Studio", lambda: studio)
     assert command_line(["pairings", "--json"]) == 0
-    assert "toy+lsr" in {info["key"] for info in json.loads(capsys.readouterr().out)}
+    assert "colour_grid+lsr" in {info["key"] for info in json.loads(capsys.readouterr().out)}
     Image.new("RGB", (80, 60), "teal").save(tmp_path / "sea.png")
-    asked = ["compose", str(tmp_path / "sea.png"), "--pairing", "toy+fnt,toy+lsr@paper", "--seconds", "5"]
+    keys = "colour_grid+fnt,colour_grid+lsr@paper"
+    asked = ["compose", str(tmp_path / "sea.png"), "--pairing", keys, "--seconds", "5"]
     assert command_line([*asked, "--no-audio", "--no-figure", "--out", str(tmp_path / "out")]) == 0
-    assert {"sea-toy+fnt.mid", "sea-toy+lsr@paper.mid"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"sea-colour_grid+fnt.mid", "sea-colour_grid+lsr@paper.mid"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
 
 
 def test_the_evaluation_has_every_row_and_its_controls(trained, pairings):

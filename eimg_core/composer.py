@@ -14,6 +14,7 @@ from PIL.Image import Image
 
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
+from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
 
 __all__ = [
@@ -74,20 +75,52 @@ class ComposeOptions:
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
-            raise InputError(f"The seed must be a whole number from 0 to {LARGEST_SEED}, not {self.seed}.")
+            raise InputError(
+                message(
+                    "The seed must be a whole number from 0 to {largest}, not {seed}.",
+                    largest=LARGEST_SEED,
+                    seed=self.seed,
+                )
+            )
         if not SHORTEST_S <= self.seconds <= LONGEST_S:
-            raise InputError(f"The length must be {SHORTEST_S:g} to {LONGEST_S:g} seconds, not {self.seconds:g}.")
+            raise InputError(
+                message(
+                    "The length must be {shortest} to {longest} seconds, not {seconds}.",
+                    shortest=f"{SHORTEST_S:g}",
+                    longest=f"{LONGEST_S:g}",
+                    seconds=f"{self.seconds:g}",
+                )
+            )
         if not 1 <= self.takes <= MOST_TAKES:
-            raise InputError(f"The number of takes must be from 1 to {MOST_TAKES}, not {self.takes}.")
+            raise InputError(
+                message("The number of takes must be from 1 to {most}, not {takes}.", most=MOST_TAKES, takes=self.takes)
+            )
         if not SLOWEST <= self.tempo <= FASTEST:
-            raise InputError(f"The tempo must be {SLOWEST:g} to {FASTEST:g} times the usual, not {self.tempo:g}.")
+            raise InputError(
+                message(
+                    "The tempo must be {slowest} to {fastest} times the usual, not {tempo}.",
+                    slowest=f"{SLOWEST:g}",
+                    fastest=f"{FASTEST:g}",
+                    tempo=f"{self.tempo:g}",
+                )
+            )
         if not -1.0 <= self.density <= 1.0:
-            raise InputError(f"The density must be from -1 (sparser) to 1 (denser), not {self.density:g}.")
+            raise InputError(
+                message(
+                    "The density must be from -1 (sparser) to 1 (denser), not {density}.", density=f"{self.density:g}"
+                )
+            )
         if self.keep is not None and not 0 <= self.keep < self.takes:
-            raise InputError(f"The take to keep must be from 0 to {self.takes - 1}, not {self.keep}.")
+            raise InputError(
+                message("The take to keep must be from 0 to {last}, not {take}.", last=self.takes - 1, take=self.keep)
+            )
         if self.target is not None and self.target != self.target.clamped():
             raise InputError(
-                f"Valence and arousal must be from 1 to 9, not {self.target.valence:g} and {self.target.arousal:g}."
+                message(
+                    "Valence and arousal must be from 1 to 9, not {valence} and {arousal}.",
+                    valence=f"{self.target.valence:g}",
+                    arousal=f"{self.target.arousal:g}",
+                )
             )
 
 
@@ -154,7 +187,13 @@ class Composition:
             InputError: there is no such take.
         """
         if not 0 <= take < len(self.candidates):
-            raise InputError(f"There is no take {take + 1}; this piece has {len(self.candidates)} to choose from.")
+            raise InputError(
+                message(
+                    "There is no take {take}; this piece has {count} to choose from.",
+                    take=take + 1,
+                    count=len(self.candidates),
+                )
+            )
         return replace(
             self,
             piece=self.candidates[take].piece,

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eimg_core.messages import Message, message
+
 __all__ = [
     "HIGH",
     "LOW",
@@ -22,6 +24,7 @@ __all__ = [
     "MUSIC_CENTRE",
     "MUSIC_COVARIANCE",
     "MUSIC_REACH",
+    "NEUTRAL",
     "NEUTRAL_RADIUS",
     "PHOTO_CENTRE",
     "QUADRANTS",
@@ -38,16 +41,17 @@ LOW, MIDDLE, HIGH = 1.0, 5.0, 9.0
 QUADRANTS = ("HVHA", "LVHA", "LVLA", "HVLA")
 
 # Names people use, with the direction of each (degrees from positive valence, counter-clockwise), after Russell.
-REGIONS: tuple[tuple[str, float], ...] = (
-    ("happy", 22.5),
-    ("excited", 67.5),
-    ("tense", 112.5),
-    ("upset", 157.5),
-    ("sad", 202.5),
-    ("weary", 247.5),
-    ("calm", 292.5),
-    ("serene", 337.5),
+REGIONS: tuple[tuple[Message, float], ...] = (
+    (message("happy"), 22.5),
+    (message("excited"), 67.5),
+    (message("tense"), 112.5),
+    (message("upset"), 157.5),
+    (message("sad"), 202.5),
+    (message("weary"), 247.5),
+    (message("calm"), 292.5),
+    (message("serene"), 337.5),
 )
+NEUTRAL = message("neutral")
 NEUTRAL_RADIUS = 0.75  # closer to the middle than this, no direction is worth naming
 
 # The mean rating of the training photos (584 of OASIS), valence first. A reader that cannot be sure leans towards it.
@@ -94,11 +98,11 @@ class VA:
         return ("H" if self.valence >= MIDDLE else "L") + "V" + ("H" if self.arousal >= MIDDLE else "L") + "A"
 
     @property
-    def region(self) -> str:
+    def region(self) -> Message:
         """A word for the point: one of eight directions, or "neutral" near the middle."""
         x, y = self.valence - MIDDLE, self.arousal - MIDDLE
         if math.hypot(x, y) < NEUTRAL_RADIUS:
-            return "neutral"
+            return NEUTRAL
         angle = math.degrees(math.atan2(y, x)) % 360.0
         return min(REGIONS, key=lambda named: abs((angle - named[1] + 180.0) % 360.0 - 180.0))[0]
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eimg_core.errors import InputError
+from eimg_core.messages import Message, message
 
 __all__ = [
     "FORMATS",
@@ -34,8 +35,6 @@ MAX_PIXELS = 40_000_000
 LONGEST_SIDE = 1024  # px; no model here looks at more than 260, and the page shows no more
 SMALLEST_SIDE = 16  # px of the file; below this there is no photo to look at
 _NARROWEST = 8  # px after scaling down; a longer strip is not a photo either
-
-_USE_INSTEAD = "please use a JPEG, PNG or WebP photo"
 
 # EXIF orientation → the turn that makes the picture upright. Orientation 1 needs none.
 _ORIENTATION_TAG = 0x0112
@@ -64,7 +63,7 @@ def open_photo(source: Path | str | bytes) -> Image.Image:
         InputError: one sentence with the file's name (never its folder) and what to do, if the file is
             missing, empty, over 20 MB, over 40 megapixels, damaged, not a photo, or too small or narrow.
     """
-    name = "The photo" if isinstance(source, bytes) else _shown_name(source)
+    name: str = message("The photo") if isinstance(source, bytes) else _shown_name(source)
     content = source if isinstance(source, bytes) else _read_file(Path(source), name)
     _check_file_size(len(content), name)
     picture = _open_header(content, name)
@@ -72,11 +71,19 @@ def open_photo(source: Path | str | bytes) -> Image.Image:
     try:
         return _decode(picture)
     except MemoryError as fault:
-        raise InputError(f"{name} needs more memory than there is; {_USE_INSTEAD} of a smaller size.") from fault
+        raise InputError(
+            message(
+                "{name} needs more memory than there is; please use a JPEG, PNG or WebP photo of a smaller size.",
+                name=name,
+            )
+        ) from fault
     except Exception as fault:  # hostile bytes raise OSError, SyntaxError, struct.error, zlib.error, ...
         raise InputError(
-            f"{name} is damaged or incomplete and cannot be read to its end; "
-            "please save or download it again, or choose another photo."
+            message(
+                "{name} is damaged or incomplete and cannot be read to its end; "
+                "please save or download it again, or choose another photo.",
+                name=name,
+            )
         ) from fault
 
 
@@ -123,27 +130,33 @@ def _shown_name(source: Path | str) -> str:
     """The file's own name in quotes, short and printable, fit to be shown to anybody."""
     name = "".join(letter for letter in Path(source).name if letter.isprintable())
     if not name:
-        return "The file"
+        return message("The file")
     return f'"{name[:28]}…{name[-8:]}"' if len(name) > 40 else f'"{name}"'
 
 
 def _read_file(path: Path, name: str) -> bytes:
     try:
         if not path.is_file():
-            raise InputError(f"{name} is not a file that can be opened; please choose a photo.")
+            raise InputError(message("{name} is not a file that can be opened; please choose a photo.", name=name))
         _check_file_size(path.stat().st_size, name)
         return path.read_bytes()
     except (OSError, ValueError) as fault:
-        raise InputError(f"{name} cannot be opened; please choose another photo.") from fault
+        raise InputError(message("{name} cannot be opened; please choose another photo.", name=name)) from fault
 
 
 def _check_file_size(n_bytes: int, name: str) -> None:
     if n_bytes == 0:
-        raise InputError(f"{name} is empty (0 bytes); please save or download it again, or choose another photo.")
+        raise InputError(
+            message("{name} is empty (0 bytes); please save or download it again, or choose another photo.", name=name)
+        )
     if n_bytes > MAX_FILE_BYTES:
         raise InputError(
-            f"{name} has {n_bytes / 2**20:.0f} MB, and the limit is {MAX_FILE_BYTES // 2**20} MB; "
-            "please save a smaller copy."
+            message(
+                "{name} has {size} MB, and the limit is {limit} MB; please save a smaller copy.",
+                name=name,
+                size=f"{n_bytes / 2**20:.0f}",
+                limit=MAX_FILE_BYTES // 2**20,
+            )
         )
 
 
@@ -153,8 +166,11 @@ def _open_header(content: bytes, name: str) -> Image.Image:
     if _kind_of(content) == "HEIC":
         if not _register_heif():
             raise InputError(
-                f"{name} is a HEIC photo, which this installation cannot read; "
-                "please save it as JPEG, or install pillow-heif."
+                message(
+                    "{name} is a HEIC photo, which this installation cannot read; "
+                    "please save it as JPEG, or install pillow-heif.",
+                    name=name,
+                )
             )
         formats = ("HEIF",)
     try:
@@ -162,7 +178,9 @@ def _open_header(content: bytes, name: str) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
         raise _too_many_pixels(name) from fault
     except Exception as fault:  # see open_photo: a broken header can raise nearly anything
-        raise InputError(f"{name} is {_describe(content)}; {_USE_INSTEAD}.") from fault
+        raise InputError(
+            message("{name} is {kind}; please use a JPEG, PNG or WebP photo.", name=name, kind=_describe(content))
+        ) from fault
 
 
 def _check_shape(size: tuple[int, int], name: str) -> None:
@@ -172,19 +190,36 @@ def _check_shape(size: tuple[int, int], name: str) -> None:
     shortest, longest = sorted(size)
     if shortest < SMALLEST_SIDE:
         raise InputError(
-            f"{name} is {width} × {height} pixels; "
-            f"please choose a photo with at least {SMALLEST_SIDE} pixels on each side."
+            message(
+                "{name} is {width} × {height} pixels; please choose a photo with at least {least} pixels on each side.",
+                name=name,
+                width=width,
+                height=height,
+                least=SMALLEST_SIDE,
+            )
         )
     if shortest * LONGEST_SIDE < _NARROWEST * longest:
         raise InputError(
-            f"{name} is a strip of {width} × {height} pixels; please crop it to a shape nearer to a photo."
+            message(
+                "{name} is a strip of {width} × {height} pixels; please crop it to a shape nearer to a photo.",
+                name=name,
+                width=width,
+                height=height,
+            )
         )
 
 
 def _too_many_pixels(name: str, size: tuple[int, int] | None = None) -> InputError:
-    found = f"{size[0]} × {size[1]} pixels" if size else "far too many pixels"
+    found = (
+        message("{width} × {height} pixels", width=size[0], height=size[1]) if size else message("far too many pixels")
+    )
     return InputError(
-        f"{name} has {found}, and the limit is {MAX_PIXELS // 10**6} megapixels; please save a smaller copy."
+        message(
+            "{name} has {found}, and the limit is {limit} megapixels; please save a smaller copy.",
+            name=name,
+            found=found,
+            limit=MAX_PIXELS // 10**6,
+        )
     )
 
 
@@ -205,17 +240,17 @@ def _kind_of(content: bytes) -> str | None:
     return None
 
 
-def _describe(content: bytes) -> str:
+def _describe(content: bytes) -> Message:
     kind = _kind_of(content)
     named = {
-        "SVG": "an SVG drawing and not a photo",
-        "HTML": "a web page and not a photo",
-        "PDF": "a PDF document and not a photo",
-        "video": "a video and not a photo",
-        "AVIF": "an AVIF picture, a format that is not supported here",
-        "HEIC": "a damaged HEIC photo",
+        "SVG": message("an SVG drawing and not a photo"),
+        "HTML": message("a web page and not a photo"),
+        "PDF": message("a PDF document and not a photo"),
+        "video": message("a video and not a photo"),
+        "AVIF": message("an AVIF picture, a format that is not supported here"),
+        "HEIC": message("a damaged HEIC photo"),
     }
-    return named[kind] if kind else "not a photo, or is badly damaged"
+    return named[kind] if kind else message("not a photo, or is badly damaged")
 
 
 def _register_heif() -> bool:

@@ -26,6 +26,7 @@ from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import to_tensor
+from eimg_core.messages import Message, message
 from eimg_core.midi.attributes import key_of
 from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Piece
@@ -122,10 +123,23 @@ class Pipeline(Composer):
         image_key, music_key, variant = split_key(key)
         pairing, known = f"{image_key}+{music_key}", available(root)
         if pairing not in known:
-            raise InputError(f"There is no pairing {key!r}; choose one of: {', '.join(known) or 'none is trained'}.")
+            raise InputError(
+                message(
+                    "There is no pairing {pairing}; choose one of: {known}.",
+                    pairing=repr(key),
+                    known=known or message("none is trained"),
+                )
+            )
         shipped = variants(pairing, root)
         if variant and variant not in shipped:
-            raise InputError(f"{pairing} has no variant {variant!r}; choose one of: {', '.join(shipped)}.")
+            raise InputError(
+                message(
+                    "{pairing} has no variant {variant}; choose one of: {shipped}.",
+                    pairing=pairing,
+                    variant=repr(variant),
+                    shipped=shipped,
+                )
+            )
         image_ae, image_card = load(root / "image_ae" / image_key, IMAGE_AUTOENCODERS)
         music_ae, music_card = load(root / "music_ae" / music_key, MUSIC_AUTOENCODERS)
         bridge, bridge_card = load(root / "bridge" / f"{pairing}@{variant or shipped[0]}", BRIDGES)
@@ -223,7 +237,7 @@ class Pipeline(Composer):
         wishes = z is None or (photo_va is not None and distance(target, photo_va) > _SAME_PLACE)
         if wishes:
             if not self.music_ae.uses_va and z is not None:
-                notes.append("The photo's place in the emotion space was moved towards the wished emotion.")
+                notes.append(message("The photo's place in the emotion space was moved towards the wished emotion."))
             z = self.moved(z, photo_va, target)
         assert z is not None
         v_y = self.to_music_latent(z)
@@ -232,7 +246,12 @@ class Pipeline(Composer):
         takes = self.takes(v_y, options, target, photo)
         tell("composing", 1.0)
         if options.density and not isinstance(self.music_ae, ComposingAutoencoder):
-            notes.append(f"{self.music_ae.title} has no say in how dense its music is, so that wish was left out.")
+            notes.append(
+                message(
+                    "{composer} has no say in how dense its music is, so that wish was left out.",
+                    composer=self.music_ae.title,
+                )
+            )
         timings = {"embed": embedded - started, "generate": time.perf_counter() - embedded}
         composition = Composition(
             takes[0].piece,
@@ -254,7 +273,7 @@ class Pipeline(Composer):
         Raises:
             InputError: the music autoencoder cannot keep a tune, or the piece has too few notes.
         """
-        composer = self._composer("keep a tune")
+        composer = self._composer(message("keep a tune"))
         self._needs_notes(piece)
         request = Request(
             options.seconds,
@@ -274,11 +293,15 @@ class Pipeline(Composer):
             InputError: the music autoencoder cannot go on from an opening, or the piece has too few notes, or it
                 already has the wished length.
         """
-        composer = self._composer("go on from a piece")
+        composer = self._composer(message("go on from a piece"))
         self._needs_notes(piece)
         if options.seconds < piece.duration_s + 2.0:
             raise InputError(
-                f"The piece already lasts {piece.duration_s:.0f} s; ask for at least {piece.duration_s + 2:.0f} s."
+                message(
+                    "The piece already lasts {seconds} s; ask for at least {least} s.",
+                    seconds=f"{piece.duration_s:.0f}",
+                    least=f"{piece.duration_s + 2:.0f}",
+                )
             )
         last = piece.notes[-1].start_s
         opening = [note for note in piece.notes if note.start_s < last - 0.01]
@@ -301,9 +324,11 @@ class Pipeline(Composer):
         Raises:
             InputError: the music autoencoder cannot move, or there are too few or too many stops.
         """
-        composer = self._composer("move from one emotion to another")
+        composer = self._composer(message("move from one emotion to another"))
         if not 2 <= len(stops) <= 8:
-            raise InputError(f"A story needs 2 to 8 photos, not {len(stops)}.")
+            raise InputError(
+                message("A story needs {fewest} to {most} photos, not {count}.", fewest=2, most=8, count=len(stops))
+            )
         places = [self.place_of(photo, va) for photo, va in stops]
         path = torch.stack([self.to_music_latent(z)[0] for z in places])  # (P, music_dim)
         seed = options.seed
@@ -351,16 +376,27 @@ class Pipeline(Composer):
         path = torch.tensor([(wish.valence, wish.arousal) for wish in wishes])
         return path.expand(takes, -1, -1)
 
-    def _composer(self, what: str) -> ComposingAutoencoder:
+    def _composer(self, what: Message) -> ComposingAutoencoder:
         if isinstance(self.music_ae, ComposingAutoencoder):
             return self.music_ae
         able = [key for key, kind in MUSIC_AUTOENCODERS.items() if issubclass(kind, ComposingAutoencoder)]
-        raise InputError(f"{self.title} cannot {what}; choose a pairing that ends in {' or '.join(able)}.")
+        raise InputError(
+            message(
+                "{title} cannot {what}; choose a pairing that ends in one of: {able}.",
+                title=self.title,
+                what=what,
+                able=able,
+            )
+        )
 
     @staticmethod
     def _needs_notes(piece: Piece) -> None:
         if len({note.start_s for note in piece.notes}) < _LEAST_NOTES:
-            raise InputError(f"The piece has fewer than {_LEAST_NOTES} notes one after another; give a longer one.")
+            raise InputError(
+                message(
+                    "The piece has fewer than {least} notes one after another; give a longer one.", least=_LEAST_NOTES
+                )
+            )
 
 
 def _as_dense(

@@ -18,6 +18,7 @@ from PIL.Image import Image
 from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
+from eimg_core.messages import message
 
 __all__ = ["MOST_STEPS", "Recipe", "Step", "photo_hash"]
 
@@ -103,7 +104,9 @@ class Recipe:
         try:
             steps = value["steps"]
             if not isinstance(steps, list) or len(steps) > MOST_STEPS:
-                raise InputError(f"A piece can be told again or continued at most {MOST_STEPS} times.")
+                raise InputError(
+                    message("A piece can be told again or continued at most {most} times.", most=MOST_STEPS)
+                )
             options = ComposeOptions(
                 int(value["seed"]),
                 float(value["seconds"]),
@@ -134,7 +137,7 @@ def photo_hash(photo: Image) -> str:
 def _step(value: Mapping[str, Any]) -> Step:
     do = value["do"]
     if do not in ("retell", "extend"):
-        raise InputError(f"A piece can be told again or continued, not {str(do)[:20]!r}.")
+        raise InputError(message("A piece can be told again or continued, not {step}.", step=repr(str(do)[:20])))
     return Step(do, _point(value["target"]), float(value["seconds"]), _take(value["keep"]))
 
 
@@ -143,7 +146,9 @@ def _take(value: Any) -> int | None:
         return None
     take = int(value)
     if not 0 <= take < USUAL_TAKES:
-        raise InputError(f"There are {USUAL_TAKES} takes, counted from 0, and no take {take}.")
+        raise InputError(
+            message("There are {count} takes, counted from 0, and no take {take}.", count=USUAL_TAKES, take=take)
+        )
     return take
 
 

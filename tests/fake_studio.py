@@ -21,6 +21,7 @@ from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
 from eimg_core.exports.formats import Work, write
 from eimg_core.exports.tags import photo_digest
+from eimg_core.messages import Message, message
 from eimg_core.midi.notes import Note, Pedal, Piece
 
 RATE_HZ = 22_050
@@ -48,7 +49,7 @@ class FakeExplanation:
 
     valence: tuple[tuple[float, ...], ...]
     arousal: tuple[tuple[float, ...], ...]
-    words: dict[str, str]
+    words: dict[str, Message]
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,12 @@ class FakeStudio:
         bright, vivid = colours.mean(axis=-1), colours.max(axis=-1) - colours.min(axis=-1)
         maps = [((one - one.mean()) / 2).round(3).tolist() for one in (bright, vivid)]
         words = {
-            "valence": "The bright area at the top makes it more pleasant.",
-            "arousal": "The blue makes it calmer.",
+            "valence": message(
+                "The {part} makes it {effect}.",
+                part=message("{area} {place}", area=message("bright area"), place=message("at the top")),
+                effect=message("more pleasant"),
+            ),
+            "arousal": message("The {part} makes it {effect}.", part=message("blue"), effect=message("calmer")),
         }
         return FakeExplanation(maps[0], maps[1], words)
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS: dict[str, int] = {
     "eimg_core": 0,
     "eimg_core.errors": 0,
+    "eimg_core.messages": 0,
     "eimg_core.atomic": 0,
     "eimg_core.shipped": 0,
     "eimg_core.emotion": 1,

@@ -24,8 +24,7 @@ CHINESE = re.compile("[一-鿿]")
 
 # Texts that programs or operators read, never a visitor of the page.
 UNSEEN = (
-    "__main__.py", "agent_files.py", "agents.py", "baselines", "batch.py", "from_midi.py", "kit.py", "metrics", "midi",
-    "programs.py", "tune_api.py", "cli",
+    "__main__.py", "agents", "api", "baselines", "batch.py", "cli", "from_midi.py", "metrics", "midi", "midi_evaluation.py",
 )  # fmt: skip
 
 # Every text and every name on the page, seen or unseen, that is meant to be translated.
@@ -101,6 +100,8 @@ def _spoken(node: ast.AST, constants: dict[str, str]) -> Iterator[str]:
         yield constants.get(node.value.id, "7")
     elif isinstance(node, ast.Name):
         yield constants.get(node.id, "7")
+    elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "message":
+        yield re.sub(r"{\w+}", "7", node.args[0].value)
     else:
         yield "7"
 

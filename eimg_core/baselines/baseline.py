@@ -21,6 +21,7 @@ from eimg_core.composer import ComposeOptions, Composer, Composition, Progress
 from eimg_core.emotion import MIDDLE, VA
 from eimg_core.errors import InputError
 from eimg_core.images import to_tensor
+from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
 
 __all__ = ["Baseline", "Mapped", "Mapping", "PhotoPlayer"]
@@ -82,11 +83,15 @@ class Baseline(Composer):
         self, photo: Image | None, photo_va: VA | None, options: ComposeOptions, progress: Progress | None = None
     ) -> Composition:
         if photo is None:
-            raise InputError(f"{self.title} composes for photos only; give one.")
+            raise InputError(message("{composer} composes for photos only; give one.", composer=self.title))
         # The photo's pixels join the seed, so that two photos of one seed do not share their chances as well.
         seed = zlib.crc32(photo.tobytes(), options.seed)
         (piece,) = self.compose_many([photo], seed, options.seconds)
-        notes = (f"{self.title} cannot be asked for an emotion; it follows the photo.",) if options.target else ()
+        notes = (
+            (message("{composer} cannot be asked for an emotion; it follows the photo.", composer=self.title),)
+            if options.target
+            else ()
+        )
         target = options.target or photo_va or VA(MIDDLE, MIDDLE)
         return Composition(piece, self.key, options, photo_va, target, notes=notes)
 

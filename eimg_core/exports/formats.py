@@ -20,6 +20,7 @@ from eimg_core.exports.comparison import write_archive
 from eimg_core.exports.record import composition_of, describe, music_of, read_record, record_text
 from eimg_core.exports.tags import SOFTWARE, Tags, tags_of
 from eimg_core.figures import save_figure
+from eimg_core.messages import message
 from eimg_core.midi.notes import write_midi
 from eimg_core.notation.engraving import engrave
 from eimg_core.notation.musicxml import to_musicxml
@@ -55,7 +56,9 @@ def write(work: Work, folder: Path, stem: str, kinds: Sequence[str]) -> dict[str
         RenderError: a kind needs a package that is not installed.
     """
     if unknown := [kind for kind in kinds if kind not in FORMATS]:
-        raise InputError(f"There is no format {unknown[0]!r}; choose from: {', '.join(FORMATS)}.")
+        raise InputError(
+            message("There is no format {format}; choose from: {known}.", format=repr(unknown[0]), known=tuple(FORMATS))
+        )
     silent = ("wav", "mp3") if work.wav is None else ()
     paths = {kind: folder / f"{stem}.{kind}" for kind in kinds if kind not in silent}
     for kind, path in paths.items():

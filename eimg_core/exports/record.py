@@ -16,6 +16,7 @@ from eimg_core import __version__
 from eimg_core.composer import ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import EimgError, InputError
+from eimg_core.messages import message
 from eimg_core.midi.notes import Note, Pedal, Piece
 from eimg_core.notation.following import follow
 
@@ -82,12 +83,16 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > _LONGEST_BYTES:
-            raise InputError(f"{path.name} is too large for the record of a piece.")
+            raise InputError(message("{name} is too large for the record of a piece.", name=path.name))
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"Cannot read {path.name}; expected the JSON file of a piece. Compose it again.") from error
+        raise InputError(
+            message("Cannot read {name}; expected the JSON file of a piece. Compose it again.", name=path.name)
+        ) from error
     if not isinstance(record, dict) or "score" not in record or record.get("format") != JSON_FORMAT:
-        raise InputError(f"{path.name} does not hold the notes of a piece; compose it again with this version.")
+        raise InputError(
+            message("{name} does not hold the notes of a piece; compose it again with this version.", name=path.name)
+        )
     return record
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eimg_core.messages import Message, message
 from eimg_core.midi.attributes import key_correlations
 from eimg_core.midi.notes import Piece
 
@@ -51,11 +52,12 @@ class Key:
     minor: bool = False
 
     @property
-    def name(self) -> str:
+    def name(self) -> Message:
         """For people: ``Bb major``, ``F# minor``."""
         tonic = self.fifths + (3 if self.minor else 0)
         step, alter = _name(tonic)
-        return f"{step}{_accidental(alter)} {'minor' if self.minor else 'major'}"
+        named = f"{step}{_accidental(alter)}"
+        return message("{tonic} minor", tonic=named) if self.minor else message("{tonic} major", tonic=named)
 
     def step_and_alter(self, pitch_class: int) -> tuple[str, int]:
         """The letter of a pitch class, 0-11, and how many semitones it is raised."""

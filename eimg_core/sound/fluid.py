@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eimg_core.errors import RenderError
+from eimg_core.messages import message
 from eimg_core.sound.sampler import Strike
 
 __all__ = ["FluidSynthMissingError", "play", "version"]
@@ -76,7 +77,7 @@ def play(strikes: Sequence[Strike], length: int, *, font: Path, rate_hz: int = 4
     try:
         font_id = synth.sfload(str(font))
         if font_id < 0 or synth.program_select(0, font_id, 0, 0) != module.FLUID_OK:
-            raise RenderError(f"FluidSynth finds no piano in {font.name}; choose another .sf2 file.")
+            raise RenderError(message("FluidSynth finds no piano in {name}; choose another .sf2 file.", name=font.name))
         synth.cc(0, 7, 127)  # channel volume: full, as in the sampler
         return _run(module, synth.synth, strikes, length, rate_hz)
     finally:

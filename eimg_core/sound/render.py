@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eimg_core.errors import InputError, RenderError
+from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
 from eimg_core.shipped import SOUNDFONT
 from eimg_core.sound import fluid
@@ -110,12 +111,18 @@ def render(piece: Piece, *, engine: Engine = "auto", soundfont: Path | None = No
     strikes = _strikes(piece)
     end_s = max(strike.release_s for strike in strikes)
     if end_s > _LONGEST_S:
-        raise InputError(f"The piece lasts {end_s / 60:.0f} minutes; at most {_LONGEST_S / 60:.0f} can be played.")
+        raise InputError(
+            message(
+                "The piece lasts {minutes} minutes; at most {most} can be played.",
+                minutes=f"{end_s / 60:.0f}",
+                most=f"{_LONGEST_S / 60:.0f}",
+            )
+        )
     path = DEFAULT_SOUNDFONT if soundfont is None else Path(soundfont)
     font = read_soundfont(path)
     dry, name = _play(strikes, math.ceil((end_s + tail_s) * SAMPLE_RATE_HZ), engine, path, font)
     if not np.isfinite(dry).all() or np.abs(dry).max() < _SILENCE:
-        raise RenderError(f"{path.name} gives no sound for these notes; choose another soundfont.")
+        raise RenderError(message("{name} gives no sound for these notes; choose another soundfont.", name=path.name))
     return Waveform(_finished(add_room(dry, SAMPLE_RATE_HZ)), SAMPLE_RATE_HZ, name, font.name)
 
 

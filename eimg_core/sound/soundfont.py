@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eimg_core.errors import RenderError
+from eimg_core.messages import message
 
 __all__ = ["RECORDS", "Gen", "Instrument", "Preset", "SampleHeader", "SoundFont", "Zone", "read_soundfont"]
 
@@ -147,7 +148,12 @@ class SoundFont:
             if (preset.bank, preset.program) == (bank, program):
                 return preset
         raise RenderError(
-            f"{self.name} has no instrument at bank {bank}, program {program}; choose a font with a piano."
+            message(
+                "{name} has no instrument at bank {bank}, program {program}; choose a font with a piano.",
+                name=self.name,
+                bank=bank,
+                program=program,
+            )
         )
 
 
@@ -165,12 +171,18 @@ def read_soundfont(path: Path) -> SoundFont:
         data = path.read_bytes()
     except OSError as error:
         reason = error.strerror or "no such file"
-        raise RenderError(f"Cannot read the soundfont {path.name}: {reason}. Choose an .sf2 file.") from error
+        raise RenderError(
+            message("Cannot read the soundfont {name}: {reason}. Choose an .sf2 file.", name=path.name, reason=reason)
+        ) from error
     try:
         return _parse(data)
     except (_DamagedError, struct.error) as error:
         raise RenderError(
-            f"{path.name} is not a complete SoundFont 2 file ({error}); copy it again or choose another file."
+            message(
+                "{name} is not a complete SoundFont 2 file ({fault}); copy it again or choose another file.",
+                name=path.name,
+                fault=str(error),
+            )
         ) from error
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from eimg_core.emotion import MIDDLE
+from eimg_core.messages import Message, message
 from eimg_core.va.image_reader import ImageReader
 
 __all__ = ["CUES", "GRID", "Explanation", "cues", "effects", "explain", "in_words"]
@@ -32,15 +33,32 @@ _BLUR = 1 / 12  # radius of the blur, in sides of the square
 _SPEAKS = 0.05  # points; a part that changes less is not worth a word
 _APART = 0.12  # difference of luminance, 0-1, from the whole photo that makes a part bright or dark
 _COLOURED = 0.3  # saturation from which a part has a colour to name
-_HUES = ((15, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (255, "blue"), (320, "purple"), (361, "red"))
-_ROWS, _COLUMNS = ("upper", "", "lower"), ("left", "", "right")
+# Colours by the end of their hues in degrees, and where a part lies, row by row.
+_HUES = (
+    (15, message("red")),
+    (45, message("orange")),
+    (70, message("yellow")),
+    (165, message("green")),
+    (255, message("blue")),
+    (320, message("purple")),
+    (361, message("red")),
+)
+_PLACES = (
+    (message("at the upper left"), message("at the top"), message("at the upper right")),
+    (message("on the left"), message("in the middle"), message("on the right")),
+    (message("at the lower left"), message("at the bottom"), message("at the lower right")),
+)
 # Of each axis the one cue that goes along with people's ratings beyond chance, however weakly: its mean and standard
 # deviation over the rated photos, how a photo with much of it is called, and r. See assets/results/photo-cues.json.
 _BACKED = {
-    "valence": ("colourfulness", 0.161, 0.103, "colourful", 0.215),
-    "arousal": ("contrast", 0.211, 0.06, "rich in contrast", 0.232),
+    "valence": ("colourfulness", 0.161, 0.103, message("colourful"), 0.215),
+    "arousal": ("contrast", 0.211, 0.06, message("rich in contrast"), 0.232),
 }
-_MORE = {"valence": ("more pleasant", "less pleasant"), "arousal": ("more exciting", "calmer")}
+_MORE = {
+    "valence": (message("more pleasant"), message("less pleasant")),
+    "arousal": (message("more exciting"), message("calmer")),
+}
+_QUALITY = {"valence": message("pleasant"), "arousal": message("exciting")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +67,12 @@ class Explanation:
 
     Args:
         valence, arousal: effects, ``GRID`` rows of ``GRID`` numbers each.
-        words: ``valence`` and ``arousal`` → what the map shows, in plain English.
+        words: ``valence`` and ``arousal`` → what the map shows.
     """
 
     valence: tuple[tuple[float, ...], ...]
     arousal: tuple[tuple[float, ...], ...]
-    words: Mapping[str, str]
+    words: Mapping[str, Message]
 
 
 def explain(reader: ImageReader, photo: Image.Image) -> Explanation:
@@ -62,7 +80,7 @@ def explain(reader: ImageReader, photo: Image.Image) -> Explanation:
     both = effects(reader, photo)
     maps = [tuple(tuple(round(float(x), 4) for x in row) for row in one) for one in both]
     words = {
-        axis: " ".join(filter(None, (in_words(photo, one, axis), _cue_in_words(photo, axis))))
+        axis: _both(in_words(photo, one, axis), _cue_in_words(photo, axis))
         for axis, one in zip(_MORE, both, strict=True)
     }
     return Explanation(maps[0], maps[1], words)
@@ -107,46 +125,66 @@ def _without_each_part(photo: Image.Image, grid: int) -> list[Image.Image]:
 # --- in words
 
 
-def in_words(photo: Image.Image, effect: Array, axis: str) -> str:
+def in_words(photo: Image.Image, effect: Array, axis: str) -> Message:
     """What a map (grid, grid) of an axis shows: the part that adds most, the one that takes most away, and how much.
 
     Only what was measured is said: where the part lies, whether it is brighter or darker than the photo, its colour.
     """
-    more, less = _MORE[axis]
     strongest = float(np.abs(effect).max())
     if strongest < _SPEAKS:
-        return f"No single part of the photo decides how {more.split()[-1]} it is: blurring any of them changes little."
-    said = []
-    for value, word in ((effect.max(), more), (-effect.min(), less)):
-        if value >= _SPEAKS:
-            row, column = np.unravel_index(int(np.argmax(effect if word == more else -effect)), effect.shape)
-            part = f"the {_look(photo, int(row), int(column), len(effect))}{_place(int(row), int(column), len(effect))}"
-            said.append(f"{part} makes it {word}")
-    sentence = ", ".join(said)
-    limit = f"Blurring one such part changes the reading by {strongest:.1f} points at most."
-    return f"{sentence[0].upper()}{sentence[1:]}. {limit}"
+        return message(
+            "No single part of the photo decides how {quality} it is: blurring any of them changes little.",
+            quality=_QUALITY[axis],
+        )
+    said = [
+        {"part": _part(photo, signed), "effect": word}
+        for signed, word in zip((effect, -effect), _MORE[axis], strict=True)
+        if signed.max() >= _SPEAKS
+    ]
+    parts = (
+        message("The {part} makes it {effect}.", **said[0])
+        if len(said) == 1
+        else message(
+            "The {part} makes it {effect}, the {other} makes it {opposite}.",
+            **said[0],
+            other=said[1]["part"],
+            opposite=said[1]["effect"],
+        )
+    )
+    limit = message("Blurring one such part changes the reading by {points} points at most.", points=f"{strongest:.1f}")
+    return _both(parts, limit)
 
 
-def _place(row: int, column: int, grid: int) -> str:
-    """`` at the upper left``, `` in the middle``, …"""
-    vertical, horizontal = _ROWS[row * 3 // grid], _COLUMNS[column * 3 // grid]
-    if vertical and horizontal:
-        return f" at the {vertical} {horizontal}"
-    if vertical:
-        return " at the top" if vertical == "upper" else " at the bottom"
-    return f" on the {horizontal}" if horizontal else " in the middle"
+def _both(before: Message, after: Message | None) -> Message:
+    """Two sentences as one text."""
+    return message("{before} {after}", before=before, after=after) if after else before
 
 
-def _look(photo: Image.Image, row: int, column: int, grid: int) -> str:
+def _part(photo: Image.Image, effect: Array) -> Message:
+    """``bright area at the top``: the part of the photo with the largest effect."""
+    grid = len(effect)
+    row, column = (int(n) for n in np.unravel_index(int(np.argmax(effect)), effect.shape))
+    return message(
+        "{area} {place}", area=_look(photo, row, column, grid), place=_PLACES[row * 3 // grid][column * 3 // grid]
+    )
+
+
+def _look(photo: Image.Image, row: int, column: int, grid: int) -> Message:
     """``bright blue area``: how the part differs from the photo, as far as it does."""
     pixels = np.asarray(photo.convert("RGB").resize((8 * grid, 8 * grid)), dtype=np.float64) / 255.0
     part = pixels[8 * row : 8 * row + 8, 8 * column : 8 * column + 8].reshape(-1, 3).mean(axis=0)
     lighter = float(_luminance(part) - _luminance(pixels).mean())
     hue, saturation, value = colorsys.rgb_to_hsv(*part.tolist())
-    words = ["bright" if lighter > _APART else "dark" if lighter < -_APART else ""]
-    if saturation >= _COLOURED and value >= _COLOURED:
-        words.append(next(name for end, name in _HUES if hue * 360 < end))
-    return " ".join([*filter(None, words), "area"])
+    if saturation < _COLOURED or value < _COLOURED:
+        if abs(lighter) <= _APART:
+            return message("area")
+        return message("bright area") if lighter > 0 else message("dark area")
+    colour = next(name for end, name in _HUES if hue * 360 < end)
+    if abs(lighter) <= _APART:
+        return message("{colour} area", colour=colour)
+    return (
+        message("bright {colour} area", colour=colour) if lighter > 0 else message("dark {colour} area", colour=colour)
+    )
 
 
 # --- what can be measured about a photo as a whole
@@ -168,14 +206,27 @@ def cues(photo: Image.Image) -> dict[str, float]:
     }
 
 
-def _cue_in_words(photo: Image.Image, axis: str) -> str:
-    """What a property of the whole photo suggests, where it has much more or less of it than usual; else ""."""
+def _cue_in_words(photo: Image.Image, axis: str) -> Message | None:
+    """What a property of the whole photo suggests, where it has much more or less of it than usual."""
     cue, mean, sd, name, r = _BACKED[axis]
     unusual = (cues(photo)[cue] - mean) / sd
     if abs(unusual) < 1.0:
-        return ""
-    much, word = ("more", _MORE[axis][0]) if unusual > 0 else ("less", _MORE[axis][1])
-    return f"It is {much} {name} than most photos; people tend to find such photos slightly {word} (r = {r:.1f})."
+        return None
+    more, less = _MORE[axis]
+    correlation = f"{r:.1f}"
+    if unusual > 0:
+        return message(
+            "It is more {property} than most photos; people tend to find such photos slightly {effect} (r = {r}).",
+            property=name,
+            effect=more,
+            r=correlation,
+        )
+    return message(
+        "It is less {property} than most photos; people tend to find such photos slightly {effect} (r = {r}).",
+        property=name,
+        effect=less,
+        r=correlation,
+    )
 
 
 CUES: Sequence[str] = ("brightness", "colourfulness", "warmth", "contrast")

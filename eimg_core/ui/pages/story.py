@@ -11,6 +11,7 @@ import gradio as gr
 
 from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.errors import InputError
+from eimg_core.messages import message
 from eimg_core.ui.pages.inputs import music_settings
 from eimg_core.ui.protocol import PairingInfo, Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE
@@ -95,7 +96,12 @@ def wire_story(studio: Studio, page: StoryPage, pieces: Path) -> None:
         """
         try:
             if pairing not in titles:
-                raise InputError(f"A story needs one of these composers: {', '.join(titles) or 'none is shipped'}.")
+                raise InputError(
+                    message(
+                        "A story needs one of these composers: {composers}.",
+                        composers=list(titles) or message("none is shipped"),
+                    )
+                )
             options = ComposeOptions(int(seed), float(seconds), None, USUAL_TAKES, bool(expressive))
             folder = new_folder(pieces)
             value = yield from stages_of(

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 
 from eimg_core.errors import EimgError
+from eimg_core.messages import Message, message
 
 __all__ = ["GENERAL", "sentence"]
 
-GENERAL = "Something went wrong on our side. Please try again; if it happens again, try another photo or seed."
+GENERAL = message("Something went wrong on our side. Please try again; if it happens again, try another photo or seed.")
 
 _log = logging.getLogger(__name__)
 
 
-def sentence(error: BaseException) -> str:
-    """The text of an ``EimgError``; anything else is logged with its traceback and told in general words."""
+def sentence(error: BaseException) -> Message:
+    """What an ``EimgError`` says; anything else is logged with its traceback and told in general words."""
     if isinstance(error, EimgError):
-        return str(error)
+        return told if isinstance(told := error.args[0], Message) else Message(str(told))
     _log.error("unexpected fault", exc_info=error)
     return GENERAL

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from eimg_core.errors import InputError
+from eimg_core.messages import message
 from eimg_core.results import PAPER_TABLE_V
 from eimg_core.ui.protocol import PairingInfo
 
@@ -46,8 +47,13 @@ def chosen(pairings: Sequence[PairingInfo], keys: Iterable[str]) -> list[Pairing
     by_name = {name: each for each in known for name in (each.key, f"{each.pairing}@{each.variant}")}
     wanted = list(keys)
     if unknown := [key for key in wanted if key not in by_name]:
-        names = ", ".join(each.key for each in known)
-        raise InputError(f"There is no composer {str(unknown[0])[:60]!r}; choose from: {names}.")
+        raise InputError(
+            message(
+                "There is no composer {composer}; choose from: {known}.",
+                composer=repr(str(unknown[0])[:60]),
+                known=[each.key for each in known],
+            )
+        )
     found = {by_name[key] for key in wanted}
     return [each for each in known if each in found]
 

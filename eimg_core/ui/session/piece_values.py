@@ -12,8 +12,10 @@ import gradio as gr
 from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import RenderError
+from eimg_core.messages import message
 from eimg_core.notation.following import follow
 from eimg_core.ui.protocol import Sound, Studio
+from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import file_stem
 from eimg_core.ui.session.downloads import ON_DEMAND
 from eimg_core.ui.session.photo import OpenedPhoto
@@ -34,7 +36,11 @@ __all__ = [
     "take_value",
 ]
 
-READING, COMPOSING, PLAYING = STAGES = ("reading the photo", "composing", "playing the piano")
+READING, COMPOSING, PLAYING = STAGES = (
+    message("reading the photo"),
+    message("composing"),
+    message("playing the piano"),
+)
 COMPOSED = 0.75  # share of the whole work; the rest is playing and saving
 
 
@@ -98,7 +104,7 @@ def play_take(
     try:
         waveform = studio.render(composition.played, level_db)
     except RenderError as error:
-        remarks = (*remarks, str(error))
+        remarks = (*remarks, sentence(error))
     progress(PLAYING, 0.95)
     seed, region = composition.options.seed, composition.target_va.region
     stem = file_stem(photo.name if photo else None, region, composition.pairing, seed) + suffix

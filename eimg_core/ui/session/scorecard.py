@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from eimg_core.emotion import VA, distance
+from eimg_core.messages import message
 from eimg_core.results import MEAN_POINT, QUALITY_METRICS, REAL, Record, by_row, load_records, spread
 from eimg_core.shipped import RESULTS
 
 __all__ = ["control_rows", "published"]
 
 _CONTROLS = (
-    (MEAN_POINT, "constant", "answers every photo with the mean point of the training photos"),
-    ("random", "random", "plays any real clip"),
-    ("oracle", "oracle", "is told the photo’s label and plays the real clip nearest to it"),
-    (REAL, "real clips", "judged against their own labels"),
+    (
+        MEAN_POINT,
+        message("constant"),
+        message("Constant answers every photo with the mean point of the training photos"),
+    ),
+    ("random", message("random"), message("Random plays any real clip")),
+    ("oracle", message("oracle"), message("Oracle is told the photo’s label and plays the real clip nearest to it")),
+    (REAL, message("real clips"), message("Real clips are measured against their own labels")),
 )
 
 

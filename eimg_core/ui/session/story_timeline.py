@@ -17,7 +17,9 @@ from PIL.Image import Image
 from eimg_core.composer import ComposeOptions, Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError
+from eimg_core.messages import message
 from eimg_core.ui.protocol import Studio
+from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import file_stem
 from eimg_core.ui.session.photo import OpenedPhoto
 from eimg_core.ui.session.piece_values import COMPOSING, PLAYING, Take, take_value
@@ -36,7 +38,7 @@ __all__ = [
 
 FEWEST_PHOTOS, MOST_PHOTOS = 2, 8
 SHORTEST_STORY_S, LONGEST_STORY_S = 20, 120
-READING_ALL = "reading the photos"
+READING_ALL = message("reading the photos")
 STORY_STAGES = (READING_ALL, COMPOSING, PLAYING)
 _READ, _COMPOSED = 0.25, 0.8  # shares of the whole work
 _THUMBNAIL_PX = 240
@@ -83,9 +85,23 @@ def make_story(
         InputError: too few or too many photos, another length, or a pairing that cannot move.
     """
     if not FEWEST_PHOTOS <= len(photos) <= MOST_PHOTOS:
-        raise InputError(f"A story needs {FEWEST_PHOTOS} to {MOST_PHOTOS} photos, not {len(photos)}.")
+        raise InputError(
+            message(
+                "A story needs {fewest} to {most} photos, not {count}.",
+                fewest=FEWEST_PHOTOS,
+                most=MOST_PHOTOS,
+                count=len(photos),
+            )
+        )
     if not SHORTEST_STORY_S <= options.seconds <= LONGEST_STORY_S:
-        raise InputError(f"A story lasts {SHORTEST_STORY_S} to {LONGEST_STORY_S} seconds, not {options.seconds:g}.")
+        raise InputError(
+            message(
+                "A story lasts {shortest} to {longest} seconds, not {seconds}.",
+                shortest=SHORTEST_STORY_S,
+                longest=LONGEST_STORY_S,
+                seconds=f"{options.seconds:g}",
+            )
+        )
     points: list[VA] = []
     for n, photo in enumerate(photos):
         progress(READING_ALL, _READ * n / len(photos))
@@ -103,7 +119,7 @@ def make_story(
     try:
         waveform = studio.render(composition.played)
     except RenderError as error:
-        remarks = (*remarks, str(error))
+        remarks = (*remarks, sentence(error))
     stem = file_stem("story", composition.target_va.region, pairing, options.seed)
     files = studio.save(composition, waveform, folder, stem)
     value = take_value(Take(composition, waveform, files, remarks), pairing_title)
@@ -113,5 +129,5 @@ def make_story(
         for photo, va, part in zip(photos, points, parts, strict=True)
     ]
     # A journey aims at no single point: its own words stand where a piece tells how near it came.
-    said = ", ".join(va.region for va in points)
-    return {**value, "sections": parts, "stops": stops, "remarks": [f"The story moves through: {said}.", *remarks]}
+    through = message("The story moves through: {regions}.", regions=[va.region for va in points])
+    return {**value, "sections": parts, "stops": stops, "remarks": [through, *remarks]}

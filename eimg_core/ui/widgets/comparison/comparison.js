@@ -145,7 +145,7 @@ function showControls() {
   find(".score caption span").textContent = photo ? "for this photo, with the controls it must beat" : "without a photo there is no Emotion Matching";
   find(".score-words").textContent = !controls.length ? "" :
     "Emotion Matching is the distance from the photo’s point to where the piece was heard. " +
-    controls.map(({ name, words }) => `${name[0].toUpperCase()}${name.slice(1)} ${words}`).join("; ") + ". " +
+    controls.map(({ words }) => words).join("; ") + ". " +
     `Test photos: ${many ? many.published.photos : "–"} that nobody trained on, mean ± deviation over seeds.`;
 }
 

@@ -16,6 +16,7 @@ from gradio.utils import get_upload_folder, is_in_or_equal
 
 from eimg_core.emotion import NEUTRAL_RADIUS, REGIONS
 from eimg_core.errors import InputError
+from eimg_core.messages import message
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import new_folder
@@ -84,7 +85,14 @@ class StoryBoard(gr.HTML):
         files = payload if isinstance(payload, list) else []
         try:
             if len(files) > MOST_PHOTOS:
-                raise InputError(f"A story needs {FEWEST_PHOTOS} to {MOST_PHOTOS} photos, not {len(files)}.")
+                raise InputError(
+                    message(
+                        "A story needs {fewest} to {most} photos, not {count}.",
+                        fewest=FEWEST_PHOTOS,
+                        most=MOST_PHOTOS,
+                        count=len(files),
+                    )
+                )
             return [open_upload(file) for file in files]
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error

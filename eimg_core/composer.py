@@ -27,11 +27,11 @@ __all__ = [
     "SHORTEST_S",
     "SLOWEST",
     "USUAL_TAKES",
-    "Candidate",
     "ComposeOptions",
     "Composer",
     "Composition",
     "Progress",
+    "Take",
 ]
 
 SHORTEST_S, LONGEST_S = 4.0, 120.0
@@ -125,18 +125,20 @@ class ComposeOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One of the takes that a piece was chosen from.
+class Take:
+    """One of the pieces that were composed at once for the same target.
 
     Args:
         piece: the music as written.
-        heard: where the guide hears it; ``None`` for a piece without notes.
-        distance: of that point from the target.
+        estimate: the guide's, of its emotion; ``None`` for a piece without notes, and where no guide took part.
+        distance: of the estimate from the target.
+        strain: how far it strays from what a pianist would play, see ``eimg_core.takes``.
     """
 
     piece: Piece
-    heard: VA | None
+    estimate: VA | None
     distance: float
+    strain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ class Composition:
         notes: remarks for the person who asked.
         variant: of the pairing's bridge, such as ``eimg2``; "" where there is none.
         performance: the piece as a pianist plays it; ``None`` where it is played as written.
-        candidates: all takes, in the order they were made; empty where the guide had nothing to weigh.
+        takes: all takes, in the order they were made; empty where the guide had nothing to weigh.
         choice: which of them the guide prefers.
         kept: which of them ``piece`` is.
     """
@@ -171,7 +173,7 @@ class Composition:
     notes: tuple[str, ...] = ()
     variant: str = ""
     performance: Piece | None = None
-    candidates: tuple[Candidate, ...] = ()
+    takes: tuple[Take, ...] = ()
     choice: int = 0
     kept: int = 0
 
@@ -186,17 +188,17 @@ class Composition:
         Raises:
             InputError: there is no such take.
         """
-        if not 0 <= take < len(self.candidates):
+        if not 0 <= take < len(self.takes):
             raise InputError(
                 message(
                     "There is no take {take}; this piece has {count} to choose from.",
                     take=take + 1,
-                    count=len(self.candidates),
+                    count=len(self.takes),
                 )
             )
         return replace(
             self,
-            piece=self.candidates[take].piece,
+            piece=self.takes[take].piece,
             options=replace(self.options, keep=take),
             kept=take,
             piece_va=None,

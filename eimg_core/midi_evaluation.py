@@ -124,7 +124,7 @@ class Listener:
             piece, by_bar = self.read(path), self.read(path, straighten=True)
         except EimgError as error:
             return Heard(path.name, {"file": path.name, "error": str(error)}, None, str(error))
-        place = self.evaluator.judge(piece) if self.evaluator and piece.notes else None
+        place = self.evaluator.estimate(piece) if self.evaluator and piece.notes else None
         values = {
             **asdict(quality(piece)),
             "polyphony_rate_2": polyphony_rate_2(piece),

@@ -21,7 +21,7 @@ from torch import Tensor
 from eimg_core.autoencoder import ComposingAutoencoder, ImageAutoencoder, MusicAutoencoder
 from eimg_core.bridge import BRIDGES, Bridge
 from eimg_core.checkpoints import load_model, read_card
-from eimg_core.composer import Candidate, ComposeOptions, Composer, Composition, Progress
+from eimg_core.composer import ComposeOptions, Composer, Composition, Progress, Take
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
@@ -34,7 +34,7 @@ from eimg_core.midi.request import Request, notes_in_beats, tune_of
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.music_ae.tvae_network import BARS
 from eimg_core.shipped import CHECKPOINTS
-from eimg_core.takes import Take, best_take, weigh
+from eimg_core.takes import best_take, weigh
 from eimg_core.threads import one_thread
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
 
@@ -44,7 +44,7 @@ ModelLoader = Callable[[Path, Mapping[str, type[Any]]], tuple[Any, dict[str, Any
 
 DEFAULT_PAIRING = "effnet+tvae"
 _LEAST_NOTES = 4  # of a piece that can be told again or continued
-_SAME_PLACE = 0.05  # a target this near to the photo's own emotion is not a wish to move
+_SAME_PLACE = 0.05  # a target this near to the photo's own emotion does not move it
 
 
 def _bridges(root: Path) -> dict[str, dict[str, float]]:
@@ -166,7 +166,7 @@ class Pipeline(Composer):
 
     @torch.inference_mode()
     def moved(self, z: Tensor | None, origin: VA | None, target: VA) -> Tensor:
-        """The place in the shared space of a wished emotion: (1, E).
+        """The place in the shared space of a target: (1, E).
 
         Without a photo it is where music of that emotion lies. With one, the photo's own place moves by the difference
         between where music of the two emotions lies, so that what is special about the photo stays.
@@ -182,7 +182,7 @@ class Pipeline(Composer):
         return self.bridge.to_music(z)
 
     def generate(self, v_y: Tensor, options: ComposeOptions, target: VA, photo: Image | None = None) -> Piece:
-        """Notes of ṽ_y, brought to rest at the wished length: the best of the wished number of takes."""
+        """Notes of ṽ_y, brought to rest at its length: the best of so many takes."""
         return best_take(self.takes(v_y, options, target, photo)).piece
 
     def takes(self, v_y: Tensor, options: ComposeOptions, target: VA, photo: Image | None = None) -> list[Take]:
@@ -195,7 +195,9 @@ class Pipeline(Composer):
         many = v_y.expand(options.takes, -1)
         music_ae = self.music_ae
         if isinstance(music_ae, ComposingAutoencoder):
-            request = Request(options.seconds, self._wishes([target], options.takes), tempo_factor=options.tempo)
+            request = Request(
+                options.seconds, self._decoder_targets([target], options.takes), tempo_factor=options.tempo
+            )
 
             def compose(request: Request, generator: torch.Generator) -> list[Piece]:
                 return music_ae.compose(self.bridge.vary(many, generator), request, generator)
@@ -203,19 +205,19 @@ class Pipeline(Composer):
             pieces = _as_dense(compose, request, options, seed)
         else:
             generator = torch.Generator().manual_seed(seed)
-            wishes = [self.bridge.wish(target)] * options.takes
-            seconds = options.seconds * options.tempo  # played that much faster, it takes the wished time
+            targets = [self.bridge.decoder_target(target)] * options.takes
+            seconds = options.seconds * options.tempo  # played that much faster, it takes the right time
             with torch.inference_mode(), one_thread():
                 varied = self.bridge.vary(many, generator)
-                pieces = music_ae.generate(varied, seconds=seconds, generator=generator, va=wishes)
+                pieces = music_ae.generate(varied, seconds=seconds, generator=generator, va=targets)
             pieces = [piece.faster(options.tempo) for piece in pieces]
         return self._weighed([ring_out(piece, options.seconds) for piece in pieces], target)
 
     def _weighed(self, pieces: Sequence[Piece], target: VA) -> list[Take]:
         if len(pieces) == 1 or self.guide is None:
             return [Take(piece, None, 0.0, 0.0) for piece in pieces]
-        heard = [self.guide.read(piece) if piece.notes else None for piece in pieces]
-        return weigh(pieces, heard, target)
+        estimates = [self.guide.estimate(piece) if piece.notes else None for piece in pieces]
+        return weigh(pieces, estimates, target)
 
     # --- the walk -----------------------------------------------------------------------------------------------
 
@@ -234,8 +236,8 @@ class Pipeline(Composer):
         started = time.perf_counter()
         tell("composing", 0.1)
         z = self.project(self.embed(photo)) if photo is not None else None
-        wishes = z is None or (photo_va is not None and distance(target, photo_va) > _SAME_PLACE)
-        if wishes:
+        moves = z is None or (photo_va is not None and distance(target, photo_va) > _SAME_PLACE)
+        if moves:
             if not self.music_ae.uses_va and z is not None:
                 notes.append(message("The photo's place in the emotion space was moved towards the wished emotion."))
             z = self.moved(z, photo_va, target)
@@ -277,7 +279,7 @@ class Pipeline(Composer):
         self._needs_notes(piece)
         request = Request(
             options.seconds,
-            self._wishes([target], options.takes),
+            self._decoder_targets([target], options.takes),
             key=key_of(piece),
             tempo_bpm=piece.tempo_bpm,
             bar=_bar(piece),
@@ -291,7 +293,7 @@ class Pipeline(Composer):
 
         Raises:
             InputError: the music autoencoder cannot go on from an opening, or the piece has too few notes, or it
-                already has the wished length.
+                is as long already.
         """
         composer = self._composer(message("go on from a piece"))
         self._needs_notes(piece)
@@ -307,7 +309,7 @@ class Pipeline(Composer):
         opening = [note for note in piece.notes if note.start_s < last - 0.01]
         request = Request(
             options.seconds,
-            self._wishes([target], options.takes),
+            self._decoder_targets([target], options.takes),
             key=key_of(piece),
             tempo_bpm=piece.tempo_bpm,
             bar=_bar(piece),
@@ -335,7 +337,7 @@ class Pipeline(Composer):
         for photo, _ in stops:
             seed = seed if photo is None else zlib.crc32(photo.tobytes(), seed)
         points = [va for _, va in stops]
-        request = Request(options.seconds, self._wishes(points, options.takes), tempo_factor=options.tempo)
+        request = Request(options.seconds, self._decoder_targets(points, options.takes), tempo_factor=options.tempo)
         middle = VA(*(sum(axis) / len(points) for axis in zip(*((p.valence, p.arousal) for p in points), strict=True)))
         made = self._ask(composer, path[None], request, replace(options, seed=seed & 0x7FFFFFFF), middle)
         return replace(made, options=options)  # the seed that was asked for makes the same story again
@@ -371,9 +373,9 @@ class Pipeline(Composer):
         """v_y of a piece: (1, D)."""
         return self.music_ae.encode(self.music_ae.collate([self.music_ae.sample(piece)]))
 
-    def _wishes(self, points: Sequence[VA], takes: int) -> Tensor:
-        wishes = [self.bridge.wish(point) for point in points]
-        path = torch.tensor([(wish.valence, wish.arousal) for wish in wishes])
+    def _decoder_targets(self, points: Sequence[VA], takes: int) -> Tensor:
+        targets = [self.bridge.decoder_target(point) for point in points]
+        path = torch.tensor([(target.valence, target.arousal) for target in targets])
         return path.expand(takes, -1, -1)
 
     def _composer(self, what: Message) -> ComposingAutoencoder:
@@ -402,7 +404,7 @@ class Pipeline(Composer):
 def _as_dense(
     compose: Callable[[Request, torch.Generator], list[Piece]], request: Request, options: ComposeOptions, seed: int
 ) -> list[Piece]:
-    """Pieces of a request; where a density is wished, they are composed twice: once to hear how dense the composer
+    """Pieces of a request; where a density is given, they are composed twice: once to find how dense the composer
     makes each of them, and again, with the same chances, told how much denser it should be."""
 
     def play(request: Request) -> list[Piece]:
@@ -420,8 +422,8 @@ def _chosen(composition: Composition, takes: Sequence[Take]) -> Composition:
     """The composition with the take that is kept: the best one, unless another is asked for."""
     choice = takes.index(best_take(takes))
     kept = choice if composition.options.keep is None else composition.options.keep
-    heard = tuple(Candidate(take.piece, take.heard, take.distance) for take in takes) if len(takes) > 1 else ()
-    return replace(composition, piece=takes[kept].piece, candidates=heard, choice=choice, kept=kept)
+    weighed = tuple(takes) if len(takes) > 1 else ()
+    return replace(composition, piece=takes[kept].piece, takes=weighed, choice=choice, kept=kept)
 
 
 def _bar(piece: Piece) -> int | None:

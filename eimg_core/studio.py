@@ -207,7 +207,7 @@ class Studio:
             InputError: the piece has no notes.
             CheckpointError: the evaluator is missing or damaged.
         """
-        return (self._evaluator() or Evaluator.load(self.root)).judge(piece)
+        return (self._evaluator() or Evaluator.load(self.root)).estimate(piece)
 
     def _finished(self, composition: Composition, timings_s: Mapping[str, float] | None = None) -> Composition:
         """Measured and performed."""
@@ -215,7 +215,7 @@ class Studio:
         piece, options = composition.piece, composition.options
         measured = quality(piece)
         evaluator = self._evaluator()
-        heard = evaluator.judge(piece) if evaluator and piece.notes else None
+        heard = evaluator.estimate(piece) if evaluator and piece.notes else None
         measured_at = time.perf_counter()
         played = perform(piece, composition.target_va, options.seed) if options.expressive and piece.notes else None
         timings = {

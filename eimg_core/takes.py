@@ -1,64 +1,42 @@
-"""Choosing among takes: how near the wish a piece is heard, and whether a pianist would play it.
+"""Choosing among takes: how near its estimate is to the target, and whether a pianist would play it.
 
-The guide listens, never the evaluator, so that the evaluation stays honest. The checks say how far a piece strays
-beyond what 95 of 100 real clips keep to; within that range all pieces are equally good.
+The estimates are the guide's, never the evaluator's, so that the evaluation stays honest. The checks say how far a
+piece strays beyond what 95 of 100 real clips keep to; within that range all pieces are equally good.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from eimg_core.composer import Take
 from eimg_core.emotion import VA, distance
 from eimg_core.midi.attributes import key_correlations, key_of
 from eimg_core.midi.notes import Note, Piece
 
-__all__ = ["CHECKS", "Take", "best_take", "strain", "weigh"]
+__all__ = ["CHECKS", "best_take", "strain", "weigh"]
 
 _TOGETHER_S = 0.03
 _SCALES = (frozenset((0, 2, 4, 5, 7, 9, 11)), frozenset((0, 2, 3, 5, 7, 8, 10, 11)))  # major, minor
 _STRAIN_WEIGHT = 1.0  # one full fault counts as much as one point of distance in the plane
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
-    """One of several pieces for the same wish.
-
-    Args:
-        piece: the music.
-        heard: where the guide hears it; ``None`` for a piece without notes.
-        distance: from the wish.
-        strain: see ``strain``.
-    """
-
-    piece: Piece
-    heard: VA | None
-    distance: float
-    strain: float
-
-    @property
-    def cost(self) -> float:
-        """What the best take has least of."""
-        return self.distance + _STRAIN_WEIGHT * self.strain
-
-
 def best_take(takes: Sequence[Take]) -> Take:
-    """The take with the least cost, the first of equals.
+    """The take of least distance and strain together, the first of equals.
 
     Raises:
         ValueError: there is none.
     """
-    return min(takes, key=lambda take: take.cost)
+    return min(takes, key=lambda take: take.distance + _STRAIN_WEIGHT * take.strain)
 
 
-def weigh(pieces: Sequence[Piece], heard: Sequence[VA | None], wish: VA) -> list[Take]:
-    """Takes of pieces, given where the guide hears them."""
+def weigh(pieces: Sequence[Piece], estimates: Sequence[VA | None], target: VA) -> list[Take]:
+    """Takes of pieces, given the guide's estimates."""
     return [
-        Take(piece, va, distance(va, wish) if va else float("inf"), strain(piece))
-        for piece, va in zip(pieces, heard, strict=True)
+        Take(piece, va, distance(va, target) if va else float("inf"), strain(piece))
+        for piece, va in zip(pieces, estimates, strict=True)
     ]
 
 

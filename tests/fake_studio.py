@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from eimg_core.composer import Candidate, ComposeOptions, Composition, Progress
+from eimg_core.composer import ComposeOptions, Composition, Progress, Take
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
 from eimg_core.exports.formats import Work, write
@@ -147,7 +147,7 @@ class FakeStudio:
         for number in range(options.takes if options.takes > 1 else 0):
             piece = sketch(target, 1000 * number + seed + _voice(pairing), seconds, options.tempo)
             heard = VA(target.valence + 0.7 - 0.4 * number, target.arousal - 0.9 + 0.5 * number).clamped()
-            takes.append(Candidate(piece, heard, distance(heard, target)))
+            takes.append(Take(piece, heard, distance(heard, target)))
         choice = min(range(len(takes)), key=lambda n: takes[n].distance, default=0)
         kept = choice if options.keep is None else options.keep
         alone = sketch(target, seed + _voice(pairing), seconds, options.tempo)
@@ -157,7 +157,7 @@ class FakeStudio:
             piece_va=VA(target.valence + miss[0], target.arousal + miss[1]).clamped(),
             metrics=dict(METRICS),
             timings_s={"compose": 0.01},
-            candidates=tuple(takes),
+            takes=tuple(takes),
             choice=choice,
             kept=kept,
             variant=pairing.partition("@")[2] or "eimg2",

@@ -83,7 +83,7 @@ def test_following_a_recipe_composes_once_and_steps_on_from_the_take_that_is_kep
     first = follow(studio, None, recipe, known, silently)
     other = follow(studio, None, recipe.keeping((first.choice + 1) % 4), known, silently)
     assert len(studio.asked) == 1
-    assert other.piece == first.candidates[other.kept].piece != first.piece
+    assert other.piece == first.takes[other.kept].piece != first.piece
     retold = replace(recipe.keeping(other.kept), steps=(Step("retell", VA(6.0, 2.5), 9.0),))
     follow(studio, None, retold, known, silently)
     assert studio.retold[-1] == (other.piece, VA(6.0, 2.5))

@@ -363,7 +363,7 @@ def test_a_request_is_corrected_by_what_was_heard():
     model.correct(asked, 0.5 * asked + torch.tensor([3.0, 2.5]))
     assert torch.allclose(model.place_of(VA(6.0, 5.0)), plain.place_of(VA(6.0, 5.0)), atol=1e-3)  # 6 → 6, 5 → 5 already
     assert torch.allclose(model.place_of(VA(6.5, 4.5)), plain.place_of(VA(7.0, 4.0)), atol=1e-3)
-    far = model.wish(VA(9.0, 1.0))  # (12, -3): no music lies there
+    far = model.decoder_target(VA(9.0, 1.0))  # (12, -3): no music lies there
     assert within_music(far) == far
     assert far.valence > 6.5
     assert far.arousal < 4.5

@@ -150,13 +150,13 @@ def corpus(count: int = 60) -> tuple[list[Piece], np.ndarray]:
 def test_the_judge_finds_the_emotion_that_was_put_in(tmp_path: Path) -> None:
     pieces, va = corpus()
     judge = Evaluator.fit(feature_table(pieces[:45]), va[:45])
-    read = judge.judge_many(pieces[45:])
+    read = judge.estimate_many(pieces[45:])
     assert np.corrcoef(read[:, 0], va[45:, 0])[0, 1] > 0.6
     assert np.corrcoef(read[:, 1], va[45:, 1])[0, 1] > 0.8
 
     tensors, config = judge.component()
     save_component(tmp_path / EVALUATOR_FOLDER, tensors, {"config": config})
-    np.testing.assert_array_equal(Evaluator.load(tmp_path).judge_many(pieces[45:]), read)
+    np.testing.assert_array_equal(Evaluator.load(tmp_path).estimate_many(pieces[45:]), read)
 
 
 def test_the_kernel_is_what_its_formula_says() -> None:
@@ -168,7 +168,7 @@ def test_the_kernel_is_what_its_formula_says() -> None:
     gram = [[np.exp(-gamma * np.abs(p - q).sum() / 5) + beta * (p @ q) / 5 for q in x] for p in x]
     a = np.linalg.inv(np.array(gram) + ridge * np.eye(12)) @ (va - va.mean(axis=0))
     np.testing.assert_allclose(judge.weights, a, atol=1e-5)
-    np.testing.assert_allclose(judge.judge_features(table), va.mean(axis=0) + np.array(gram) @ a, atol=1e-2)
+    np.testing.assert_allclose(judge.estimate_features(table), va.mean(axis=0) + np.array(gram) @ a, atol=1e-2)
 
 
 def test_a_judge_of_other_features_is_refused(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_judge_of_other_features_is_refused(tmp_path: Path) -> None:
 def test_a_piece_without_notes_has_no_emotion() -> None:
     pieces, va = corpus(12)
     judge, guide = Evaluator.fit(feature_table(pieces), va), Guide(GuideConfig.tiny()).eval()
-    for read, read_many in ((judge.judge, judge.judge_many), (guide.read, guide.read_many)):
+    for read, read_many in ((judge.estimate, judge.estimate_many), (guide.estimate, guide.estimate_many)):
         with pytest.raises(InputError, match="no notes"):
             read(EMPTY)
         table = read_many([pieces[0], EMPTY])
@@ -209,7 +209,7 @@ def test_the_guide_is_saved_whole(tmp_path: Path) -> None:
     card = {"key": "guide", "config": asdict(guide.config)}
     save_component(tmp_path / GUIDE_FOLDER, half(guide.state_dict()), card)
     pieces = [some_piece(seed) for seed in range(3)]
-    np.testing.assert_allclose(Guide.load(tmp_path).read_many(pieces), guide.read_many(pieces), atol=5e-3)
+    np.testing.assert_allclose(Guide.load(tmp_path).estimate_many(pieces), guide.estimate_many(pieces), atol=5e-3)
 
 
 # --- training and its scores ---------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_the_training_command_writes_a_reader_that_loads(key: str, tmp_path: Pat
     assert card["metrics"]["test"]["n"] == 8
     assert card["metrics"]["emopia"]["n"] == 4
     reader = Evaluator.load(tmp_path / "out") if key == "evaluator" else Guide.load(tmp_path / "out")
-    read = reader.judge if isinstance(reader, Evaluator) else reader.read
+    read = reader.estimate
     assert 1 <= read(some_piece()).arousal <= 9
     first = load_component(tmp_path / "out" / "va_predictor" / key)[0]
     train([*command, "--preset", "smoke"])
@@ -260,9 +260,9 @@ def test_the_training_command_writes_a_reader_that_loads(key: str, tmp_path: Pat
 def test_the_shipped_judge_hears_what_listeners_hear() -> None:
     judge = Evaluator.load(CHECKPOINTS)
     calm = some_piece(va=VA(6, 3))
-    slow, fast = judge.judge(at_speed(calm, 0.7)), judge.judge(at_speed(calm, 2.5))
+    slow, fast = judge.estimate(at_speed(calm, 0.7)), judge.estimate(at_speed(calm, 2.5))
     assert fast.arousal > slow.arousal + 1.0
-    happy, sad = judge.judge(some_piece(va=VA(8, 6))), judge.judge(some_piece(va=VA(2, 4)))
+    happy, sad = judge.estimate(some_piece(va=VA(8, 6))), judge.estimate(some_piece(va=VA(2, 4)))
     assert happy.valence > sad.valence + 0.5
 
 
@@ -270,5 +270,5 @@ def test_the_shipped_judge_hears_what_listeners_hear() -> None:
 def test_the_shipped_guide_hears_what_listeners_hear() -> None:
     guide = Guide.load(CHECKPOINTS)
     calm = some_piece(va=VA(6, 3))
-    assert guide.read(at_speed(calm, 2.5)).arousal > guide.read(at_speed(calm, 0.7)).arousal + 1.0
-    assert guide.read(some_piece(va=VA(8, 6))).valence > guide.read(some_piece(va=VA(2, 4))).valence + 0.5
+    assert guide.estimate(at_speed(calm, 2.5)).arousal > guide.estimate(at_speed(calm, 0.7)).arousal + 1.0
+    assert guide.estimate(some_piece(va=VA(8, 6))).valence > guide.estimate(some_piece(va=VA(2, 4))).valence + 0.5

@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 
 from eimg_core.checkpoints import save_model
-from eimg_core.composer import ComposeOptions
+from eimg_core.composer import ComposeOptions, Take
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
 from eimg_core.midi.melody import upper_line
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.pipeline import Pipeline
 from eimg_core.studio import Studio
-from eimg_core.takes import CHECKS, Take, best_take, strain, weigh
+from eimg_core.takes import CHECKS, best_take, strain, weigh
 from eimg_core.va.guide import GUIDE_FOLDER, Guide, GuideConfig
 from tests.tiny import save_tiny_pairing
 
@@ -87,11 +87,11 @@ def test_takes_are_one_batch_and_the_guide_chooses(pipeline):
     options = ComposeOptions(3, 6.0, takes=4)
     takes = pipeline.takes(v_y, options, POINT)
     assert len({take.piece for take in takes}) == 4
-    assert all(take.heard is not None for take in takes)
+    assert all(take.estimate is not None for take in takes)
     chosen = pipeline.generate(v_y, options, POINT)
     assert chosen == min(takes, key=lambda take: take.distance + take.strain).piece
     alone = pipeline.takes(v_y, replace(options, takes=1), POINT)
-    assert alone[0].heard is None  # nobody listens to a plain take
+    assert alone[0].estimate is None  # nobody listens to a plain take
 
 
 def test_without_a_guide_the_first_take_is_kept(other):
@@ -104,15 +104,15 @@ def test_without_a_guide_the_first_take_is_kept(other):
 def test_a_composition_keeps_its_takes_and_any_of_them_can_be_kept(pipeline):
     options = ComposeOptions(3, 6.0, POINT, takes=4)
     made = pipeline.compose(None, None, options)
-    assert len(made.candidates) == 4
+    assert len(made.takes) == 4
     assert made.kept == made.choice
-    assert made.piece == made.candidates[made.choice].piece
+    assert made.piece == made.takes[made.choice].piece
     for take in range(4):
         kept = pipeline.compose(None, None, replace(options, keep=take))
-        assert kept.piece == made.keeping(take).piece == made.candidates[take].piece
+        assert kept.piece == made.keeping(take).piece == made.takes[take].piece
         assert (kept.kept, kept.choice) == (take, made.choice)
-        assert made.candidates[take].distance == pytest.approx(distance(made.candidates[take].heard, POINT))
-    assert pipeline.compose(None, None, replace(options, takes=1)).candidates == ()
+        assert made.takes[take].distance == pytest.approx(distance(made.takes[take].estimate, POINT))
+    assert pipeline.compose(None, None, replace(options, takes=1)).takes == ()
     with pytest.raises(InputError, match="no take 5; this piece has 4"):
         made.keeping(4)
 
@@ -243,7 +243,7 @@ def test_the_shipped_composer_really_follows_the_density():
         pieces = [
             take.piece
             for point in (VA(7.0, 6.0), VA(3.0, 3.0))
-            for take in shipped.compose(None, None, ComposeOptions(5, 10.0, point, takes=4, density=density)).candidates
+            for take in shipped.compose(None, None, ComposeOptions(5, 10.0, point, takes=4, density=density)).takes
         ]
         return sum(len(piece.notes) / piece.duration_s for piece in pieces) / len(pieces)
 

@@ -36,7 +36,7 @@ def latents(model: TransformerVAE, count: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, model.latent_dim, generator=generator(seed))
 
 
-def wishes(*points: tuple[float, float], count: int = 1) -> torch.Tensor:
+def targets(*points: tuple[float, float], count: int = 1) -> torch.Tensor:
     return torch.tensor(points, dtype=torch.float32).expand(count, -1, -1)
 
 
@@ -133,7 +133,7 @@ def test_bars_are_counted_in_beats_of_the_folded_tempo(meter, tempo, bar):
 def test_pieces_end_on_a_ringing_tonic_chord(model, seconds):
     """Untrained weights play anything; the ending is right all the same."""
     for key, classes in ((0, {0, 4, 7}), (12 + 2, {2, 5, 9}), (12 + 9, {9, 0, 4})):
-        for piece in play(model, Request(seconds, wishes((6, 6), count=3), key=key), count=3):
+        for piece in play(model, Request(seconds, targets((6, 6), count=3), key=key), count=3):
             last = max(note.start_s for note in piece.notes)
             chord = [note for note in piece.notes if note.start_s == last]
             assert 3 <= len(chord) <= 6
@@ -157,7 +157,7 @@ def test_the_dominant_leads_to_the_last_chord(model):
     """
     for key, dominant in ((0, {7, 11, 2, 5}), (12 + 9, {4, 8, 11, 2})):
         leading, earlier = [], []
-        for piece in play(model, Request(12.0, wishes((6, 6), count=12), key=key), count=12):
+        for piece in play(model, Request(12.0, targets((6, 6), count=12), key=key), count=12):
             last = max(note.start_s for note in piece.notes)
             half_bar = piece.meter[0] / 2 * piece.seconds_per_beat
             for note in piece.notes:
@@ -169,7 +169,7 @@ def test_the_dominant_leads_to_the_last_chord(model):
 
 
 def test_two_hands_can_play_it(model):
-    for piece in play(model, Request(12.0, wishes((5, 8), count=6)), count=6):
+    for piece in play(model, Request(12.0, targets((5, 8), count=6)), count=6):
         onsets = sorted({note.start_s for note in piece.notes})
         assert max(b - a for a, b in itertools.pairwise(onsets)) < 2.6
         for onset in onsets:
@@ -183,7 +183,7 @@ def test_two_hands_can_play_it(model):
 
 def test_it_can_be_written_down_and_is_not_too_fast(model):
     """Onsets are on eighths, thirds or sixths of a beat, and no second has more than 20 notes."""
-    for piece in play(model, Request(15.0, wishes((5, 8), count=6), tempo_bpm=66.0, bar=4), count=6):
+    for piece in play(model, Request(15.0, targets((5, 8), count=6), tempo_bpm=66.0, bar=4), count=6):
         places = [note.start_s / piece.seconds_per_beat % 1 * 24 for note in piece.notes]
         assert all(min(abs(place - paper) for paper in (*range(0, 25, 3), *range(0, 25, 4))) < 0.02 for place in places)
         last = max(note.start_s for note in piece.notes)
@@ -205,9 +205,9 @@ def test_the_emotion_reaches_the_notes_only_through_guidance(model):
     """Guidance 0 ignores the wish; 1 and more does not."""
     ignoring = TransformerVAE(replace(model.config, guidance=0.0)).eval()
     ignoring.load_state_dict(model.state_dict())
-    low, high = (play(ignoring, Request(8.0, wishes(point), key=0))[0] for point in ((1.5, 1.5), (8.5, 8.5)))
+    low, high = (play(ignoring, Request(8.0, targets(point), key=0))[0] for point in ((1.5, 1.5), (8.5, 8.5)))
     assert low == high
-    low, high = (play(model, Request(8.0, wishes(point), key=0))[0] for point in ((1.5, 1.5), (8.5, 8.5)))
+    low, high = (play(model, Request(8.0, targets(point), key=0))[0] for point in ((1.5, 1.5), (8.5, 8.5)))
     assert low != high
 
 
@@ -242,7 +242,7 @@ def test_the_form_of_pieces():
 
 
 def test_long_pieces_return_to_their_beginning(model):
-    piece = play(model, Request(60.0, wishes((6, 5)), key=0, tempo_bpm=120.0, bar=4))[0]
+    piece = play(model, Request(60.0, targets((6, 5)), key=0, tempo_bpm=120.0, bar=4))[0]
     bar = 4 * piece.seconds_per_beat
     bars = round(max(note.start_s for note in piece.notes) / bar)
     again = form_of(bars)[-1]
@@ -268,7 +268,7 @@ def melody() -> tuple[Note, ...]:
 
 def test_a_tune_stays_note_for_note_on_top(model):
     tune = notes_in_beats(melody(), 100.0)
-    request = Request(15.0, wishes((3, 2), count=3), key=0, tempo_bpm=100.0, bar=4, tune=tune)
+    request = Request(15.0, targets((3, 2), count=3), key=0, tempo_bpm=100.0, bar=4, tune=tune)
     for piece in play(model, request, count=3):
         assert 75 <= piece.tempo_bpm <= 134
         beat = piece.seconds_per_beat
@@ -294,12 +294,12 @@ def test_the_tune_of_a_piece_is_its_upper_line():
 
 
 def test_an_opening_is_kept_and_goes_on(model):
-    first = play(model, Request(12.0, wishes((6, 6)), key=7, tempo_bpm=110.0, bar=4))[0]
+    first = play(model, Request(12.0, targets((6, 6)), key=7, tempo_bpm=110.0, bar=4))[0]
     last = max(note.start_s for note in first.notes)
     opening = [note for note in first.notes if note.start_s < last]
     request = Request(
         24.0,
-        wishes((6, 6)),
+        targets((6, 6)),
         key=7,
         tempo_bpm=first.tempo_bpm,
         bar=4,
@@ -316,12 +316,12 @@ def test_a_path_needs_no_more_than_its_points(model):
     """A path that stays where it is plays like a point."""
     v_y = latents(model, 1)
     one, two = (
-        Request(8.0, wishes(*points), key=0, tempo_bpm=100.0, bar=4) for points in (((6, 6),), ((6, 6), (6, 6)))
+        Request(8.0, targets(*points), key=0, tempo_bpm=100.0, bar=4) for points in (((6, 6),), ((6, 6), (6, 6)))
     )
     with torch.inference_mode():
         still = model.compose(v_y, one, generator())[0]
         path = model.compose(v_y[:, None].expand(-1, 2, -1), two, generator())[0]
-        moving = model.compose(v_y, replace(two, wishes=wishes((6, 6), (1, 9))), generator())[0]
+        moving = model.compose(v_y, replace(two, targets=targets((6, 6), (1, 9))), generator())[0]
     assert path == still
     assert moving != still
 
@@ -331,7 +331,7 @@ def test_playing_is_fast_enough_to_wait_for(model):
     passes = []
     hook = model.decoder.stack.register_forward_hook(lambda *_: passes.append(1))
     try:
-        pieces = play(model, Request(8.0, wishes((5, 5), count=4)), count=4)
+        pieces = play(model, Request(8.0, targets((5, 5), count=4)), count=4)
     finally:
         hook.remove()
     # A rest or a key struck twice at once takes a pass and is no note.

@@ -193,13 +193,13 @@ class Bridge(Trainable):
         wanted = torch.stack([self.place_of(VA(*point)) for point in images.va.tolist()]).mean(dim=0)
         self.gap.copy_(wanted - F.normalize(self.embed_images(images.latents), dim=-1).mean(dim=0))
 
-    def wish(self, va: VA) -> VA:
+    def decoder_target(self, va: VA) -> VA:
         """What to ask for so that this emotion is heard; a variant may have learnt that it differs."""
         return va
 
     def place_of(self, va: VA) -> Tensor:
         """The mean embedding of music to ask for so that this emotion is heard, interpolated on the map: (E,)."""
-        return self._mapped(self.wish(va))
+        return self._mapped(self.decoder_target(va))
 
     def _mapped(self, va: VA) -> Tensor:
         """The map at an emotion, (E,)."""

@@ -113,7 +113,7 @@ class SoftBridge(Bridge):
         self.heard_slope.copy_(line[:2])
         self.heard_offset.copy_(line[2])
 
-    def wish(self, va: VA) -> VA:
+    def decoder_target(self, va: VA) -> VA:
         """The request that is heard as ``va``, by the line that ``correct`` has learnt, as far as there is music."""
         heard = torch.tensor([va.valence, va.arousal], dtype=self.heard_slope.dtype) - self.heard_offset
         return within_music(VA(*torch.linalg.solve(self.heard_slope.T, heard).tolist()))

@@ -41,22 +41,22 @@ def tune_of(piece: Piece) -> tuple[BeatNote, ...]:
 
 @dataclass(frozen=True)
 class Request:
-    """All of it is optional but the length and the wishes.
+    """All of it is optional but the length and the targets.
 
     Args:
         seconds: length of the piece; with a tune, its bars decide instead.
-        wishes: valence and arousal on 1-9 at P points spread evenly over the piece, (B, P, 2); NaN leaves it open.
+        targets: valence and arousal on 1-9 at P points spread evenly over the piece, (B, P, 2); NaN leaves it open.
         key: 0-23 for all pieces; drawn from v_y where ``None``.
         tempo_bpm: drawn where ``None``; with a tune, the tempo that the tune had: the new one stays near it.
         tempo_factor: times the tempo that would be taken otherwise; not with an opening, which has a tempo.
         bar: beats in a bar; drawn where ``None``.
-        log_density: logarithm of the wished notes per second, (B,); open where ``None``.
+        log_density: logarithm of the notes per second to aim at, (B,); open where ``None``.
         tune: a melody that is kept note for note, on top of what is composed.
         opening: notes that the pieces begin with, before they go on freely.
     """
 
     seconds: float
-    wishes: Tensor
+    targets: Tensor
     key: int | None = None
     tempo_bpm: float | None = None
     bar: int | None = None

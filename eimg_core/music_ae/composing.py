@@ -6,14 +6,14 @@ The model proposes, the grammar disposes. What it takes care of, for every row o
   depth a tone) apart;
 - **pace**: no silence longer than 2.5 s, no more than 20 notes within a second, and every onset on a place that music
   paper has: eighths of a beat, or thirds and sixths;
-- **ending**: the tempo is trimmed by a few percent so that a bar line falls shortly before the wished end; the half bar
+- **ending**: the tempo is trimmed by a few percent so that a bar line falls shortly before its end; the half bar
   before it leans to the dominant, and there a tonic chord with its root in the bass is struck, and rings;
 - **form**: a long piece is made of sections of four bars. A section that returns takes over bars that were played
   before and then goes on freely (A A' B A, then C C' B A and so on), so that there is something to recognise;
 - **tune**: a melody that is given is kept note for note on top, and the rest is composed below it.
 
 Guidance (Ho and Salimans 2022): each choice is drawn from ``without + guidance · (with − without)`` of the logits with
-and without the wished emotion.
+and without the target.
 
 Conventions: time in codec steps (1/24 beat) of the row's own tempo; pitches are the codec's, in the home key. B rows, P
 points of a path.
@@ -139,7 +139,7 @@ class _Row:
         tempo_bpm: of the piece.
         shift: semitones to the home key.
         request: its tune and opening are the row's.
-        moving: the wishes change on the way.
+        moving: the targets change on the way.
     """
 
     def __init__(
@@ -226,11 +226,11 @@ class Composing:
     Args:
         decoder, conditions: the networks that play.
         window: steps that playing looks back over.
-        z: (B, z_dim), or (B, P, z_dim) where it moves with the wishes.
+        z: (B, z_dim), or (B, P, z_dim) where it moves with the targets.
         keys: (B,).
         request: see ``Request``.
         sampling: temperature and nucleus of each field.
-        guidance: how much the wished emotion counts; 1 is what was learnt, 0 ignores it.
+        guidance: how much the target counts; 1 is what was learnt, 0 ignores it.
         generator: the only source of randomness.
     """
 
@@ -249,11 +249,11 @@ class Composing:
         self.decoder, self.conditions, self.window = decoder, conditions, window
         self.sampling, self.guidance, self.generator = sampling, guidance, generator
         self.z = z if z.dim() == 3 else z[:, None]
-        self.wishes, self.log_density = request.wishes, request.log_density
+        self.targets, self.log_density = request.targets, request.log_density
         self.minor = (keys >= KEYS // 2).long()
         B = len(keys)
         self.style = torch.zeros(B, dtype=torch.int64)
-        whole = self._idea(self.z.mean(dim=1), self.wishes.mean(dim=1))
+        whole = self._idea(self.z.mean(dim=1), self.targets.mean(dim=1))
         wanted = Sampling(0.7, 0.9)
         drawn = draw(self._guided(conditions.tempo_head(whole)), wanted, generator)
         tempi = [_tempo(codec.tempo_of_class(c), request) for c in drawn.tolist()]
@@ -264,7 +264,7 @@ class Composing:
         if request.bar is not None:
             self.bar_class = torch.full((B,), BARS.index(request.bar))
         self.bar = torch.tensor(BARS)[self.bar_class]
-        moving = self.wishes.shape[1] > 1
+        moving = self.targets.shape[1] > 1
         self.rows: list[_Row] = []
         self.tempi: list[float] = []
         for bar, tempo, key in zip(self.bar.tolist(), tempi, keys.tolist(), strict=True):
@@ -298,7 +298,7 @@ class Composing:
     def _condition(self, now: Tensor) -> Tensor:
         """The full condition at some moment of each row: (B,) → (B or 2B, W)."""
         share = (now / self.final).clamp(0, 1)
-        idea = self._idea(_at(self.z, share), _at(self.wishes, share))
+        idea = self._idea(_at(self.z, share), _at(self.targets, share))
         return self.conditions(idea, self._twice(self.tempo_class), self._twice(self.bar_class))
 
     def _twice(self, x: Tensor) -> Tensor:
@@ -324,7 +324,7 @@ class Composing:
         self.chord = torch.zeros(B, dtype=torch.int64)  # notes struck at this moment
         self.low, self.left = torch.full((B,), _NOTHING), torch.zeros(B, dtype=torch.int64)
         self.high, self.right = torch.full((B,), _NOTHING), torch.zeros(B, dtype=torch.int64)
-        changes = self.wishes.shape[1] > 1 or self.z.shape[1] > 1
+        changes = self.targets.shape[1] > 1 or self.z.shape[1] > 1
         condition = self._condition(now)
         bar, end = self._twice(self.bar), self._twice(self.end)
         most = int(30 * float(self.end.max()) * 60 / min(self.tempi))  # no pianist strikes more keys a second
@@ -487,8 +487,8 @@ class Composing:
 def _length(request: Request, tempo_bpm: float, bar: int) -> tuple[int, float, float]:
     """Bars before the last chord, the length in seconds and the tempo of a piece.
 
-    Only a piece that is all new has its tempo trimmed to the wished length; a tune or an opening keeps the tempo, and
-    the length is then what whole bars give.
+    Only a piece that is all new has its tempo trimmed to its length; a tune or an opening keeps the tempo, and the
+    length is then what whole bars give.
     """
     bar_s = 60.0 / tempo_bpm * bar
     if request.tune:

@@ -251,8 +251,8 @@ class TransformerVAE(ComposingAutoencoder):
     def generate(
         self, latents: Tensor, *, seconds: float, generator: torch.Generator, va: Sequence[VA] | None = None
     ) -> list[Piece]:
-        wishes = torch.tensor([(w.valence, w.arousal) for w in va], dtype=latents.dtype) if va else latents[:, -2:]
-        return self.compose(latents, Request(seconds, wishes[:, None]), generator)
+        targets = torch.tensor([(w.valence, w.arousal) for w in va], dtype=latents.dtype) if va else latents[:, -2:]
+        return self.compose(latents, Request(seconds, targets[:, None]), generator)
 
     def compose(self, latents: Tensor, request: Request, generator: torch.Generator) -> list[Piece]:
         """Play v_y (B, D), or paths of them (B, P, D), with everything that can be asked for; see ``Request``."""

@@ -126,7 +126,7 @@ class Evaluator:
         }
         return tensors, {"kernel": asdict(self.config), "features": list(FEATURE_NAMES)}
 
-    def judge(self, piece: Piece) -> VA:
+    def estimate(self, piece: Piece) -> VA:
         """Where a listener is expected to place the piece.
 
         Raises:
@@ -134,14 +134,14 @@ class Evaluator:
         """
         if not piece.notes:
             raise InputError("This piece has no notes, so no emotion can be heard in it; compose or choose another.")
-        valence, arousal = self.judge_many([piece])[0].tolist()
+        valence, arousal = self.estimate_many([piece])[0].tolist()
         return VA(valence, arousal)
 
-    def judge_many(self, pieces: Sequence[Piece]) -> Array:
+    def estimate_many(self, pieces: Sequence[Piece]) -> Array:
         """Valence and arousal of each piece, (N, 2), within 1-9; NaN in the row of a piece without notes."""
-        return self.judge_features(feature_table(pieces))
+        return self.estimate_features(feature_table(pieces))
 
-    def judge_features(self, table: Array) -> Array:
+    def estimate_features(self, table: Array) -> Array:
         """The same for pieces that ``feature_table`` has described: (N, F) → (N, 2)."""
         rows = _standardised(table, self.centre, self.scale, self.config.clip)
         return np.clip(self.mean + _kernel(rows, self.clips, self.config) @ self.weights, LOW, HIGH)

@@ -227,7 +227,7 @@ class Guide(nn.Module):
         """
         return load_model(root / GUIDE_FOLDER, {"guide": cls})[0]
 
-    def read(self, piece: Piece) -> VA:
+    def estimate(self, piece: Piece) -> VA:
         """Where the guide places a piece.
 
         Raises:
@@ -235,11 +235,11 @@ class Guide(nn.Module):
         """
         if not piece.notes:
             raise InputError("This piece has no notes, so no emotion can be heard in it; compose or choose another.")
-        valence, arousal = self.read_many([piece])[0].tolist()
+        valence, arousal = self.estimate_many([piece])[0].tolist()
         return VA(valence, arousal)
 
     @torch.no_grad()
-    def read_many(self, pieces: Sequence[Piece]) -> Array:
+    def estimate_many(self, pieces: Sequence[Piece]) -> Array:
         """Valence and arousal of each piece, (N, 2), within 1-9; NaN in the row of a piece without notes."""
         inputs = torch.tensor(pictures(pieces), dtype=torch.float32, device=self.centre.device)
         readings: Array = self(inputs).clamp(LOW, HIGH).double().cpu().numpy()

@@ -64,7 +64,7 @@ def excerpt_samples(
     for item in tqdm(corpus.split(*splits), desc=f"excerpts of {corpus.title}", unit="piece"):
         # POP909 is on a grid of its own tempo; EMOPIA is transcribed and its tempo mark means nothing.
         found += excerpts(pieces[item.key], tempo_known=corpus.name == "pop909")
-    heard = [VA(*point).clamped() for point in guide.read_many([piece for piece, _ in found]).tolist()]
+    heard = [VA(*point).clamped() for point in guide.estimate_many([piece for piece, _ in found]).tolist()]
     samples = []
     for (piece, end), va in zip(tqdm(found, desc="examples", unit="excerpt"), heard, strict=True):
         sample: Any = model.sample(piece, va)

@@ -163,7 +163,7 @@ def _requests(
     ]
     label = f"{row} requests, seed {seed}"
     made = [composer.compose(None, None, one).piece for one in tqdm(options, desc=label, unit="piece")]
-    heard = evaluator.judge_many(made)
+    heard = evaluator.estimate_many(made)
     keys = [f"{valence:.2f} {arousal:.2f}" for valence, arousal in asked]
     record = record_of(row, seed, args.split, keys, made, emotion_match(asked, heard), heard)
     return {**record, "table": "requests", "split": "grid"}
@@ -216,7 +216,7 @@ def main(argv: list[str] | None = None) -> None:
                 one_seed = seed * len(held_out) + index if row == "random" else seed
                 options = ComposeOptions(one_seed, args.seconds, takes=takes_of(row)[1])
                 made.append(composer.compose(pictures[index], point, options).piece)
-            heard = evaluator.judge_many(made)
+            heard = evaluator.estimate_many(made)
             record = record_of(
                 row, seed, args.split, [i.key for i in held_out], made, emotion_match(labels, heard), heard
             )
@@ -225,7 +225,7 @@ def main(argv: list[str] | None = None) -> None:
             for seed in args.seeds:
                 _write(args, _requests(row, composer, evaluator, seed, args))
     if REAL in wanted:
-        heard = evaluator.judge_many(library.pieces)
+        heard = evaluator.estimate_many(library.pieces)
         keys = [item.key for item in clips.split(args.split)]
         _write(args, record_of(REAL, 0, args.split, keys, library.pieces, emotion_match(library.va, heard), heard))
     if MEAN_POINT in wanted:

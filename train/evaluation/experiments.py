@@ -267,7 +267,7 @@ class Desk:
 
     def measured(self, made: Made, experiment: Experiment, args: Namespace) -> dict[str, Any]:
         """Judged, measured and compared with real music."""
-        heard = self.evaluator.judge_many(made.pieces)
+        heard = self.evaluator.estimate_many(made.pieces)
         match = emotion_match(self.labels, heard)
         record = record_of(experiment.name, args.seed, "test", made.keys, made.pieces, match, heard)
         musical = report(made, self.real, self.searched)

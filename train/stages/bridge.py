@@ -203,15 +203,17 @@ def held_out(model: Bridge, images: EmotionData, music: EmotionData, head: VAHea
 
 
 @torch.no_grad()
-def _listen(model: Bridge, music_ae: MusicAutoencoder, z: Tensor, wishes: Sequence[VA], guide: Guide, seed: int) -> Any:
-    """What the guide hears in the pieces of places in the shared space, played for wishes: (N, E) → (N, 2)."""
+def _estimates(
+    model: Bridge, music_ae: MusicAutoencoder, z: Tensor, targets: Sequence[VA], guide: Guide, seed: int
+) -> Any:
+    """The guide's estimates of pieces that are composed from embeddings, for targets: (N, E) → (N, 2)."""
     generator = torch.Generator().manual_seed(seed)
     parts = []
     for first in range(0, len(z), _AT_ONCE):
         rows = slice(first, first + _AT_ONCE)
         v_y = model.vary(model.to_music(z[rows]), generator)
-        told = [model.wish(va) for va in wishes[rows]]
-        parts.append(guide.read_many(music_ae.generate(v_y, seconds=CLIP_S, generator=generator, va=told)))
+        told = [model.decoder_target(va) for va in targets[rows]]
+        parts.append(guide.estimate_many(music_ae.generate(v_y, seconds=CLIP_S, generator=generator, va=told)))
     return np.concatenate(parts)
 
 
@@ -223,7 +225,7 @@ def correct_by_ear(
     asked = music.va[torch.randperm(len(music.va), generator=torch.Generator().manual_seed(0))[:_REQUESTS]]
     points = [VA(*va) for va in asked.tolist()]
     z = torch.stack([model.place_of(va) for va in points])
-    model.correct(asked, torch.from_numpy(_listen(model, music_ae, z, points, guide, seed=0)).to(asked.dtype))
+    model.correct(asked, torch.from_numpy(_estimates(model, music_ae, z, points, guide, seed=0)).to(asked.dtype))
     model.close_gap(images)
 
 
@@ -244,7 +246,7 @@ def heard(
         ``distance``: mean VA distance from photo to piece over all seeds; ``r_valence``, ``r_arousal``; ``n``.
     """
     z = model.place_images(images.latents)
-    points = [_listen(model, music_ae, z, readings, guide, seed) for seed in seeds]
+    points = [_estimates(model, music_ae, z, readings, guide, seed) for seed in seeds]
     match = emotion_match(np.tile(images.va.numpy(), (len(seeds), 1)), np.concatenate(points))
     return {
         "distance": match.distance,

@@ -158,12 +158,12 @@ def fit_evaluator(clips: Clips, seed: int) -> tuple[Evaluator, dict[str, Any]]:
     table = feature_table(pieces)
 
     def fit_and_read(known: Rows, unknown: Rows) -> Array:
-        return Evaluator.fit(table[known], labels[known]).judge_features(table[unknown])
+        return Evaluator.fit(table[known], labels[known]).estimate_features(table[unknown])
 
     evaluator = Evaluator.fit(table, labels)
     _, test_pieces, test_labels = clips.of("test")
     return evaluator, {
-        "test": agreement(evaluator.judge_many(test_pieces), test_labels, labels.mean(axis=0)),
+        "test": agreement(evaluator.estimate_many(test_pieces), test_labels, labels.mean(axis=0)),
         "out_of_fold_by_piece": out_of_fold(items, labels, seed, fit_and_read),
     }
 
@@ -192,7 +192,7 @@ def fit_guide(clips: Clips, config: GuideConfig, training: GuideTraining, seed: 
     metrics: dict[str, Any] = {"epoch": epoch}
     for split in ("val", "test"):
         _, split_pieces, split_labels = clips.of(split)
-        metrics[split] = agreement(guide.read_many(split_pieces), split_labels, constant)
+        metrics[split] = agreement(guide.estimate_many(split_pieces), split_labels, constant)
     metrics["out_of_fold_by_piece"] = out_of_fold(items, labels, seed, fit_and_read)
     return guide, metrics
 
@@ -302,14 +302,14 @@ def main(argv: list[str] | None = None) -> None:
     if args.key == "evaluator":
         folder, fitted_on, chosen_on = EVALUATOR_FOLDER, ("train", "val"), "folds of train and val"
         evaluator, metrics = fit_evaluator(clips, args.seed)
-        read = evaluator.judge_many
+        read = evaluator.estimate_many
         tensors, config = evaluator.component()
         settings: dict[str, Any] = {"fit": "kernel ridge regression, closed form"}
     else:
         folder, fitted_on, chosen_on = GUIDE_FOLDER, ("train",), "val"
         sizes = GuideConfig.tiny() if args.preset == "smoke" else GuideConfig()
         guide, metrics = fit_guide(clips, sizes, TRAINING[args.preset], args.seed)
-        read = guide.read_many
+        read = guide.estimate_many
         tensors, config = half(guide.state_dict()), asdict(sizes)
         settings = asdict(TRAINING[args.preset])
     metrics |= read_quadrants(args.data, args.runs / "cache", read)

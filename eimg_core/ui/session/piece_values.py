@@ -164,12 +164,12 @@ def candidate_values(composition: Composition) -> list[dict[str, Any]]:
         {
             "notes": [[round(n.start_s, 2), round(n.end_s, 2), n.pitch] for n in take.piece.notes],
             "duration_s": round(take.piece.duration_s, 2),
-            "heard": point(take.heard),
-            "distance": round(take.distance, 2) if take.heard else None,
+            "heard": point(take.estimate),
+            "distance": round(take.distance, 2) if take.estimate else None,
             "choice": number == composition.choice,
             "kept": number == composition.kept,
         }
-        for number, take in enumerate(composition.candidates)
+        for number, take in enumerate(composition.takes)
     ]
 
 

@@ -19,7 +19,7 @@ def main() -> None:
         import atheris  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         sys.exit("Coverage-guided fuzzing needs Atheris: pip install atheris")
-    with atheris.instrument_imports(include=["eimg_core", "mido", "pretty_midi", "PIL"]):
+    with atheris.instrument_imports(include=["eimg_core", "PIL"]):
         from benchmarks.fuzz import judged, targets
     folder = Path(tempfile.mkdtemp(prefix="eimg-fuzz-"))
     found = targets(folder)

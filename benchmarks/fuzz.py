@@ -47,7 +47,8 @@ from eimg_core.errors import EimgError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import open_photo
 from eimg_core.metrics.quality import bar_groove, bar_pitch_class_entropy, quality
-from eimg_core.midi.notes import Note, Piece, read_midi, write_midi
+from eimg_core.midi.notes import Note, Piece, write_midi
+from eimg_core.midi.reading import read_midi
 from eimg_core.performance import perform
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.music_features import features

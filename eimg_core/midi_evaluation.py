@@ -26,7 +26,8 @@ from eimg_core.metrics.copying import CopyIndex
 from eimg_core.metrics.distributions import RealMusic
 from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.metrics.quality import bar_groove, bar_pitch_class_entropy, polyphony_rate_2, quality
-from eimg_core.midi.notes import Piece, read_midi
+from eimg_core.midi.notes import Piece
+from eimg_core.midi.reading import read_midi
 from eimg_core.va.evaluator import Evaluator
 
 __all__ = ["Heard", "Label", "Listener", "midi_files", "read_labels", "summarise"]

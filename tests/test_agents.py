@@ -24,7 +24,7 @@ from eimg_core.agents.files import given_file
 from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
-from eimg_core.midi.notes import read_midi
+from eimg_core.midi.reading import read_midi
 from tests.fake_studio import FakeStudio, scene
 from tests.proxy import PREFIX, proxied
 from tests.test_security import ask, upload
@@ -228,7 +228,7 @@ def test_a_story_says_when_each_photo_is_on(agent: Agent) -> None:
         ("compose", {"valence": 5, "arousal": 5, "seconds": 1e9}, "less than or equal to 120"),
         ("compose", {"valence": 5, "arousal": 5, "length": 8}, "compose takes no 'length'; it takes: photo, valence"),
         ("compose", {"valence": 5, "arousal": 5, "pairing": "nobody"}, "no composer 'nobody'; choose from: vqvae"),
-        ("retell", {"midi": data_address(b"MThd"), "valence": 5, "arousal": 5}, "is not a readable MIDI file"),
+        ("retell", {"midi": data_address(b"MThd"), "valence": 5, "arousal": 5}, "is cut off within its header"),
         ("export", {"midi": data_address(b""), "kind": "mp3"}, "Expected a MIDI file"),
         ("export", {"midi": data_address(b"x"), "kind": "exe"}, "Input should be 'mp3', 'wav'"),
         ("story", {"photos": [data_address(jpeg())]}, "at least 2"),

@@ -72,7 +72,7 @@ FLOORS: dict[str, int] = {
     "train": 17,
 }
 RUNTIME = {
-    "torch", "torchvision", "gradio", "pretty_midi", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
+    "torch", "torchvision", "gradio", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
     "PIL", "tqdm", "pillow_heif", "verovio", "soundfile",
     "starlette", "anyio", "pydantic", "gradio_client",  # what Gradio is built on, and in no version without it
 }  # fmt: skip

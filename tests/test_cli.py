@@ -17,7 +17,7 @@ from PIL import Image
 
 from eimg_core.cli.main import command_parser, main
 from eimg_core.emotion import VA, distance
-from eimg_core.midi.notes import read_midi
+from eimg_core.midi.reading import read_midi
 from eimg_core.pipeline import DEFAULT_PAIRING
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -253,4 +253,4 @@ def test_render_and_evaluate_a_midi_file(tmp_path, capsys):
     heard = VA(record["valence"], record["arousal"])
     assert distance(heard, VA(made["piece"]["valence"], made["piece"]["arousal"])) < 0.1
     assert record["groove_consistency"] == pytest.approx(made["metrics"]["groove_consistency"], abs=2e-3)
-    assert "broken.mid is not a readable MIDI file" in printed.err
+    assert "broken.mid is not a MIDI file" in printed.err

@@ -545,7 +545,7 @@ def test_programs_can_explain_retell_and_extend(url: str, studio: FakeStudio, be
     letter = tmp_path / "letter.mid"
     letter.write_text("not music")
     for wrong, sentence in (
-        ({"midi": client_library.handle_file(str(letter))}, "not a readable MIDI"),
+        ({"midi": client_library.handle_file(str(letter))}, "not a MIDI file"),
         ({"valence": 99}, "from 1 to 9"),
         ({"midi": None}, "no MIDI file"),
     ):

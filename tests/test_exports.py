@@ -23,7 +23,8 @@ from eimg_core.errors import InputError, RenderError
 from eimg_core.exports.formats import FORMATS, PHOTO, Work, export, work_of, write
 from eimg_core.exports.record import composition_of, read_record
 from eimg_core.exports.tags import photo_digest, tags_of
-from eimg_core.midi.notes import read_midi, write_midi
+from eimg_core.midi.notes import write_midi
+from eimg_core.midi.reading import read_midi
 from eimg_core.performance import perform
 from tests.fake_studio import FakeStudio, scene, sketch
 

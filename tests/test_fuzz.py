@@ -21,7 +21,7 @@ from eimg_core.checkpoints import load_model
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import open_photo
-from eimg_core.midi.notes import read_midi
+from eimg_core.midi.reading import read_midi
 
 NAMES = ["photo", "midi", "requests", "labels", "weights", "card", "api"]
 

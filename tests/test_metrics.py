@@ -126,9 +126,9 @@ def test_faulty_ticks_are_refused() -> None:
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.mid"
     broken.write_bytes(b"no music")
-    with pytest.raises(InputError, match=r"broken\.mid is not a readable MIDI file"):
+    with pytest.raises(InputError, match=r"broken\.mid is not a MIDI file"):
         read_ticks(broken)
-    with pytest.raises(InputError, match=r"Cannot find none\.mid"):
+    with pytest.raises(InputError, match=r"Cannot read none\.mid"):
         read_ticks(tmp_path / "none.mid")
 
 

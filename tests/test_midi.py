@@ -19,7 +19,8 @@ from eimg_core.midi.attributes import (
 )
 from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.ending import ring_out
-from eimg_core.midi.notes import Note, Pedal, Piece, read_midi, write_midi
+from eimg_core.midi.notes import Note, Pedal, Piece, write_midi
+from eimg_core.midi.reading import read_midi
 
 
 def random_piece(seed: int = 0, notes: int = 60, tempo: float = 97.0) -> Piece:
@@ -84,7 +85,7 @@ def test_straighten_puts_a_file_with_many_tempi_on_one_grid(tmp_path):
 def test_a_broken_file_is_one_clear_sentence(tmp_path, data):
     path = tmp_path / "song.mid"
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"song\.mid is not a readable MIDI file") as caught:
+    with pytest.raises(InputError, match=r"^song\.mid is (empty|not a MIDI file|cut off within its header)") as caught:
         read_midi(path)
     assert str(tmp_path) not in str(caught.value)
 

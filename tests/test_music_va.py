@@ -13,7 +13,8 @@ import pytest
 from eimg_core.checkpoints import half, load_component, save_component
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, InputError
-from eimg_core.midi.notes import Note, Pedal, Piece, read_midi
+from eimg_core.midi.notes import Note, Pedal, Piece
+from eimg_core.midi.reading import read_midi
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from eimg_core.va.guide import GUIDE_FOLDER, INPUT_SIZE, Guide, GuideConfig, picture, pictures, varied

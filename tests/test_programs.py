@@ -99,7 +99,9 @@ def test_a_midi_file_is_measured_and_heard(client: Any, tune: Path) -> None:
 def test_what_is_no_midi_file_gets_one_sentence(client: Any, tmp_path: Path, endpoint: str, content: bytes) -> None:
     bad = tmp_path / "bad.mid"
     bad.write_bytes(content)
-    with pytest.raises(Exception, match=r"^bad\.mid is not a readable MIDI file; export it again from its program\.$"):
+    with pytest.raises(
+        Exception, match=r"^bad\.mid (is (empty|cut off|not a MIDI file)|has a MIDI header, but no track)[^\n]*\.$"
+    ):
         client.predict(client_library.handle_file(str(bad)), api_name=endpoint)
     with pytest.raises(Exception, match="Expected a MIDI file"):
         client.predict(None, api_name=endpoint)

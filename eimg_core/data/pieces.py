@@ -22,11 +22,12 @@ import numpy as np
 from eimg_core.data.corpus import Corpus, Item
 from eimg_core.data.tables import FETCH
 from eimg_core.errors import DataError, InputError
-from eimg_core.midi.notes import Note, Pedal, Piece, read_midi
+from eimg_core.midi.notes import Note, Pedal, Piece
+from eimg_core.midi.reading import read_midi
 
 __all__ = ["load_pieces"]
 
-_LAYOUT = "pieces 1, straightened"  # change it when the arrays or the way of reading change
+_LAYOUT = "pieces 2, straightened"  # change it when the arrays or the way of reading change
 
 
 def load_pieces(

@@ -16,12 +16,11 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import mido
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eimg_core.errors import InputError
 from eimg_core.midi.notes import Piece
+from eimg_core.midi.smf import CONTROL, DRUM_CHANNEL, NOTE_OFF, NOTE_ON, load_smf
 
 __all__ = [
     "Quality",
@@ -39,7 +38,6 @@ GRID_TICKS_PER_SECOND = 960  # 480 ticks per quarter at 120 bpm
 PAPER_MEASURE_TICKS = 4  # the paper's measure_resolution, counted in ticks of the file
 PAPER_POLYPHONY = 3  # "more than two" pitches, as the paper's code counts
 STEPS_PER_QUARTER = 4  # the sixteenth-note grid of the musical metrics
-_DRUM_CHANNEL = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,37 +156,25 @@ def read_ticks(path: str | Path) -> Ticks:
     track, and the length reaches to the last note or control change. Drums are left out.
 
     Raises:
-        InputError: the file is missing or not a readable MIDI file.
+        InputError: the file is missing or is no MIDI file.
     """
-    name = Path(path).name
-    try:
-        midi = mido.MidiFile(str(path))
-    except FileNotFoundError as error:
-        raise InputError(f"Cannot find {name}. Check the path.") from error
-    except Exception as error:  # mido raises many kinds for a damaged file
-        raise InputError(f"{name} is not a readable MIDI file; export it again from its program.") from error
     rows: list[tuple[int, int, int]] = []
     length = 0
-    for track in midi.tracks:
-        now = 0
+    for track in load_smf(path).tracks:
         sounding: dict[tuple[int, int], list[int]] = {}
-        for message in track:
-            now += message.time
-            if message.type == "end_of_track":
-                break
-            if message.is_meta or getattr(message, "channel", _DRUM_CHANNEL) == _DRUM_CHANNEL:
+        for tick, status, pitch, velocity in track.events:
+            kind, channel = status & 0xF0, status & 0x0F
+            if channel == DRUM_CHANNEL:
                 continue
-            if message.type == "control_change":
-                length = max(length, now)
-            elif message.type == "note_on" and message.velocity > 0:
-                sounding.setdefault((message.channel, message.note), []).append(now)
-            elif message.type in ("note_on", "note_off"):
-                strikes = sounding.get((message.channel, message.note))
-                if strikes:
-                    rows.append((strikes.pop(0), now, message.note))
-        rows.extend((on, now, pitch) for (_, pitch), strikes in sounding.items() for on in strikes)
-    on, off, pitch = np.array(sorted(rows), dtype=np.int64).reshape(-1, 3).T
-    return Ticks(on, off, pitch, max(length, int(off.max(initial=0))))
+            if kind == CONTROL:
+                length = max(length, tick)
+            elif kind == NOTE_ON and velocity > 0:
+                sounding.setdefault((channel, pitch), []).append(tick)
+            elif kind in (NOTE_ON, NOTE_OFF) and sounding.get((channel, pitch)):
+                rows.append((sounding[channel, pitch].pop(0), tick, pitch))
+        rows.extend((on, track.end, pitch) for (_, pitch), strikes in sounding.items() for on in strikes)
+    on, off, pitches = np.array(sorted(rows), dtype=np.int64).reshape(-1, 3).T
+    return Ticks(on, off, pitches, max(length, int(off.max(initial=0))))
 
 
 def _validated(

@@ -1,4 +1,4 @@
-"""A piece of piano music, and how it is read from and written to MIDI.
+"""A piece of piano music, and how it is written to MIDI; ``reading`` reads it.
 
 Conventions: times are seconds from the start of the piece, pitches are MIDI numbers (60 = middle C, the piano
 spans 21-108), velocities 1-127. Every file we write has 480 ticks per quarter note.
@@ -6,7 +6,6 @@ spans 21-108), velocities 1-127. Every file we write has 480 ticks per quarter n
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 from collections.abc import Iterable
@@ -15,11 +14,6 @@ from pathlib import Path
 
 import mido
 
-from eimg_core.errors import InputError
-
-with contextlib.redirect_stdout(io.StringIO()):  # where CI is set, pyfluidsynth announces itself
-    import pretty_midi
-
 __all__ = [
     "HIGHEST_PITCH",
     "LOWEST_PITCH",
@@ -27,14 +21,11 @@ __all__ = [
     "Note",
     "Pedal",
     "Piece",
-    "read_midi",
     "write_midi",
 ]
 
 TICKS_PER_QUARTER = 480
 LOWEST_PITCH, HIGHEST_PITCH = 21, 108
-_MAX_MIDI_BYTES = 512 * 1024  # a long sonata has a fifth of it
-_LONGEST_S, _MOST_NOTES = 3600.0, 50_000  # of a file that is read: some hundred bytes can claim years
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -127,90 +118,6 @@ class Piece:
         kept = (replace(n, end_s=min(n.end_s, end_s)) for n in self.notes if n.start_s < end_s - 1e-9)
         pedals = tuple(replace(p, end_s=min(p.end_s, end_s)) for p in self.pedals if p.start_s < end_s - 1e-9)
         return replace(self, notes=tuple(kept), pedals=pedals)
-
-
-def _mean_tempo(midi: pretty_midi.PrettyMIDI) -> float:
-    """Beats over seconds, up to the last note: the one tempo that keeps the length of the piece."""
-    end = midi.get_end_time()
-    if end <= 0:
-        return 120.0
-    return 60.0 * (midi.time_to_tick(end) / midi.resolution) / end
-
-
-def read_midi(source: str | Path | bytes, *, straighten: bool = False) -> Piece:
-    """Read a Standard MIDI File; all instruments but drums are joined into one piano part.
-
-    Args:
-        source: a path, or the bytes of a file.
-        straighten: place the notes by their position in the score at the mean tempo, so that a file with many
-            tempo marks falls on one beat grid again. Otherwise the notes keep their times in seconds.
-    Returns:
-        The piece. Its tempo is the mean tempo when the file changes tempo.
-    Raises:
-        InputError: the file is missing, over 512 kB, over an hour or over 50 000 notes, or is not a
-            readable MIDI file.
-    """
-    name = source.name if isinstance(source, Path) else Path(source).name if isinstance(source, str) else "the upload"
-    try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    except OSError as error:
-        raise InputError(f"Cannot read {name}: {error.strerror or 'no such file'}. Check the path.") from error
-    if len(data) > _MAX_MIDI_BYTES:
-        raise InputError(
-            f"{name} has {len(data) // 1024} kB; MIDI files up to {_MAX_MIDI_BYTES // 1024} kB can be read."
-        )
-    try:
-        midi = pretty_midi.PrettyMIDI(io.BytesIO(data))
-        _check_extent(midi, name)
-        return _to_piece(midi, straighten)
-    except InputError:
-        raise
-    except Exception as error:  # mido and pretty_midi raise many kinds for a damaged file
-        raise InputError(f"{name} is not a readable MIDI file; export it again from its program.") from error
-
-
-def _check_extent(midi: pretty_midi.PrettyMIDI, name: str) -> None:
-    count = sum(len(instrument.notes) for instrument in midi.instruments)
-    if count > _MOST_NOTES:
-        raise InputError(f"{name} has {count} notes; pieces with up to {_MOST_NOTES} can be read.")
-    if midi.get_end_time() > _LONGEST_S:
-        raise InputError(f"{name} lasts {midi.get_end_time() / 3600:.1f} hours; pieces up to one hour can be read.")
-
-
-def _to_piece(midi: pretty_midi.PrettyMIDI, straighten: bool) -> Piece:
-    tempo = _mean_tempo(midi)
-    _, tempi = midi.get_tempo_changes()
-    if len(tempi) == 1:
-        tempo = float(tempi[0])
-    seconds_per_tick = 60.0 / tempo / midi.resolution
-    meter = (4, 4)
-    if midi.time_signature_changes:
-        first = midi.time_signature_changes[0]
-        meter = (first.numerator, first.denominator)
-
-    def time(seconds: float) -> float:
-        return midi.time_to_tick(seconds) * seconds_per_tick if straighten else seconds
-
-    notes, pedals = [], []
-    for instrument in midi.instruments:
-        if instrument.is_drum:
-            continue
-        for note in instrument.notes:
-            start, end = time(note.start), time(note.end)
-            if end > start and note.velocity > 0:
-                notes.append(Note(start, note.pitch, end, min(note.velocity, 127)))
-        down: float | None = None
-        for change in instrument.control_changes:
-            if change.number != 64:
-                continue
-            if change.value >= 64 and down is None:
-                down = time(change.time)
-            elif change.value < 64 and down is not None:
-                pedals.append(Pedal(down, time(change.time)))
-                down = None
-        if down is not None:
-            pedals.append(Pedal(down, time(midi.get_end_time())))
-    return Piece(tuple(notes), tempo, meter, tuple(p for p in pedals if p.end_s > p.start_s))
 
 
 def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "", texts: Iterable[str] = ()) -> bytes:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -258,14 +257,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/prepared"), help="where the results go")
     parser.add_argument("--corpora", nargs="+", choices=list(READERS), help="only these data sets")
     options = parser.parse_args(arguments)
-    with warnings.catch_warnings():
-        # Some clips keep tempo marks on a later track; pretty_midi reads them all the same.
-        warnings.filterwarnings("ignore", message="Tempo, Key or Time signature", category=RuntimeWarning)
-        try:
-            summary = prepare(options.data, options.out, options.corpora)
-        except EimgError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
+    try:
+        summary = prepare(options.data, options.out, options.corpora)
+    except EimgError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     print(report(summary))
     if skipped := [name for name in READERS if name not in summary and not options.corpora]:
         print(f"\nskipped, not on disk: {', '.join(skipped)}")

@@ -11,7 +11,8 @@ import gradio as gr
 from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
-from eimg_core.midi.notes import Piece, read_midi
+from eimg_core.midi.notes import Piece
+from eimg_core.midi.reading import read_midi
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
 from eimg_core.ui.server.faults import sentence

@@ -15,7 +15,8 @@ import gradio as gr
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.exports.from_midi import FROM_MIDI, STRAIGHT, made_from
 from eimg_core.metrics.quality import quality
-from eimg_core.midi.notes import Piece, read_midi
+from eimg_core.midi.notes import Piece
+from eimg_core.midi.reading import load_midi
 from eimg_core.results import QUALITY_METRICS
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
@@ -36,10 +37,8 @@ def open_midi(source: str | Path | bytes | None, straighten: bool = False) -> Pi
     """
     if not source:
         raise InputError("Expected a MIDI file; give one with handle_file(path).")
-    piece = read_midi(source, straighten=straighten)
-    name = "the upload" if isinstance(source, bytes) else Path(source).name
-    if not piece.notes:
-        raise InputError(f"{name} has no notes to play; drums alone are not read.")
+    file = load_midi(source, straighten=straighten, need_notes=True)
+    name, piece = file.name, file.piece
     if piece.duration_s > LONGEST_MIDI_S:
         raise InputError(
             f"{name} lasts {piece.duration_s / 60:.0f} minutes; MIDI files up to {LONGEST_MIDI_S / 60:.0f} can be used."

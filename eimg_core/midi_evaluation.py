@@ -27,7 +27,7 @@ from eimg_core.metrics.distributions import RealMusic
 from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.metrics.quality import bar_groove, bar_pitch_class_entropy, polyphony_rate_2, quality
 from eimg_core.midi.notes import Piece
-from eimg_core.midi.reading import read_midi
+from eimg_core.midi.reading import load_midi, read_midi
 from eimg_core.va.evaluator import Evaluator
 
 __all__ = ["Heard", "Label", "Listener", "midi_files", "read_labels", "summarise"]
@@ -53,12 +53,18 @@ class Label:
 
 @dataclass(frozen=True)
 class Heard:
-    """One file: its numbers, ready for JSON, and its piece; ``None`` where it could not be read."""
+    """One file: its numbers, ready for JSON, and its piece; ``None`` where it could not be read.
+
+    Args:
+        fault: why it could not be read.
+        remark: what was repaired.
+    """
 
     name: str
     item: dict[str, Any]
     piece: Piece | None
     fault: str = ""
+    remark: str = ""
 
 
 def midi_files(paths: Iterable[Path]) -> list[Path]:
@@ -106,25 +112,34 @@ class Listener:
         evaluator: the judge; without one nothing is heard and only metrics are measured.
         seconds: only so much of each file counts; ``None`` counts all of it.
         trained_on: pieces to search for copied runs.
+        strict: refuse files that break the MIDI specification.
     """
 
     def __init__(
-        self, evaluator: Evaluator | None, seconds: float | None = None, trained_on: Mapping[str, Piece] | None = None
+        self,
+        evaluator: Evaluator | None,
+        seconds: float | None = None,
+        trained_on: Mapping[str, Piece] | None = None,
+        *,
+        strict: bool = False,
     ) -> None:
-        self.evaluator, self.seconds = evaluator, seconds
+        self.evaluator, self.seconds, self.strict = evaluator, seconds, strict
         self.index = CopyIndex(trained_on) if trained_on else None
 
     def read(self, path: Path, straighten: bool = False) -> Piece:
         """The piece of a file, as far as it counts."""
-        piece = read_midi(path, straighten=straighten)
+        return self._counted(read_midi(path, straighten=straighten))
+
+    def _counted(self, piece: Piece) -> Piece:
         return piece if self.seconds is None else piece.cropped(self.seconds)
 
     def hear(self, path: Path, label: Label | None = None) -> Heard:
         """All numbers of one file."""
         try:
-            piece, by_bar = self.read(path), self.read(path, straighten=True)
+            file, by_bar = load_midi(path, strict=self.strict), self.read(path, straighten=True)
         except EimgError as error:
             return Heard(path.name, {"file": path.name, "error": str(error)}, None, str(error))
+        piece = self._counted(file.piece)
         place = self.evaluator.estimate(piece) if self.evaluator and piece.notes else None
         values = {
             **asdict(quality(piece)),
@@ -146,7 +161,9 @@ class Listener:
             if label.va is not None:
                 item["label_valence"], item["label_arousal"] = label.va.valence, label.va.arousal
                 item["distance"] = place and _number(distance(place, label.va))
-        return Heard(path.name, item, by_bar)
+        if file.repairs:
+            item["repairs"] = list(file.repairs)
+        return Heard(path.name, item, by_bar, remark=file.remark)
 
 
 def _number(value: float, digits: int = 6) -> float | None:

@@ -11,8 +11,10 @@ import pytest
 
 from benchmarks import fuzz_midi
 from benchmarks.fuzz_midi import END_OF_TRACK, meta, meter, midi, note, riff, tempo, track
+from eimg_core.cli.main import main
 from eimg_core.errors import InputError
 from eimg_core.midi.reading import load_midi, read_midi
+from eimg_core.midi_evaluation import Listener
 
 Q = 480  # ticks per quarter note
 SCALE = (60, 62, 64, 65, 67, 69, 71, 72)
@@ -364,3 +366,43 @@ def test_sound_files_equal_pretty_midi(seed, tmp_path):
     beats = sorted(theirs.time_to_tick(start) / 480 for start, *_ in expected)
     assert [n.start_s / straight.seconds_per_beat for n in straight.notes] == pytest.approx(beats)
     assert straight.meter == (theirs.time_signature_changes[0].numerator, 4)
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hanging(tmp_path):
+    path = tmp_path / "hanging.mid"
+    path.write_bytes(midi(track([(n * Q, bytes([0x90, pitch, 80])) for n, pitch in enumerate(SCALE)])))
+    return path
+
+
+REMARK = "hanging.mid was repaired while it was read: a note that is never released ended with its track (8 times)."
+
+
+def test_commands_say_what_was_repaired_or_refuse_it(hanging, tmp_path, capsys):
+    score = tmp_path / "score.musicxml"
+    assert main(["render", str(hanging), "--out", str(score), "--strict"]) == 2
+    assert capsys.readouterr().err.startswith("eimg: hanging.mid breaks the MIDI specification: a note that is never")
+    assert not score.exists()
+    assert main(["render", str(hanging), "--out", str(score)]) == 0
+    assert capsys.readouterr().err == f"eimg: {REMARK}\n"
+    assert score.exists()
+
+
+def test_evaluation_keeps_the_repairs_beside_the_numbers(hanging, capsys):
+    listener = Listener(None)
+    assert listener.hear(hanging).item["repairs"] == ["a note that is never released ended with its track (8 times)"]
+    assert listener.hear(hanging).remark == REMARK
+    assert "breaks the MIDI specification" in Listener(None, strict=True).hear(hanging).fault
+
+
+def test_drums_alone_have_a_sentence_of_their_own(tmp_path, capsys):
+    path = tmp_path / "drums.mid"
+    path.write_bytes(DRUMS)
+    for out in ("a.wav", "a.musicxml"):
+        assert main(["render", str(path), "--out", str(tmp_path / out)]) == 2
+        assert capsys.readouterr().err == (
+            "eimg: drums.mid has drums alone, which are not read; choose a file with pitched notes.\n"
+        )

@@ -16,6 +16,7 @@ from eimg_core.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from eimg_core.midi.notes import Piece
     from eimg_core.studio import Studio  # brings torch, which is imported only when there is something to compute
 
 __all__ = [
@@ -23,10 +24,14 @@ __all__ = [
     "PROGRAM",
     "composing_arguments",
     "fail",
+    "midi_arguments",
     "options_of",
+    "piece_of",
     "printable",
+    "remark",
     "save_piece",
     "silent",
+    "strict_argument",
     "target_of",
     "wanted_formats",
     "writable",
@@ -46,6 +51,39 @@ def printable(message: str) -> str:
 def fail(message: str) -> None:
     """Say on standard error what went wrong."""
     print(f"{PROGRAM}: {printable(message)}", file=sys.stderr)
+
+
+def remark(message: str) -> None:
+    """Say on standard error what is worth knowing, though nothing went wrong."""
+    print(f"{PROGRAM}: {printable(message)}", file=sys.stderr)
+
+
+def midi_arguments(command: argparse.ArgumentParser) -> None:
+    """What every command that starts from a MIDI file has; ``piece_of`` reads it."""
+    command.add_argument("file", type=Path, metavar="FILE.mid")
+    strict_argument(command)
+
+
+def strict_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--strict", action="store_true", help="refuse MIDI files that break the specification instead of repairing them"
+    )
+
+
+def piece_of(args: argparse.Namespace, *, straighten: bool) -> Piece:
+    """The piece of the command's MIDI file; what was repaired is told.
+
+    Args:
+        straighten: as in ``load_midi``.
+    Raises:
+        InputError: it cannot be read, has no notes, or is not as strict as was asked.
+    """
+    from eimg_core.midi.reading import load_midi
+
+    file = load_midi(args.file, straighten=straighten, strict=args.strict, need_notes=True)
+    if file.repairs:
+        remark(file.remark)
+    return file.piece
 
 
 def target_of(valence: float | None, arousal: float | None) -> VA | None:

@@ -21,7 +21,6 @@ Exit code 0: done. 2: wrong usage or bad input, one sentence per problem on stde
 from __future__ import annotations
 
 import argparse
-import warnings
 
 from eimg_core.cli.common import PROGRAM, fail
 from eimg_core.cli.compose import add_compose
@@ -48,7 +47,6 @@ def command_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run a command; ``argv`` are its words, those of the process where ``None``. Returns the exit code."""
     args = command_parser().parse_args(argv)
-    warnings.filterwarnings("ignore", category=RuntimeWarning, module="pretty_midi")
     try:
         code: int = args.run(args)
         return code

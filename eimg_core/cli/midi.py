@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eimg_core.cli.common import fail
+from eimg_core.cli.common import fail, midi_arguments, piece_of, remark, strict_argument
 from eimg_core.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _RENDERED = (".wav", ".mp3", ".musicxml", ".svg")
 def add_midi(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands."""
     play = commands.add_parser("render", help="play a MIDI file into a WAV or MP3 file, or write its score")
-    play.add_argument("file", type=Path)
+    midi_arguments(play)
     play.add_argument("--out", type=Path)
     play.set_defaults(run=_render)
 
@@ -33,20 +33,19 @@ def add_midi(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     evaluate.add_argument("--real", type=Path, metavar="DIR", help="real music to compare distributions with")
     evaluate.add_argument("--trained-on", type=Path, metavar="DIR", help="music to search for copied runs")
     evaluate.add_argument("--seconds", type=float, help="only so much of each file counts (15 in our tables)")
+    strict_argument(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
 
 def _render(args: argparse.Namespace) -> int:
-    from eimg_core.midi.notes import read_midi
-
     out = args.out or Path(args.file.stem + ".wav")
     kind = out.suffix.lower()
     if kind not in _RENDERED:
         raise InputError(f"{out.name} should end in {', '.join(_RENDERED[:-1])} or {_RENDERED[-1]}.")
     if kind in (".wav", ".mp3"):
-        data, said = _played(read_midi(args.file), kind)
+        data, said = _played(piece_of(args, straighten=False), kind)
     else:
-        data, said = _written(read_midi(args.file, straighten=True), kind, args.file.stem)
+        data, said = _written(piece_of(args, straighten=True), kind, args.file.stem)
     try:
         out.write_bytes(data)
     except OSError as error:
@@ -71,8 +70,6 @@ def _written(piece: Piece, kind: str, title: str) -> tuple[bytes, str]:
     from eimg_core.notation.musicxml import to_musicxml
     from eimg_core.notation.sheet import engrave_svg
 
-    if not piece.notes:
-        raise InputError("The file has no notes, so there is nothing to write down; choose another one.")
     score = engrave(piece)
     xml = to_musicxml(score, title=title)
     data = engrave_svg(xml, header=True).svg.encode() if kind == ".svg" else xml
@@ -93,7 +90,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     reader = Listener(None, args.seconds)
     known = {path.name: reader.read(path) for path in midi_files([args.trained_on])} if args.trained_on else None
     real = {path.name: reader.read(path, straighten=True) for path in midi_files([args.real])} if args.real else None
-    listener = Listener(evaluator, args.seconds, known)
+    listener = Listener(evaluator, args.seconds, known, strict=args.strict)
     heard = []
     for path in files:
         one = listener.hear(path, labels.get(path.name))
@@ -101,6 +98,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         if one.fault:
             fail(one.fault)
         else:
+            if one.remark:
+                remark(one.remark)
             print(json.dumps(one.item), flush=True)
     if unknown := set(labels) - {path.name for path in files}:
         fail(f"{len(unknown)} of the {len(labels)} labels name no file, for example {min(unknown)}.")

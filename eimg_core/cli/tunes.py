@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from eimg_core.cli.common import composing_arguments, options_of, save_piece, target_of, writable
+from eimg_core.cli.common import (
+    composing_arguments,
+    midi_arguments,
+    options_of,
+    piece_of,
+    save_piece,
+    target_of,
+    writable,
+)
 from eimg_core.errors import InputError
 
 __all__ = ["add_tunes"]
@@ -28,7 +36,7 @@ def add_tunes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     extend.set_defaults(run=_extend)
     for command in (retell, extend):
-        command.add_argument("file", type=Path, metavar="FILE.mid")
+        midi_arguments(command)
     for command in (story, retell, extend):
         command.add_argument("--pairing", help="see the command pairings")
 
@@ -46,25 +54,23 @@ def _story(args: argparse.Namespace) -> int:
 
 
 def _retell(args: argparse.Namespace) -> int:
-    from eimg_core.midi.notes import read_midi
     from eimg_core.pipeline import DEFAULT_PAIRING
     from eimg_core.studio import Studio
 
     target = target_of(args.valence, args.arousal)
     if target is None:
         raise InputError("Say with which emotion to tell it again: give --valence and --arousal, each from 1 to 9.")
-    studio, piece = Studio(), read_midi(args.file, straighten=True)
+    studio, piece = Studio(), piece_of(args, straighten=True)
     composition = studio.retell(piece, args.pairing or DEFAULT_PAIRING, target, options_of(args))
     save_piece(studio, composition, f"{args.file.stem}-retold", writable(args))
     return 0
 
 
 def _extend(args: argparse.Namespace) -> int:
-    from eimg_core.midi.notes import read_midi
     from eimg_core.pipeline import DEFAULT_PAIRING
     from eimg_core.studio import Studio
 
-    studio, piece = Studio(), read_midi(args.file, straighten=True)
+    studio, piece = Studio(), piece_of(args, straighten=True)
     target = target_of(args.valence, args.arousal) or studio.listen(piece)
     composition = studio.extend(piece, args.pairing or DEFAULT_PAIRING, target, options_of(args))
     save_piece(studio, composition, f"{args.file.stem}-extended", writable(args))

@@ -12,7 +12,7 @@ from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import Piece
-from eimg_core.midi.reading import read_midi
+from eimg_core.midi.reading import load_midi
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
 from eimg_core.ui.server.faults import sentence
@@ -44,7 +44,7 @@ def tune_take(
     """
     if midi is None:
         raise InputError("There is no MIDI file yet. Give one with a melody of at least four notes.")
-    piece = read_midi(midi, straighten=True)
+    piece = load_midi(midi, straighten=True, need_notes=True).piece
     aim = target or studio.listen(piece)
     composition = act(piece, pairing, aim, ComposeOptions(seed, seconds, aim, USUAL_TAKES))
     return play_take(studio, composition, new_folder(pieces), lambda stage, done: None)

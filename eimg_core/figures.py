@@ -1,4 +1,7 @@
-"""Pictures to take away: the emotion plane and the piano roll as PNG. On the page the widgets draw."""
+"""Pictures to take away: the emotion plane and the piano roll as PNG. On the page the widgets draw.
+
+Matplotlib is imported when the first picture is drawn: nobody should wait for it who wants a page or a MIDI file.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,9 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
 from numpy.typing import NDArray
 from PIL.Image import Image
 
@@ -22,6 +21,9 @@ from eimg_core.midi.notes import Note, Piece
 from eimg_core.notation.following import follow
 from eimg_core.notation.hands import LEFT, RIGHT
 from eimg_core.notation.harmony import NO_CHORD
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["draw_piano_roll", "draw_plane", "save_comparison_figure", "save_figure", "save_roll"]
 
@@ -110,6 +112,8 @@ def _draw_chords(axes: Axes, chords: Sequence[tuple[float, float, str]], duratio
 
 
 def _draw_notes(axes: Axes, notes: Sequence[Note], colour: str, thickness: float = 3.2) -> None:
+    from matplotlib.collections import LineCollection
+
     segments = [[(n.start_s, n.pitch), (max(n.end_s - 0.02, n.start_s + 0.02), n.pitch)] for n in notes]
     alphas = [0.35 + 0.65 * n.velocity / 127 for n in notes]
     lines = LineCollection(segments, colors=colour, alpha=alphas or None, linewidths=thickness, capstyle="butt")
@@ -141,6 +145,8 @@ def save_figure(
     facts: Mapping[str, str] | None = None,
 ) -> None:
     """One PNG with the photo, the emotion plane and the piano roll, and ``facts`` in text chunks."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(12, 3.9), dpi=120, facecolor="white", layout="constrained")
     widths = [1.15, 1.0, 2.1] if photo is not None else [1.0, 2.1]
     axes = figure.subplots(1, len(widths), width_ratios=widths)
@@ -159,6 +165,8 @@ def save_figure(
 
 def save_roll(piece: Piece, file: Path | BinaryIO, title: str) -> None:
     """One PNG with the piano roll alone, for a piece of which nothing else is known."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(12, 3.9), dpi=120, facecolor="white", layout="constrained")
     draw_piano_roll(figure.subplots(), piece)
     figure.suptitle(title, color=_INK, fontsize=10)
@@ -178,6 +186,9 @@ def save_comparison_figure(compositions: Sequence[Composition], path: Path, phot
         path: file to write.
         photo: what they were composed for, if there was a photo.
     """
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import GridSpec
+
     count = len(compositions)
     height = max(8.2, 1.9 + 1.1 * count)  # inches
     roll = (height - 1.57 - 0.42 * (count - 1)) / count  # 0.42 between two rolls, for a title

@@ -40,6 +40,7 @@ from eimg_core.va.image_reader import ImageReader, ImageReading
 
 __all__ = ["PairingInfo", "Studio", "describe"]
 
+_USUAL_OPTIONS = ComposeOptions()
 _PHOTO_SIDE = 640  # px of the photo that is kept for pictures
 T = TypeVar("T")
 
@@ -61,10 +62,10 @@ class PairingInfo:
 
 
 class Studio:
-    """Loads lazily from ``root``; safe to share between threads.
+    """Reads photos, composes, plays and saves; loads lazily from ``root``, and is safe to share between threads.
 
     Args:
-        root: folder of trained components.
+        root: folder of trained components; those that are shipped, unless another one is given.
         only: keys of the pairings to offer; ``None`` offers all that are shipped.
     """
 
@@ -146,16 +147,25 @@ class Studio:
 
     def compose(
         self,
-        photo: Image | None,
-        pairing: str,
-        options: ComposeOptions,
+        photo: Image | None = None,
+        pairing: str = DEFAULT_PAIRING,
+        options: ComposeOptions = _USUAL_OPTIONS,
         progress: Progress | None = None,
         photo_va: VA | None = None,
     ) -> Composition:
-        """Compose, measure and perform: quality metrics and the emotion that the evaluator hears, in what is written;
-        then a pianist plays it, if ``options.expressive``.
+        """Compose a piece, measure it as written, and perform it.
 
-        ``photo_va`` is the emotion of the photo where it has been read before, so that it is not read again.
+        Args:
+            photo: upright RGB picture, see ``eimg_core.images.open_photo``; ``None`` to compose for ``options.target``.
+            pairing: its key; ``Studio.pairings`` lists them.
+            options: seed, length, target and so on; without ``expressive`` nothing is performed.
+            progress: called with the name of each stage and the share that is done.
+            photo_va: the reading of the photo where there is one already, so that it is not read again.
+        Returns:
+            The piece with its performance, its quality metrics and the evaluator's estimate.
+        Raises:
+            InputError: there is neither a photo nor a target, or no such pairing.
+            CheckpointError: weights are missing or damaged.
         """
         started = time.perf_counter()
         pipeline = self.pipeline(pairing)
@@ -246,7 +256,7 @@ class Studio:
         self,
         composition: Composition,
         waveform: Sound | None,
-        folder: Path,
+        folder: Path | str,
         stem: str,
         photo: Image | None = None,
         figure: bool = True,
@@ -269,6 +279,7 @@ class Studio:
 
         The files appear together and whole, the JSON last, even where the process is killed meanwhile.
         """
+        folder = Path(folder)
         usual = ("mid", "wav", *(("png",) if figure else ()), "json")
         wav = None if waveform is None else waveform.wav_bytes()
         sound = None if waveform is None else {"engine": waveform.engine, "soundfont": waveform.soundfont}

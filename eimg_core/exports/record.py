@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from eimg_core import __version__
+from eimg_core.version import __version__
 from eimg_core.composer import ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import EimgError, InputError

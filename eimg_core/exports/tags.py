@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from PIL.Image import Image
 
-from eimg_core import __version__
+from eimg_core.version import __version__
 from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,14 +54,26 @@ def can_mount() -> bool:
 
 
 @contextmanager
-def app_running(environment: dict[str, str], *arguments: str, read_only: bool = False) -> Iterator[str]:
-    """``python app.py`` as a process of its own; its address once the page is there."""
+def app_running(
+    environment: Mapping[str, str],
+    program: Sequence[str] = (sys.executable, "app.py"),
+    folder: Path = ROOT,
+    read_only: bool = False,
+) -> Iterator[str]:
+    """The app as a process of its own; its address once the page is there.
+
+    Args:
+        environment: its variables, none besides.
+        program: what starts it; the port is added.
+        folder: where it is started.
+        read_only: whether it sees the repository as a disk that cannot be written to.
+    """
     port = free_port()
-    command = [sys.executable, "app.py", "--port", str(port), *arguments]
+    command = [*program, "--port", str(port)]
     if read_only:
         script = f'mount --bind -o ro "{ROOT}" "{ROOT}" && cd "{ROOT}" && exec "$@"'
         command = ["unshare", "-m", "sh", "-c", script, "sh", *command]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}/"
     try:
         for _ in range(1200):

@@ -1,18 +1,17 @@
-"""Sound files: WAV with an INFO list, MP3 with an ID3 tag.
+"""Sound files, WAV and MP3, with their facts inside as an ID3v2.4 tag.
 
-References: Microsoft and IBM, *Multimedia Programming Interface and Data Specifications 1.0* (RIFF INFO); the ID3v2.4.0
-structure and frames of id3.org. MP3 is encoded by libsndfile, which the package soundfile brings along, so that no
-ffmpeg is needed.
+MP3 is encoded by libsndfile, which the package soundfile brings along, so that no ffmpeg is needed. A WAV file has its
+tag in a chunk ``id3 `` after the sound; players that do not know the chunk pass over it.
 """
 
 from __future__ import annotations
 
 import io
-import struct
-import wave
 
-import numpy as np
-from numpy.typing import NDArray
+from mutagen import FileType
+from mutagen.id3 import COMM, TIT2, TPE1, TSSE, TXXX, Encoding, Frame
+from mutagen.mp3 import MP3
+from mutagen.wave import WAVE
 
 from eimg_core.errors import RenderError
 from eimg_core.exports.tags import SOFTWARE, Tags
@@ -24,24 +23,13 @@ _QUALITY = 0.2  # 0 best - 1 smallest: about 190 kbit/s
 
 
 def wav_tagged(wav: bytes, tags: Tags) -> bytes:
-    """A WAV file with its facts in a LIST chunk after the sound.
+    """A WAV file with its facts in a chunk after the sound.
 
     Args:
         wav: a RIFF file without one.
         tags: what to say.
     """
-    words = (
-        (b"INAM", tags.title),
-        (b"IART", tags.artist),
-        (b"ISFT", SOFTWARE),
-        (b"ICMT", tags.comment),
-    )
-    info = b"INFO"
-    for name, text in words:
-        data = text.encode("ascii", "replace") + b"\0"
-        info += name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
-    body = wav[8:] + b"\0" * (len(wav) % 2) + b"LIST" + struct.pack("<I", len(info)) + info
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+    return _tagged(WAVE, wav, tags)
 
 
 def mp3_of(wav: bytes, tags: Tags | None = None) -> bytes:
@@ -50,42 +38,36 @@ def mp3_of(wav: bytes, tags: Tags | None = None) -> bytes:
     Raises:
         RenderError: no encoder is installed.
     """
-    samples, rate = _samples(wav)
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: the package is there, its library is not
         raise RenderError(_MISSING) from error
     if "MP3" not in soundfile.available_formats():
         raise RenderError(_MISSING)
+    samples, rate_hz = soundfile.read(io.BytesIO(wav), dtype="float32", always_2d=True)  # (N, 2) in [-1, 1]
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate, format="MP3", compression_level=_QUALITY)
-    return (_id3(tags) if tags else b"") + buffer.getvalue()
+    soundfile.write(buffer, samples, rate_hz, format="MP3", compression_level=_QUALITY)
+    return _tagged(MP3, buffer.getvalue(), tags) if tags else buffer.getvalue()
 
 
-def _samples(wav: bytes) -> tuple[NDArray[np.float32], int]:
-    """(N, 2) in [-1, 1], and samples per second."""
-    with wave.open(io.BytesIO(wav)) as file:
-        pcm = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-        return (pcm.reshape(-1, file.getnchannels()) / 32768).astype(np.float32), file.getframerate()
+def _tagged(kind: type[FileType], sound: bytes, tags: Tags) -> bytes:
+    """A sound file with its tag, without padding: nobody is expected to edit it in place."""
+    buffer = io.BytesIO(sound)
+    file = kind(buffer)
+    for frame in _frames(tags):
+        file[frame.HashKey] = frame
+    buffer.seek(0)
+    file.save(buffer, v1=0, padding=lambda info: 0)
+    return buffer.getvalue()
 
 
-def _id3(tags: Tags) -> bytes:
-    """An ID3v2.4 tag: title, artist, encoder, one comment, and each fact by its name."""
-    frames = _text_frame(b"TIT2", tags.title) + _text_frame(b"TPE1", tags.artist) + _text_frame(b"TSSE", SOFTWARE)
-    frames += _frame(b"COMM", b"\x03eng\0" + tags.comment.encode())
-    for name, value in tags.facts.items():
-        frames += _frame(b"TXXX", b"\x03" + name.encode() + b"\0" + value.encode())
-    return b"ID3\x04\x00\x00" + _syncsafe(len(frames)) + frames
-
-
-def _text_frame(name: bytes, text: str) -> bytes:
-    return _frame(name, b"\x03" + text.encode())  # 3: UTF-8
-
-
-def _frame(name: bytes, data: bytes) -> bytes:
-    return name + _syncsafe(len(data)) + b"\0\0" + data
-
-
-def _syncsafe(number: int) -> bytes:
-    """28 bits in four bytes whose first bit is 0, so that no decoder takes them for sound."""
-    return bytes((number >> shift) & 0x7F for shift in (21, 14, 7, 0))
+def _frames(tags: Tags) -> list[Frame]:
+    """Title, artist, encoder, one comment with all facts, and each fact by its name."""
+    utf8 = Encoding.UTF8
+    return [
+        TIT2(encoding=utf8, text=tags.title),
+        TPE1(encoding=utf8, text=tags.artist),
+        TSSE(encoding=utf8, text=SOFTWARE),
+        COMM(encoding=utf8, lang="eng", desc="", text=tags.comment),
+        *(TXXX(encoding=utf8, desc=name, text=value) for name, value in tags.facts.items()),
+    ]

@@ -12,13 +12,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from eimg_core.version import __version__
 from eimg_core.composer import ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import EimgError, InputError
 from eimg_core.messages import message
 from eimg_core.midi.notes import Note, Pedal, Piece
 from eimg_core.notation.following import follow
+from eimg_core.version import __version__
 
 __all__ = ["JSON_FORMAT", "composition_of", "describe", "music_of", "read_record", "record_text"]
 

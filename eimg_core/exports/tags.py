@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from PIL.Image import Image
 
-from eimg_core.version import __version__
 from eimg_core.composer import Composition
 from eimg_core.emotion import VA
+from eimg_core.version import __version__
 
 __all__ = ["SOFTWARE", "Tags", "photo_digest", "tags_of"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 __all__ = ["CHECKPOINTS", "EXAMPLES", "RESULTS", "SHIPPED", "SOUNDFONT"]
 
 _PACKAGE = Path(__file__).resolve().parent
-_CHECKOUT = _PACKAGE.parent / "assets"
+_IN_WHEEL = _PACKAGE / "assets"
 
-SHIPPED = _CHECKOUT if (_PACKAGE.parent / "pyproject.toml").is_file() and _CHECKOUT.is_dir() else _PACKAGE / "assets"
+SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent / "assets"
 CHECKPOINTS = SHIPPED / "checkpoints"
 RESULTS = SHIPPED / "results"
 EXAMPLES = SHIPPED / "examples"

@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,14 @@ def test_requirements_dev_txt_is_the_extra_dev_on_top_of_the_app() -> None:
 def test_the_extra_mcp_is_what_the_app_tells_people_to_install() -> None:
     (wanted,) = PROJECT["optional-dependencies"]["mcp"]
     assert f"pip install '{wanted}'" in (ROOT / "docs/agents.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("place", ["assets", "eimg_core/assets"])  # of a checkout or a container, and of a wheel
+def test_what_is_shipped_is_found_beside_the_package_or_in_it(tmp_path: Path, place: str) -> None:
+    (tmp_path / "eimg_core").mkdir()
+    (tmp_path / place).mkdir()
+    copy = shutil.copy(ROOT / "eimg_core/shipped.py", tmp_path / "eimg_core")
+    assert runpy.run_path(str(copy))["SHIPPED"] == tmp_path / place
 
 
 # --- the public interface --------------------------------------------------------------------------------------------

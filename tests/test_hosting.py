@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -164,6 +165,23 @@ def test_the_address_for_a_health_check_answers(url: str) -> None:
     assert "/compose" in json.loads(text)["named_endpoints"]
 
 
+def test_models_are_loaded_when_the_page_answers_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gradio
+
+    from eimg_core.ui import app
+
+    port, studio, answers, warm = free_port(), FakeStudio(), [], threading.Event()
+
+    def warm_up() -> None:
+        answers.append(ask(f"http://127.0.0.1:{port}/", "")[0])
+        warm.set()
+
+    monkeypatch.setattr(studio, "warm_up", warm_up)
+    monkeypatch.setattr(gradio.Blocks, "block_thread", lambda demo: warm.wait(30) and demo.close(verbose=False))
+    app.serve(studio, "127.0.0.1", port)
+    assert answers == [200]
+
+
 @pytest.mark.parametrize(("value", "right"), [("7", True), ("", True), ("0", False), ("-3", False), ("many", False)])
 def test_limits_come_from_the_environment(value: str, right: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     from eimg_core.ui import app
@@ -177,8 +195,6 @@ def test_limits_come_from_the_environment(value: str, right: bool, monkeypatch: 
 
 
 def test_a_full_queue_says_so_and_loses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     from eimg_core.ui import app
 
     monkeypatch.setenv("EIMG_QUEUE", "2")

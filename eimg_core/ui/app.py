@@ -194,7 +194,6 @@ def serve(studio: Studio, host: str, port: int | None, mcp: bool = False, root_p
         root_path: where a proxy shows the page.
     """
     limit("EIMG_TEMP_MB", USUAL_MB)
-    threading.Thread(target=warm_up, args=(studio,), name="warm-up", daemon=True).start()
     demo = build_ui(studio)
     threading.Thread(target=keep_tidy, args=(demo,), name="keep-tidy", daemon=True).start()
     agents = _agent_server(studio, host, root_path) if mcp else None
@@ -206,6 +205,8 @@ def serve(studio: Studio, host: str, port: int | None, mcp: bool = False, root_p
         root_path=root_path or None,
         prevent_thread_lock=True,
     )
+    # Only now: built and loaded at the same time, the page would be there later.
+    threading.Thread(target=warm_up, args=(studio,), name="warm-up", daemon=True).start()
     if agents:
         print(f"* Tools for language models (MCP, streamable HTTP): {url.rstrip('/')}{agents.path}", flush=True)
     demo.block_thread()

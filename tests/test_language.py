@@ -24,7 +24,8 @@ CHINESE = re.compile("[一-鿿]")
 
 # Texts that programs or operators read, never a visitor of the page.
 UNSEEN = (
-    "__main__.py", "agents", "api", "baselines", "batch.py", "cli", "from_midi.py", "metrics", "midi", "midi_evaluation.py",
+    "__main__.py", "agents", "api", "baselines", "batch.py", "cli", "from_midi.py", "metrics", "midi",
+    "midi_evaluation.py",
 )  # fmt: skip
 
 # Every text and every name on the page, seen or unseen, that is meant to be translated.

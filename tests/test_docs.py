@@ -46,8 +46,8 @@ def test_every_file_that_is_named_exists(name):
 @lru_cache
 def help_of(module: str) -> str:
     """What a command prints for ``--help``, asked in this process: each is a module with a ``main``."""
-    name, *words = module.split()
-    source = "eimg_core.ui.app" if name == "app" else f"{name}.__main__" if name == "eimg_core" else name
+    name, *words = ["eimg_core", "app"] if module == "app" else module.split()
+    source = f"{name}.__main__" if name == "eimg_core" else name
     main, said = importlib.import_module(source).main, io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
         patch.setattr(sys, "argv", [name, *words, "--help"])

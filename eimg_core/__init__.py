@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from eimg_core.emotion import VA
     from eimg_core.errors import EimgError
     from eimg_core.images import open_photo
-    from eimg_core.midi.notes import Note, Piece, read_midi, write_midi
+    from eimg_core.midi.notes import Note, Piece, write_midi
+    from eimg_core.midi.reading import read_midi
     from eimg_core.sound.render import Waveform
     from eimg_core.studio import Studio
 
@@ -51,7 +52,7 @@ _MODULES = {
     "VA": "emotion",
     "Waveform": "sound.render",
     "open_photo": "images",
-    "read_midi": "midi.notes",
+    "read_midi": "midi.reading",
     "write_midi": "midi.notes",
 }
 

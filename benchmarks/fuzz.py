@@ -46,7 +46,7 @@ from eimg_core.emotion import VA
 from eimg_core.errors import EimgError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import open_photo
-from eimg_core.metrics.quality import bar_groove, bar_pitch_class_entropy, quality
+from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Note, Piece, write_midi
 from eimg_core.midi.reading import read_midi
 from eimg_core.performance import perform
@@ -175,7 +175,7 @@ def _use_midi(data: bytes) -> None:
     """What becomes of a piece that somebody hands over: it is measured, listened to, played and written again."""
     for straighten in (False, True):
         piece = read_midi(data, straighten=straighten)
-        quality(piece), bar_groove(piece), bar_pitch_class_entropy(piece)
+        measure(piece)
         features(piece)
         write_midi(piece)
         perform(piece, VA(5.0, 5.0), 0)

@@ -152,7 +152,7 @@ class Composition:
         photo_va: emotion read from the photo; ``None`` when there was none.
         target_va: emotion the piece aims at.
         piece_va: emotion the evaluator hears in the piece; ``None`` without an evaluator.
-        metrics: name → value, see ``eimg_core.metrics.quality``.
+        metrics: name → value, see ``eimg_core.metrics.registry``.
         timings_s: stage → seconds.
         notes: remarks for the person who asked.
         variant: of the pairing's bridge, such as ``eimg2``; "" where there is none.

@@ -25,7 +25,7 @@ from eimg_core.errors import DataError, EimgError, InputError
 from eimg_core.metrics.copying import CopyIndex
 from eimg_core.metrics.distributions import RealMusic
 from eimg_core.metrics.emotion_match import emotion_match
-from eimg_core.metrics.quality import bar_groove, bar_pitch_class_entropy, polyphony_rate_2, quality
+from eimg_core.metrics.registry import METRICS, measure
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.reading import load_midi, read_midi
 from eimg_core.va.evaluator import Evaluator
@@ -33,14 +33,6 @@ from eimg_core.va.evaluator import Evaluator
 __all__ = ["Heard", "Label", "Listener", "midi_files", "read_labels", "summarise"]
 
 _REMEDY = "expected columns file, and valence with arousal or quadrant"
-_METRICS = (
-    "polyphony_rate",
-    "pitch_entropy",
-    "groove_consistency",
-    "polyphony_rate_2",
-    "bar_groove",
-    "bar_pitch_class_entropy",
-)
 
 
 @dataclass(frozen=True)
@@ -141,18 +133,12 @@ class Listener:
             return Heard(path.name, {"file": path.name, "error": str(error)}, None, str(error))
         piece = self._counted(file.piece)
         place = self.evaluator.estimate(piece) if self.evaluator and piece.notes else None
-        values = {
-            **asdict(quality(piece)),
-            "polyphony_rate_2": polyphony_rate_2(piece),
-            "bar_groove": bar_groove(by_bar),
-            "bar_pitch_class_entropy": bar_pitch_class_entropy(by_bar),
-        }
         item: dict[str, Any] = {
             "file": path.name,
             "notes": len(piece.notes),
             "valence": place and round(place.valence, 4),
             "arousal": place and round(place.arousal, 4),
-            **{name: _number(values[name]) for name in _METRICS},
+            **{name: _number(value) for name, value in measure(piece, by_bar).items()},
         }
         if self.index is not None:
             item["longest_run"] = asdict(self.index.longest_run(piece))
@@ -189,13 +175,13 @@ def summarise(heard: Sequence[Heard], real: Mapping[str, Piece] | None = None) -
         ``distributions`` as in ``eimg_core.metrics.distributions``.
     """
     readable = [one.item for one in heard if one.piece is not None]
-    table = _points(readable, *_METRICS)
+    table = _points(readable, *METRICS)
     found: dict[str, Any] = {
         "files": len(heard),
         "empty": sum(item["notes"] == 0 for item in readable),
         "unreadable": len(heard) - len(readable),
-        "n_valid": {name: int(np.isfinite(column).sum()) for name, column in zip(_METRICS, table.T, strict=True)},
-        **{name: _mean(column) for name, column in zip(_METRICS, table.T, strict=True)},
+        "n_valid": {name: int(np.isfinite(column).sum()) for name, column in zip(METRICS, table.T, strict=True)},
+        **{name: _mean(column) for name, column in zip(METRICS, table.T, strict=True)},
     }
     found |= _matching([item for item in readable if "label_valence" in item])
     if any("quadrant" in item for item in readable):

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eimg_core.metrics.registry import printed_metrics, shown_metrics
+
 __all__ = [
     "BEST_OF",
-    "COLUMNS",
     "CONTROLS",
     "MEAN_POINT",
     "PAPER_TABLE_V",
-    "PRINTED_METRICS",
-    "QUALITY_METRICS",
+    "PRINTED",
     "REAL",
-    "SHARES",
     "Record",
     "Spread",
     "by_row",
+    "columns",
     "load_cards",
     "load_records",
     "read_records",
@@ -37,30 +37,10 @@ REAL, MEAN_POINT = "real", "mean point"
 CONTROLS = (MEAN_POINT, "constant", "random", "oracle", REAL)
 BEST_OF = " best of "
 
-# What tables show of a row: name in its summary, title, digits.
-COLUMNS = (
-    ("emotion_matching", "Emotion Matching ↓", 2),
-    ("r_valence", "r(V) ↑", 2),
-    ("r_arousal", "r(A) ↑", 2),
-    ("polyphony_rate", "polyphony", 3),
-    ("pitch_entropy", "pitch entropy", 2),
-    ("groove_consistency", "groove", 4),
-    ("bar_groove", "groove by bar", 3),
-)
-# Distributions that are compared with those of real clips, and what tables call them.
-SHARES = {
-    "bar_groove": "groove by bar",
-    "bar_pitch_class_entropy": "pitch classes by bar",
-    "inter_onset_s": "time between onsets",
-    "duration_s": "note lengths",
-    "key_clarity": "clarity of key",
-}
-
 # Table V of the paper, on its own photos and with its own predictor: beside ours for reading, not for ranking.
-QUALITY_METRICS = ("polyphony_rate", "pitch_entropy", "groove_consistency")
-PRINTED_METRICS = (*QUALITY_METRICS, "emotion_matching")
+PRINTED = (*printed_metrics(), "emotion_matching")
 PAPER_TABLE_V = {
-    pairing: dict(zip(PRINTED_METRICS, values, strict=True))
+    pairing: dict(zip(PRINTED, values, strict=True))
     for pairing, values in {
         "alae+fnt": (0.5156, 3.3632, 0.9777, 2.1327),
         "vqvae+fnt": (0.5179, 3.5620, 0.9760, 1.8710),
@@ -81,6 +61,16 @@ class Spread:
     mean: float
     sd: float
     n: int
+
+
+def columns() -> list[tuple[str, str, int]]:
+    """What tables show of a row: name in its summary, heading, digits. The metrics are those of the registry."""
+    return [
+        ("emotion_matching", "Emotion Matching ↓", 2),
+        ("r_valence", "r(V) ↑", 2),
+        ("r_arousal", "r(A) ↑", 2),
+        *((name, metric.heading, metric.digits) for name, metric in shown_metrics().items()),
+    ]
 
 
 def read_records(folder: Path, pattern: str) -> list[Record]:

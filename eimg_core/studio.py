@@ -26,7 +26,7 @@ from eimg_core.exports.record import describe
 from eimg_core.exports.tags import photo_digest
 from eimg_core.figures import save_comparison_figure
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
-from eimg_core.metrics.quality import quality
+from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.performance import perform
@@ -223,7 +223,7 @@ class Studio:
         """Measured and performed."""
         started = time.perf_counter()
         piece, options = composition.piece, composition.options
-        measured = quality(piece)
+        metrics = measure(piece)
         evaluator = self._evaluator()
         heard = evaluator.estimate(piece) if evaluator and piece.notes else None
         measured_at = time.perf_counter()
@@ -237,11 +237,7 @@ class Studio:
         return replace(
             composition,
             piece_va=heard,
-            metrics={
-                "polyphony_rate": measured.polyphony_rate,
-                "pitch_entropy": measured.pitch_entropy,
-                "groove_consistency": measured.groove_consistency,
-            },
+            metrics=metrics,
             timings_s=timings,
             performance=played,
         )

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from eimg_core.composer import USUAL_TAKES
+from eimg_core.metrics.distributions import MEASURES
 from eimg_core.pipeline import DEFAULT_PAIRING, available, variants
-from train.report.tables import BLOCKS, COLUMNS, CONTROL_ORDER, DOCUMENTS, fill, load_records, render, render_musicality
+from eimg_core.results import columns
+from train.report.tables import BLOCKS, CONTROL_ORDER, DOCUMENTS, fill, load_records, render, render_musicality
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -79,7 +81,7 @@ def test_the_repository_speaks_of_the_product_alone():
 
 
 def record(row: str, seed: int = 0, judge: str = "abc", **numbers) -> dict:
-    summary = {name: numbers.get(name, 0.5) for name, _, _ in COLUMNS}
+    summary = {name: numbers.get(name, 0.5) for name, _, _ in columns()}
     return {
         "row": row, "seed": seed, "split": "test", "n": 3, "seconds": 15.0, "date": "2026-01-01", "command": "c",
         "components": {"va_predictor/evaluator": judge}, "summary": summary,
@@ -118,12 +120,11 @@ def test_records_are_complete():
 
 
 def musical(row: str, polyphony: float, copying: dict[str, float]) -> dict:
-    shares = ("bar_groove", "bar_pitch_class_entropy", "inter_onset_s", "duration_s", "key_clarity")
     return {
         "row": row, "split": "test", "n": 3, "takes": [8, 8], "date": "2026-01-01", "command": "c",
         "summary": {
             "polyphony_rate": polyphony, "pitch_entropy": 4.0, "groove_consistency": 1.0,
-            "distributions": {name: {"share": 1.5} for name in shares},
+            "distributions": {name: {"share": 1.5} for name in MEASURES},
             "copying": {name: {"mean": 7.0, "max": 9, "copied": copied} for name, copied in copying.items()},
             "similarity": 0.6, "similarity_real": 0.5,
         },

@@ -31,7 +31,7 @@ from eimg_core.composer import USUAL_TAKES, ComposeOptions, Progress
 from eimg_core.emotion import VA
 from eimg_core.exports.formats import export as export_saved
 from eimg_core.ui.api.midi import ANY_LENGTH_S, Act, tune_take
-from eimg_core.ui.api.programs import composers, exported, measured, open_midi
+from eimg_core.ui.api.programs import composers, exported, measured
 from eimg_core.ui.server.files import new_folder
 from eimg_core.ui.session.comparison_run import ComparisonRun, compose_all, pack, start_comparison
 from eimg_core.ui.session.composers import chosen, pairing_variants, usual_choice
@@ -235,12 +235,11 @@ class Tools(Calls):
 
     @tool(READS)
     async def evaluate_midi(self, context: Context, midi: Midi) -> Answer:
-        """Measure a MIDI file: note count, seconds, the paper's quality metrics, and where in the plane it is heard.
+        """Measure a MIDI file: note count, seconds, its metrics, and where in the plane it is heard.
 
-        polyphony_rate: share of ticks on which more than two pitches sound, 0 to 1; pitch_entropy: in bits, higher is
-        more varied; groove_consistency: 0 to 1, how alike neighbouring measures are in rhythm.
+        {metrics}.
         """
-        return await self.working(context, lambda tell: measured(self.studio, open_midi(given_file(midi, self.pieces))))
+        return await self.working(context, lambda tell: measured(self.studio, given_file(midi, self.pieces)))
 
 
 def _share(run: ComparisonRun) -> float:

@@ -17,7 +17,7 @@ Every piece has the same weight, however many notes it has: it enters with ``_QU
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ from eimg_core.midi.notes import Piece
 
 __all__ = [
     "MEASURES",
+    "Measure",
     "RealMusic",
     "Share",
     "inter_onset_intervals",
@@ -62,14 +63,21 @@ def key_clarity(piece: Piece) -> float:
     return float(key_correlations(piece).max()) if piece.notes else math.nan
 
 
-MEASURES: Mapping[str, Callable[[Piece], Sequence[float]]] = {
-    "bar_groove": lambda piece: [bar_groove(piece)],
-    "bar_pitch_class_entropy": lambda piece: [bar_pitch_class_entropy(piece)],
-    "inter_onset_s": inter_onset_intervals,
-    "duration_s": note_durations,
-    "key_clarity": lambda piece: [key_clarity(piece)],
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is compared: its heading in tables, and the values of a piece, one or many; NaN does not count."""
+
+    column: str
+    values: Callable[[Piece], Sequence[float]]
+
+
+MEASURES: dict[str, Measure] = {
+    "bar_groove": Measure("groove by bar", lambda piece: [bar_groove(piece)]),
+    "bar_pitch_class_entropy": Measure("pitch classes by bar", lambda piece: [bar_pitch_class_entropy(piece)]),
+    "inter_onset_s": Measure("time between onsets", inter_onset_intervals),
+    "duration_s": Measure("note lengths", note_durations),
+    "key_clarity": Measure("clarity of key", lambda piece: [key_clarity(piece)]),
 }
-"""Name → the values of a piece, one or many; values that are NaN do not count."""
 
 
 # --- how it is compared --------------------------------------------------------------------------------------------
@@ -112,12 +120,12 @@ class RealMusic:
     def __init__(self, pieces: Sequence[Piece], groups: Sequence[str], *, splits: int = _SPLITS, seed: int = 0) -> None:
         if len(pieces) != len(groups) or len(set(groups)) < 2:
             raise ValueError(f"expected clips of two groups or more, got {len(pieces)} clips and {len(groups)} groups")
-        self._tables = {name: _table(pieces, values) for name, values in MEASURES.items()}
+        self._tables = {name: _table(pieces, measure.values) for name, measure in MEASURES.items()}
         self._groups, self._splits, self._seed = np.array(groups), splits, seed
 
     def shares(self, pieces: Sequence[Piece]) -> dict[str, Share]:
         """How far some pieces are from the real clips, for each of ``MEASURES``. NaN where nothing can be compared."""
-        return {name: self._share(_table(pieces, values), self._tables[name]) for name, values in MEASURES.items()}
+        return {name: self._share(_table(pieces, MEASURES[name].values), real) for name, real in self._tables.items()}
 
     def _share(self, pieces: Array, real: Array) -> Share:
         rng = np.random.default_rng(self._seed)

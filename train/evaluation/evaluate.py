@@ -18,7 +18,6 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import open_photo
 from eimg_core.metrics.emotion_match import emotion_match
-from eimg_core.metrics.quality import bar_groove, polyphony_rate_2, quality
+from eimg_core.metrics.registry import METRICS, measure
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
@@ -52,7 +51,6 @@ __all__ = [
     "known_rows",
     "library_of",
     "main",
-    "measure",
     "one_line_items",
     "record_name",
     "record_of",
@@ -66,11 +64,6 @@ _KINDS: dict[str, Any] = {
     "va_predictor": {"guide": Guide},
 }
 GRID = (1.5, 8.5)  # first and last point of each axis
-
-
-def measure(piece: Piece) -> dict[str, float]:
-    """Every quality metric of one piece; NaN where a metric is not defined."""
-    return {**asdict(quality(piece)), "bar_groove": bar_groove(piece), "polyphony_rate_2": polyphony_rate_2(piece)}
 
 
 def library_of(clips: Corpus, pieces: dict[str, Piece], split: Any, mean_photo: VA) -> ClipLibrary:
@@ -98,7 +91,7 @@ def record_of(
 ) -> dict[str, Any]:
     """What was measured and heard in the pieces of a row, ready for JSON."""
     measured = [measure(piece) for piece in pieces]
-    means = {name: _nan_mean([m[name] for m in measured]) for name in measured[0]}
+    means = {name: _nan_mean([m[name] for m in measured]) for name in METRICS}
     summary = {
         "emotion_matching": _number(match.distance) if match else None,
         "r_valence": _number(match.r_valence) if match else None,

@@ -34,7 +34,7 @@ from eimg_core.images import open_photo
 from eimg_core.metrics.copying import CopyIndex
 from eimg_core.metrics.distributions import RealMusic, Share
 from eimg_core.metrics.diversity import near_similarity, takes_similarity
-from eimg_core.metrics.quality import quality
+from eimg_core.metrics.registry import METRICS, measure
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.pipeline import Pipeline, available, split_key, variants
@@ -94,7 +94,7 @@ def report(made: Made, real: Yardstick, searched: Mapping[str, CopyIndex]) -> di
         ``n``, ``summary`` and ``items``, ready for JSON; what is not defined is ``None``.
     """
     itself = made is real.made
-    measured = [asdict(quality(piece)) for piece in made.pieces]
+    measured = [measure(piece) for piece in made.pieces]
     runs = {name: [index.longest_run(piece) for piece in made.pieces] for name, index in searched.items()}
     lengths = {name: np.array([run.length for run in found]) for name, found in runs.items()}
     shares = real.music.shares(made.pieces)
@@ -112,7 +112,7 @@ def report(made: Made, real: Yardstick, searched: Mapping[str, CopyIndex]) -> di
         "n": len(made.pieces),
         "takes": [len(takes) for takes in made.takes],
         "summary": {
-            **{name: _number(float(np.nanmean([m[name] for m in measured]))) for name in measured[0]},
+            **{name: _mean([m[name] for m in measured]) for name in METRICS},
             "distributions": {
                 name: {"share": _number(s.share), "distance": _number(s.distance), "real": _number(s.real)}
                 for name, s in shares.items()
@@ -144,6 +144,12 @@ def apart(points: NDArray[np.float64], count: int) -> list[int]:
 
 def _number(value: float, digits: int = 4) -> float | None:
     return round(value, digits) if math.isfinite(value) else None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Over the pieces that have the metric."""
+    known = [value for value in values if math.isfinite(value)]
+    return _number(sum(known) / len(known)) if known else None
 
 
 # --- the rows ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eimg_core.results import PAPER_TABLE_V, PRINTED_METRICS
+from eimg_core.results import PAPER_TABLE_V, PRINTED
 from train.evaluation.dataset import DATASET
 from train.evaluation.experiments import EXPERIMENTS
 from train.report.intervals import Estimate, Row, difference
@@ -50,7 +50,7 @@ _PRINTED: dict[str, tuple[float | None, ...]] = {
     "vqvae+fnt inter + music": (0.4572, 3.3992, 0.9417, 2.8964),
 }
 PAPER: dict[str, Mapping[str, float | None]] = {
-    name: dict(zip(PRINTED_METRICS, values, strict=True)) for name, values in _PRINTED.items()
+    name: dict(zip(PRINTED, values, strict=True)) for name, values in _PRINTED.items()
 } | {f"{pairing}@paper": values for pairing, values in PAPER_TABLE_V.items()}
 PAPER_PAIRING, OTHER_PAIRING = "vqvae+fnt", "effnet+fnt"  # the paper's best; one whose photo side carries emotion
 PAPER_TABLE_I = {"LVHA": 1.710, "HVHA": 1.720, "LVLA": 1.044, "HVLA": 1.286}

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 
 from eimg_core.emotion import QUADRANTS
-from eimg_core.results import COLUMNS, SHARES
+from eimg_core.metrics.distributions import MEASURES
+from eimg_core.metrics.registry import shown_metrics
+from eimg_core.results import columns
 from train.evaluation.experiments import EXPERIMENTS
 from train.report.results import (
     OTHER_PAIRING,
@@ -25,8 +27,6 @@ from train.report.results import (
 
 __all__ = ["results_page"]
 
-# As in the README; an interval says less of the last digit.
-_COLUMNS = (*COLUMNS[:-1], ("bar_groove", "groove by bar", 2))
 CONTROLS = {
     "constant": "*constant*: one real clip for every photo",
     "random": "*random*: any real clip",
@@ -65,11 +65,11 @@ def _lines(results: Results, row: str) -> list[list[str]]:
     """The paper's numbers, where it prints any, and ours below."""
     lines = []
     if row in PAPER:
-        printed = [PAPER[row].get(name) for name, _, _ in _COLUMNS]
-        cells = ["–" if v is None else f"{v:.{digits}f}" for v, (_, _, digits) in zip(printed, _COLUMNS, strict=True)]
+        printed = [PAPER[row].get(name) for name, _, _ in columns()]
+        cells = ["–" if v is None else f"{v:.{digits}f}" for v, (_, _, digits) in zip(printed, columns(), strict=True)]
         lines.append([f"{row.removesuffix('@paper')}, as printed", "", *cells])
     found = results.rows[row]
-    numbers = [cell(results.estimate(row, name), digits) for name, _, digits in _COLUMNS]
+    numbers = [cell(results.estimate(row, name), digits) for name, _, digits in columns()]
     lines.append([_title(row), f"{found.n} × {found.seeds}", *numbers])
     return lines
 
@@ -78,7 +78,7 @@ def _block(results: Results, rows: Sequence[str]) -> list[str]:
     """A table of rows; those without records are an error, so that none is forgotten."""
     if missing := [row for row in rows if row not in results.rows]:
         raise ValueError(f"rows without records: {', '.join(missing)}; run `python -m train.experiments`")
-    head = ["row", "n × seeds", *(title for _, title, _ in _COLUMNS)]
+    head = ["row", "n × seeds", *(title for _, title, _ in columns())]
     return _table(head, [line for row in rows for line in _lines(results, row)])
 
 
@@ -121,13 +121,13 @@ def table_of_quadrants(results: Results, rows: Sequence[str]) -> list[str]:
 
 def table_of_musicality(results: Results, rows: Sequence[str]) -> list[str]:
     """Distributions, copying and diversity of the rows whose records hold them, mean over seeds."""
-    head = ["row", *SHARES.values(), "longest run, mean / max", "takes alike ↓"]
+    head = ["row", *(measure.column for measure in MEASURES.values()), "longest run, mean / max", "takes alike ↓"]
     lines = []
     for row in rows:
         told = [record["musicality"] for record in results.rows[row].records if "musicality" in record]
         if not told:
             continue
-        shares = [_mean([one["distributions"][name]["share"] for one in told]) for name in SHARES]
+        shares = [_mean([one["distributions"].get(name, {}).get("share") for one in told]) for name in MEASURES]
         copied = [next(iter(one["copying"].values())) for one in told]
         run = f"{_mean([one['mean'] for one in copied]):.1f} / {max(one['max'] for one in copied)}"
         alike = [one["similarity"] / one["similarity_real"] for one in told if one["similarity"] is not None]
@@ -141,13 +141,14 @@ def _mean(values: Sequence[float | None]) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
-def _plain(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "–"
+def _plain(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
 def table_of_kits(results: Results) -> list[str]:
     """What evaluate-midi says of folders of files."""
-    head = ["folder", "files", "empty", "heard", "Emotion Matching", "r(V) / r(A)", "polyphony", "entropy", "groove"]
+    head = ["folder", "files", "empty", "heard", "Emotion Matching", "r(V) / r(A)"]
+    head += [metric.heading for metric in shown_metrics().values()]
     lines = []
     for record in results.kits.values():
         told = record["summary"]
@@ -159,11 +160,9 @@ def table_of_kits(results: Results) -> list[str]:
                 str(told["files"]),
                 str(told["empty"]),
                 str(told.get("n_judged", "–")),
-                "–" if matching is None else f"{matching:.2f}",
+                _plain(matching),
                 both,
-                f"{told['polyphony_rate']:.3f}",
-                f"{told['pitch_entropy']:.2f}",
-                f"{told['groove_consistency']:.4f}",
+                *(_plain(told.get(key), metric.digits) for key, metric in shown_metrics().items()),
             ]
         )
     return _table(head, lines)

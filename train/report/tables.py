@@ -15,17 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eimg_core.metrics.distributions import MEASURES
+from eimg_core.metrics.registry import METRICS, printed_metrics
 from eimg_core.midi.codec import FIELDS
 from eimg_core.pipeline import available, variants
 from eimg_core.results import (
-    COLUMNS,
     CONTROLS,
     MEAN_POINT,
     PAPER_TABLE_V,
-    QUALITY_METRICS,
     REAL,
-    SHARES,
     Record,
+    columns,
     load_records,
     spread,
     takes_of,
@@ -68,10 +68,7 @@ def render(records: Sequence[Record]) -> str:
     if len(judges) > 1:
         raise ValueError(f"records of {len(judges)} different evaluators cannot share a table")
     pairings = sorted(row for row in by_row if row not in CONTROL_ORDER)
-    lines = [
-        "| composer | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
-    ]
+    lines = _head()
     for row in sorted(by_row, key=lambda row: _matching(by_row[row])):
         lines.append(f"| {_title(row)} | {_cells(by_row[row])} |")
     first = by_row[pairings[0]][0] if pairings else records[0]
@@ -83,6 +80,12 @@ def render(records: Sequence[Record]) -> str:
         f"{max(r['date'] for r in records)}. `{first['command']}`, then `python -m train.tables`.",
     ]
     return "\n".join(lines)
+
+
+def _head() -> list[str]:
+    """The first two lines of a table of rows."""
+    titles = ["composer", *(title for _, title, _ in columns())]
+    return ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
 
 
 def _title(row: str) -> str:
@@ -100,7 +103,7 @@ def _matching(records: Sequence[Record]) -> float:
 
 def _cells(records: Sequence[Record]) -> str:
     """Every column of one row, over its seeds."""
-    return " | ".join(_cell([r["summary"].get(name) for r in records], digits) for name, _, digits in COLUMNS)
+    return " | ".join(_cell([r["summary"].get(name) for r in records], digits) for name, _, digits in columns())
 
 
 def table_v(assets: Path) -> str:
@@ -108,12 +111,9 @@ def table_v(assets: Path) -> str:
     by_row: dict[str, list[Record]] = {}
     for record in load_records(assets / "results"):
         by_row.setdefault(record["row"], []).append(record)
-    lines = [
-        "| composer | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
-    ]
+    lines = _head()
     for pairing, printed in PAPER_TABLE_V.items():
-        cells = " | ".join(_cell([printed.get(name)], digits) for name, _, digits in COLUMNS)
+        cells = " | ".join(_cell([printed.get(name)], digits) for name, _, digits in columns())
         lines.append(f"| {pairing}, the paper's Table V | {cells} |")
         lines += [
             f"| {_title(row)} | {_cells(by_row[row])} |" for row in sorted(by_row) if row.startswith(f"{pairing}@")
@@ -260,7 +260,8 @@ def render_musicality(records: Sequence[Record]) -> str:
         raise ValueError("real clips, without which the others mean nothing, are missing: run train.quality_report")
     real = by_row[REAL]["summary"]
     controls = [row for row in reversed(_YARDSTICKS) if row in by_row]
-    titles = ("three metrics, gap ↓", *SHARES.values(), "longest run, mean / max", f"above {COPIED}", "takes alike ↓")
+    shares = (measure.column for measure in MEASURES.values())
+    titles = ("three metrics, gap ↓", *shares, "longest run, mean / max", f"above {COPIED}", "takes alike ↓")
     lines = ["| composer | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     for row in (*(row for row in by_row if row not in controls), *controls):
         cells = _musical_cells(by_row[row]["summary"], real, beside_real=row != REAL)
@@ -282,8 +283,8 @@ def render_musicality(records: Sequence[Record]) -> str:
 
 def _musical_cells(summary: Mapping[str, Any], real: Mapping[str, Any], *, beside_real: bool) -> list[str]:
     """The cells of one row; of what is copied, that of the first training set it names."""
-    gap = sum(abs(summary[name] - real[name]) / real[name] for name in QUALITY_METRICS)
-    shares = [_cell([summary["distributions"][name]["share"]], 2) for name in SHARES]
+    gap = sum(abs(summary[name] - real[name]) / real[name] for name in printed_metrics())
+    shares = [_cell([summary["distributions"].get(name, {}).get("share")], 2) for name in MEASURES]
     searched, copied = next(iter(summary["copying"].items()))
     run, many = f"{copied['mean']:.1f} / {copied['max']}", f"{copied['copied']:.0%}"
     if beside_real:
@@ -293,6 +294,16 @@ def _musical_cells(summary: Mapping[str, Any], real: Mapping[str, Any], *, besid
         run, many = f"{run} ({base['mean']:.1f} / {base['max']})", f"{many} ({base['copied']:.0%})"
     alike = None if summary["similarity"] is None else summary["similarity"] / summary["similarity_real"]
     return [f"{gap:.2f}", *shares, run, many, _cell([alike], 2)]
+
+
+def metrics(_: Path) -> str:
+    """What is measured of every piece, from the registry."""
+    lines = ["| key | metric | what it says | better | since |", "|---|---|---|---|---|"]
+    for key, metric in METRICS.items():
+        better = "near real clips" if metric.better == "real" else metric.better
+        title = metric.title + (" (the paper's)" if metric.printed else "")
+        lines.append(f"| `{key}` | {title} | {metric.help} | {better} | {metric.since} |")
+    return "\n".join(lines)
 
 
 def _rebuilt(measured: Mapping[str, float]) -> str:
@@ -322,13 +333,14 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "requests": requests,
     "latents": latents,
     "musicality": musicality,
+    "metrics": metrics,
     "components": components,
     "latency": latency,
 }
 
 DOCUMENTS: Mapping[str, Sequence[str]] = {
     "README.md": ("results", "latency"),
-    "docs/measurements.md": ("table_v", "latents", "requests", "musicality", "components"),
+    "docs/measurements.md": ("table_v", "latents", "requests", "metrics", "musicality", "components"),
 }
 
 

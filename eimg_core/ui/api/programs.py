@@ -14,17 +14,16 @@ import gradio as gr
 
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.exports.from_midi import FROM_MIDI, STRAIGHT, made_from
-from eimg_core.metrics.quality import quality
+from eimg_core.metrics.registry import METRICS, measure
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.reading import load_midi
-from eimg_core.results import QUALITY_METRICS
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import new_folder, safe_word
 from eimg_core.ui.session.points import point
 
-__all__ = ["composers", "exported", "measured", "offer_programs", "open_midi"]
+__all__ = ["composers", "exported", "measured", "metrics_said", "offer_programs", "open_midi"]
 
 LONGEST_MIDI_S, MOST_NOTES = 600.0, 20_000
 
@@ -71,10 +70,19 @@ def exported(studio: Studio, midi: str | Path | bytes | None, kind: str, pieces:
     return path
 
 
-def measured(studio: Studio, piece: Piece) -> dict[str, Any]:
-    """The quality metrics of a piece, and its point in the plane; ``heard`` is ``None`` without an evaluator."""
-    found = quality(piece)
-    numbers = {name: getattr(found, name) for name in QUALITY_METRICS}
+def metrics_said() -> str:
+    """Every metric that ``measured`` gives, by its key."""
+    return "; ".join(f"{key}: {metric.help}" for key, metric in METRICS.items())
+
+
+def measured(studio: Studio, midi: str | Path | bytes | None) -> dict[str, Any]:
+    """The metrics of a MIDI file, and its point in the plane; ``heard`` is ``None`` without an evaluator.
+
+    Raises:
+        InputError: the MIDI file cannot be used.
+    """
+    piece = open_midi(midi)
+    numbers = measure(piece, open_midi(midi, straighten=True))
     return {
         "note_count": len(piece.notes),
         "duration_s": round(piece.duration_s, 3),
@@ -106,12 +114,14 @@ def offer_programs(studio: Studio, pieces: Path) -> None:
             raise gr.Error(sentence(error), print_exception=False) from error
 
     def evaluate_midi(midi: str | None) -> dict[str, Any]:
-        """Measure a MIDI file: the paper's quality metrics, and where on the 1-9 plane the evaluator hears it."""
         try:
-            return measured(studio, open_midi(midi))
+            return measured(studio, midi)
         except Exception as error:
             raise gr.Error(sentence(error), print_exception=False) from error
 
+    evaluate_midi.__doc__ = (
+        f"Measure a MIDI file: its metrics, and where on the 1-9 plane the evaluator hears it. {metrics_said()}."
+    )
     midi, made, found = gr.File(label="MIDI file"), gr.File(label="File"), gr.JSON(label="Found")
     kind = gr.Radio(FROM_MIDI, value=FROM_MIDI[0], label="Kind of file")
     gr.on([], pairings, None, found, api_name="pairings", queue=False)

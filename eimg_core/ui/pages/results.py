@@ -14,13 +14,14 @@ from pathlib import Path
 import gradio as gr
 
 from eimg_core.results import (
-    COLUMNS,
     CONTROLS,
     MEAN_POINT,
     PAPER_TABLE_V,
+    PRINTED,
     Record,
     Spread,
     by_row,
+    columns,
     load_cards,
     load_records,
     read_records,
@@ -45,7 +46,6 @@ _CONTROL_WORDS = {
     "real": "real clips, own labels",
 }
 _SPELLED = {"r_valence": "r valence ↑", "r_arousal": "r arousal ↑"}  # there is room for it
-_COLUMNS = tuple((name, _SPELLED.get(name, title), digits) for name, title, digits in COLUMNS)
 _BASELINES = {"photos": "frozen features, no autoencoder", "clips": "counted features, no autoencoder"}
 
 Titles = Mapping[str, str]
@@ -110,6 +110,10 @@ def _title(row: str, names: Titles) -> str:
     return title if takes == 1 else f"{title}, best of {takes}"
 
 
+def _columns() -> list[tuple[str, str, int]]:
+    return [(name, _SPELLED.get(name, title), digits) for name, title, digits in columns()]
+
+
 def _cell(found: Spread | None, digits: int) -> str:
     if found is None:
         return "–"
@@ -127,6 +131,20 @@ def _table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str], str]]) 
         '<div class="scrolls" tabindex="0" role="region" aria-label="Table"><table>'
         f"<thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
+
+
+def _table_of(
+    shown: Sequence[tuple[str, str, int]],
+    rows: Mapping[str, Sequence[Record]],
+    ordered: Sequence[tuple[str, Spread]],
+    names: Titles,
+) -> str:
+    """A table of rows in their order, with some of ``columns``."""
+    lines = (
+        (_title(row, names), [_cell(_mean(rows[row], name), digits) for name, _, digits in shown], _kind(row))
+        for row, _ in ordered
+    )
+    return _table(["composer", *(title for _, title, _ in shown)], lines)
 
 
 def _folded(summary: str, inner: str) -> str:
@@ -175,13 +193,7 @@ def _matching(records: Sequence[Record], names: Titles) -> str:
     line = (constant, "answering without looking") if constant else None
     first = next(iter(rows.values()))[0]
     seeds = sorted({record["seed"] for record in records})
-    table = _table(
-        ["composer", *(title for _, title, _ in _COLUMNS)],
-        (
-            (_title(row, names), [_cell(_mean(rows[row], name), digits) for name, _, digits in _COLUMNS], _kind(row))
-            for row, _ in ordered
-        ),
-    )
+    table = _table_of(_columns(), rows, ordered, names)
     return (
         "<p>The distance, on a plane from 1 to 9, between the emotion of a photo and the emotion heard in its piece; "
         "lower is better. A machine that plays the same to every photo gets the value of the line: <strong>whoever "
@@ -205,19 +217,19 @@ def _source(what: str, records: Sequence[Record]) -> str:
 
 def _table_v(records: Sequence[Record], names: Titles) -> str:
     rows = by_row(records)
-    columns = [column for column in _COLUMNS if column[0] in next(iter(PAPER_TABLE_V.values()))]
+    printed = [column for column in _columns() if column[0] in PRINTED]
     lines: list[tuple[str, Sequence[str], str]] = []
-    for pairing, printed in PAPER_TABLE_V.items():
-        cells = [f"{printed[name]:.{digits}f}" for name, _, digits in columns]
+    for pairing, numbers in PAPER_TABLE_V.items():
+        cells = [f"{numbers[name]:.{digits}f}" for name, _, digits in printed]
         lines.append((f"{names.get(pairing, pairing)}, as printed", cells, "printed"))
         for row in sorted(row for row in rows if row.startswith(f"{pairing}@")):
-            cells = [_cell(_mean(rows[row], name), digits) for name, _, digits in columns]
+            cells = [_cell(_mean(rows[row], name), digits) for name, _, digits in printed]
             lines.append((_title(row, names), cells, _kind(row)))
     return (
         "<p>The paper’s numbers come from other photos, and its judge was trained on the clips that it judges: read "
         "them beside ours, do not rank them together. Its best Emotion Matching is about what a constant answer gets "
         "on its labels, and its groove counts ticks of the file rather than rhythm.</p>"
-        + _table(["composer", *(title for _, title, _ in columns)], lines)
+        + _table(["composer", *(title for _, title, _ in printed)], lines)
     )
 
 
@@ -226,14 +238,8 @@ def _requests(records: Sequence[Record], names: Titles) -> str:
     if not rows:
         return _NONE
     ordered = _distances(rows)
-    columns = _COLUMNS[:3]
-    table = _table(
-        ["composer", "distance ↓", "r valence ↑", "r arousal ↑"],
-        (
-            (_title(row, names), [_cell(_mean(rows[row], name), digits) for name, _, digits in columns], _kind(row))
-            for row, _ in ordered
-        ),
-    )
+    distance, *others = _columns()[:3]
+    table = _table_of([(distance[0], "distance ↓", distance[2]), *others], rows, ordered, names)
     return (
         "<p>Without a photo, each bridge can be asked for a point of the plane, which is what happens when you drag "
         "the target: this is what the music side can do by itself.</p>"

@@ -13,7 +13,8 @@ from typing import Any
 
 from eimg_core.emotion import VA, distance
 from eimg_core.messages import message
-from eimg_core.results import MEAN_POINT, QUALITY_METRICS, REAL, Record, by_row, load_records, spread
+from eimg_core.metrics.registry import shown_metrics
+from eimg_core.results import MEAN_POINT, REAL, Record, by_row, load_records, spread
 from eimg_core.shipped import RESULTS
 
 __all__ = ["control_rows", "published"]
@@ -67,7 +68,7 @@ def control_rows(photo: VA | None, folder: Path = RESULTS) -> list[dict[str, Any
                 "words": words,
                 "matching": None if here is None else round(here, 2),
                 "published": published(row, folder),
-                "metrics": {metric: _mean(records, metric) for metric in QUALITY_METRICS},
+                "metrics": {metric: _mean(records, metric) for metric in shown_metrics()},
             }
         )
     return rows

@@ -20,6 +20,7 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.emotion import NEUTRAL_RADIUS, REGIONS
+from eimg_core.metrics.registry import shown_metrics
 from eimg_core.ui.protocol import PairingInfo
 from eimg_core.ui.session.comparison_run import ComparisonRun
 from eimg_core.ui.session.composers import pairing_variants, usual_choice
@@ -44,6 +45,7 @@ class Comparison(gr.HTML):
             usual=usual_choice(pairings),
             regions=[list(region) for region in REGIONS],
             neutral_radius=NEUTRAL_RADIUS,
+            metrics=[[key, one.heading, one.digits] for key, one in shown_metrics().items()],
             **kwargs,
         )
 

@@ -2,7 +2,6 @@
 // transport.js; comparison.py says what the value holds. Each composer has a card, a row in the table and a mark on the
 // plane, all with the same number and colour, and pointing at one of them lights up the others.
 
-const METRICS = { polyphony_rate: "polyphony", pitch_entropy: "pitch entropy", groove_consistency: "groove" };
 const PIECE_FILES = { mid: "MIDI", wav: "WAV", png: "Picture", json: "Details" };
 const ALL_FILES = { zip: "Everything (ZIP)", csv: "Table", png: "Picture" };
 const COLOURS = 16, ROUND = 8; // colours of the style sheet; from the ninth on, marks are square as well
@@ -30,7 +29,7 @@ function makePart(n) {
     svg("g", { class: "badge" }, svg("rect", { x: -BADGE, y: -BADGE, width: 2 * BADGE, height: 2 * BADGE }), label));
   find(".marks").append(mark);
   const score = document.createElement("tr");
-  score.innerHTML = '<th scope="row"><span class="entry-number"></span><span></span></th>' + "<td></td>".repeat(6);
+  score.innerHTML = '<th scope="row"><span class="entry-number"></span><span></span></th>' + "<td></td>".repeat(SCORES);
   find(".score-made").append(score);
   for (const node of [card, row, mark, score]) {
     node.style.setProperty("--mark", `var(--mark-${(n % COLOURS) + 1})`);
@@ -97,11 +96,11 @@ function showPart(part, now) {
   transport.load(done ? now : null);
   inCard(".entry-landing").textContent = !now.piece ? (done ? "The evaluator cannot place this piece." : "")
     : `Heard as ${now.piece.region}, ${now.distance.toFixed(1)} from the target`;
-  inCard(".entry-metrics").replaceChildren(...Object.entries(METRICS).map(([name, said]) => {
+  inCard(".entry-metrics").replaceChildren(...props.metrics.map(([name, said, digits]) => {
     const group = document.createElement("div"), term = document.createElement("dt"), detail = document.createElement("dd");
     const number = now.metrics && now.metrics[name];
     term.textContent = said;
-    detail.textContent = typeof number === "number" ? number.toFixed(2) : "–";
+    detail.textContent = typeof number === "number" ? number.toFixed(digits) : "–";
     group.append(term, detail);
     return group;
   }));
@@ -120,12 +119,16 @@ function fillRow(row, point, distance) {
 
 // ---- the score card --------------------------------------------------------------------------------------------
 
-const DIGITS = { polyphony_rate: 2, pitch_entropy: 2, groove_consistency: 3 };
+const SCORES = props.metrics.length + 3; // two Emotion Matchings before them, the time behind
+for (const [, heading] of props.metrics) {
+  const cell = Object.assign(document.createElement("th"), { scope: "col", textContent: heading });
+  find(".score-time").before(cell);
+}
 
 function fillScore(row, { matching, published, metrics }, time) {
   const number = (figure, digits) => (typeof figure === "number" ? figure.toFixed(digits) : "–");
   const many = published && published.mean.toFixed(2) + (published.seeds > 1 ? ` ± ${published.sd.toFixed(2)}` : "");
-  const measured = Object.entries(DIGITS).map(([name, digits]) => number(metrics && metrics[name], digits));
+  const measured = props.metrics.map(([name, , digits]) => number(metrics && metrics[name], digits));
   [number(matching, 2), many || "–", ...measured, time].forEach((text, n) => (row.querySelectorAll("td")[n].textContent = text));
 }
 
@@ -134,7 +137,7 @@ function showControls() {
   const { controls = [], photo, cards = [] } = value;
   find(".score-controls").replaceChildren(...controls.map((control) => {
     const row = document.createElement("tr");
-    row.innerHTML = '<th scope="row"></th>' + "<td></td>".repeat(6);
+    row.innerHTML = '<th scope="row"></th>' + "<td></td>".repeat(SCORES);
     row.querySelector("th").textContent = control.name;
     fillScore(row, control, "–");
     return row;

@@ -19,14 +19,23 @@ from typing import Any
 
 import gradio as gr
 
+from eimg_core.metrics.registry import shown_metrics
 from eimg_core.ui.session.downloads import export_file, sheet_music
 from eimg_core.ui.session.piece_values import STAGES
 from eimg_core.ui.widgets.parts import script, template
 
-__all__ = ["PLAYER_SCRIPTS", "PLAYER_SERVER", "Player", "failed", "working"]
+__all__ = ["PLAYER_SCRIPTS", "Player", "failed", "player_props", "working"]
 
 PLAYER_SCRIPTS = ("shared/roll", "shared/transport", "player/sheet", "player/player")
-PLAYER_SERVER = (export_file, sheet_music)  # what the scripts ask of the server
+
+
+def player_props() -> dict[str, Any]:
+    """What the scripts of a player read, ``metrics`` as [key, title, what it says, digits], and what they ask of the
+    server."""
+    return {
+        "metrics": [[key, one.title, one.help, one.digits] for key, one in shown_metrics().items()],
+        "server_functions": [export_file, sheet_music],
+    }
 
 
 class Player(gr.HTML):
@@ -41,7 +50,7 @@ class Player(gr.HTML):
             stages=list(STAGES),
             empty="Give it a photo, or choose an emotion in the plane, and press Compose.",
             stopped="Nothing was kept. Press Compose to start again.",
-            server_functions=list(PLAYER_SERVER),
+            **player_props(),
             **kwargs,
         )
 

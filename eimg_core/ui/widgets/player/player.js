@@ -1,11 +1,6 @@
 // The player. gr.HTML runs this once with `element`, `props`, `trigger`, `server` and `watch`, after transport.js and sheet.js;
 // player.py says what the value holds.
 
-const TELL = {
-  polyphony_rate: ["Polyphony rate", "share of the time with more than two notes sounding"],
-  pitch_entropy: ["Pitch entropy", "variety of the pitches, in bits"],
-  groove_consistency: ["Groove consistency", "steadiness of the rhythm, up to 1"],
-};
 const FILES = {
   mp3: ["MP3", "the sound, small"], wav: ["WAV", "the sound, uncompressed"], mid: ["MIDI", "the performance, for music programs"],
   musicxml: ["MusicXML", "the score, for notation programs"], svg: ["Sheet music", "the score as a drawing (SVG)"],
@@ -86,10 +81,9 @@ function showNumbers(value) {
   find(".player-landing").textContent = value.piece
     ? `Our evaluator hears this piece as ${value.piece.region} (${at(value.piece)}), ${value.distance.toFixed(1)} from the target.`
     : `The target was ${value.target.region} (${at(value.target)}).`;
-  find(".player-metrics").replaceChildren(...Object.entries(value.metrics).map(([key, number]) => {
-    const [name, meaning] = TELL[key] || [key.replaceAll("_", " "), ""];
-    const group = document.createElement("div");
-    group.append(make("dt", name), make("dd", number === null ? "–" : number.toFixed(2)), Object.assign(make("dd", meaning), { className: "meaning" }));
+  find(".player-metrics").replaceChildren(...props.metrics.map(([key, name, meaning, digits]) => {
+    const group = document.createElement("div"), number = value.metrics[key];
+    group.append(make("dt", name), make("dd", typeof number === "number" ? number.toFixed(digits) : "–"), Object.assign(make("dd", meaning), { className: "meaning" }));
     return group;
   }));
   find(".player-remarks").replaceChildren(...value.remarks.map((remark) => make("li", remark)));

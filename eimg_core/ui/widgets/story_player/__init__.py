@@ -12,7 +12,7 @@ import gradio as gr
 
 from eimg_core.ui.session.story_timeline import STORY_STAGES
 from eimg_core.ui.widgets.parts import script, template
-from eimg_core.ui.widgets.player import PLAYER_SCRIPTS, PLAYER_SERVER, Player
+from eimg_core.ui.widgets.player import PLAYER_SCRIPTS, Player, player_props
 
 __all__ = ["StoryPlayer"]
 
@@ -32,7 +32,7 @@ class StoryPlayer(gr.HTML):
             stages=list(STORY_STAGES),
             empty="Add two photos or more, put them in order, and press Compose the story.",
             stopped="Nothing was kept. Press Compose the story to start again.",
-            server_functions=list(PLAYER_SERVER),
+            **player_props(),
             **kwargs,
         )
 

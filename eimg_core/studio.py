@@ -20,10 +20,13 @@ from eimg_core.checkpoints import load_model, read_card
 from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, InputError
-from eimg_core.exports.comparison import table_row, write_archive, write_table
-from eimg_core.exports.formats import PHOTO, Work, write
+from eimg_core.exports.archive import archive_of
+from eimg_core.exports.comparison import table_row, write_table
+from eimg_core.exports.files import PHOTO, write
+from eimg_core.exports.formats import FORMATS, usual_formats
 from eimg_core.exports.record import describe
 from eimg_core.exports.tags import photo_digest
+from eimg_core.exports.work import Work
 from eimg_core.figures import save_comparison_figure
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.metrics.registry import measure
@@ -262,13 +265,13 @@ class Studio:
 
         Args:
             composition: the piece.
-            waveform: its sound; without one there is no ``.wav`` and no ``.mp3``.
+            waveform: its sound; without one the formats that need it are left out.
             folder: is made where it is missing.
             stem: of the files.
             photo: it was composed for.
-            figure: whether to draw the ``.png`` now. Otherwise a small copy of the photo is kept in the folder, and the
-                picture, like every other format, can be made later: ``eimg_core.exports.formats.export``.
-            formats: which files to write; ``None`` for MIDI, JSON, WAV and, with ``figure``, the picture.
+            figure: whether to draw the picture now. Otherwise a small copy of the photo is kept in the folder, and the
+                picture, like every other format, can be made later: ``eimg_core.exports.files.export``.
+            formats: which files to write; ``None`` for the usual ones, see ``eimg_core.exports.formats``.
         Raises:
             InputError: an unknown format.
             RenderError: a format needs a package that is not installed.
@@ -276,16 +279,17 @@ class Studio:
         The files appear together and whole, the JSON last, even where the process is killed meanwhile.
         """
         folder = Path(folder)
-        usual = ("mid", "wav", *(("png",) if figure else ()), "json")
+        keys = usual_formats(figure) if formats is None else formats
+        later = formats is None and any(one.photo and key not in keys for key, one in FORMATS.items())
         wav = None if waveform is None else waveform.wav_bytes()
         sound = None if waveform is None else {"engine": waveform.engine, "soundfont": waveform.soundfont}
         work = Work(composition, photo_digest(photo), photo, wav, sound)
         with drafted(folder) as draft:
-            if formats is None and photo is not None and not figure:
+            if later and photo is not None:
                 small = photo.convert("RGB")
                 small.thumbnail((_PHOTO_SIDE, _PHOTO_SIDE))
                 small.save(draft / PHOTO, quality=90)
-            files = write(work, draft, stem, usual if formats is None else formats)
+            files = write(work, draft, stem, keys)
         return {suffix: folder / path.name for suffix, path in files.items()}
 
     def save_comparison(
@@ -324,5 +328,6 @@ class Studio:
             save_comparison_figure(compositions, paths["png"], photo)
         write_table([table_row(n, each, describe(each, {})) for n, each in enumerate(compositions, 1)], paths["csv"])
         pieces = [path for _, files in entries for path in files.values()]
-        write_archive([*pieces, *(path for suffix, path in paths.items() if suffix != "zip")], paths["zip"])
+        own = [path for suffix, path in paths.items() if suffix != "zip"]
+        paths["zip"].write_bytes(archive_of([*pieces, *own]))
         return paths

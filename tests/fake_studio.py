@@ -19,8 +19,10 @@ from PIL import Image, ImageDraw
 from eimg_core.composer import ComposeOptions, Composition, Progress, Take
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
-from eimg_core.exports.formats import Work, write
+from eimg_core.exports.files import write
+from eimg_core.exports.formats import usual_formats
 from eimg_core.exports.tags import photo_digest
+from eimg_core.exports.work import Work
 from eimg_core.messages import Message, message
 from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Note, Pedal, Piece
@@ -249,7 +251,7 @@ class FakeStudio:
         sound = None if waveform is None else {"engine": waveform.engine, "soundfont": waveform.soundfont}
         wav = None if waveform is None else waveform.wav_bytes()
         work = Work(composition, photo_digest(photo), photo, wav, sound)
-        return write(work, folder, stem, ("mid", "wav", *(("png",) if figure else ()), "json"))
+        return write(work, folder, stem, usual_formats(figure))
 
     def save_comparison(
         self,

@@ -23,9 +23,11 @@ from eimg_core.composer import ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError
 from eimg_core.exports.audio import mp3_of, wav_tagged
-from eimg_core.exports.formats import FORMATS, PHOTO, Work, export, work_of, write
+from eimg_core.exports.files import PHOTO, export, work_of, write
+from eimg_core.exports.formats import FORMATS
 from eimg_core.exports.record import composition_of, read_record
 from eimg_core.exports.tags import photo_digest, tags_of
+from eimg_core.exports.work import Work
 from eimg_core.midi.notes import write_midi
 from eimg_core.midi.reading import read_midi
 from eimg_core.performance import perform
@@ -237,7 +239,8 @@ def test_an_unknown_format_is_wrong_usage(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "start"), [("x.wav", b"RIFF"), ("x.mp3", b"\xff"), ("x.musicxml", b"<?xml"), ("x.svg", b"<svg")]
+    ("name", "start"),
+    [("x.wav", b"RIFF"), ("x.mp3", b"\xff"), ("x.musicxml", b"<?xml"), ("x.svg", b"<svg"), ("x.png", b"\x89PNG")],
 )
 def test_render_turns_midi_into_sound_or_score(tmp_path, name, start):
     write_midi(sketch(TARGET, 1, 6), tmp_path / "in.mid")
@@ -248,4 +251,4 @@ def test_render_turns_midi_into_sound_or_score(tmp_path, name, start):
 def test_render_refuses_what_it_cannot_write(tmp_path, capsys):
     write_midi(sketch(TARGET, 1, 6), tmp_path / "in.mid")
     assert main(["render", str(tmp_path / "in.mid"), "--out", str(tmp_path / "x.pdf")]) == 2
-    assert ".musicxml" in capsys.readouterr().err
+    assert "x.pdf should end in .mp3, .wav, .musicxml, .svg or .png" in capsys.readouterr().err

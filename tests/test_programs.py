@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from eimg_core.errors import InputError
-from eimg_core.exports.from_midi import FROM_MIDI, made_from
+from eimg_core.exports.files import from_midi
+from eimg_core.exports.formats import formats_from_midi
 from eimg_core.metrics.registry import METRICS
 from eimg_core.midi.notes import Note, Piece, write_midi
-from eimg_core.ui.api.programs import open_midi
-from tests.fake_studio import PAIRINGS
+from eimg_core.ui.api.programs import exported, open_midi
+from tests.fake_studio import PAIRINGS, FakeStudio
 
 client_library = pytest.importorskip("gradio_client")
 
@@ -61,7 +62,7 @@ def test_a_midi_file_is_played(client: Any, tune: Path) -> None:
 STARTS = {"mp3": b"\xff", "wav": b"RIFF", "musicxml": b"<?xml", "svg": b"<svg", "png": b"\x89PNG"}
 
 
-@pytest.mark.parametrize("kind", FROM_MIDI)
+@pytest.mark.parametrize("kind", formats_from_midi())
 def test_a_midi_file_becomes_any_other_file(client: Any, tune: Path, kind: str) -> None:
     path = Path(client.predict(client_library.handle_file(str(tune)), kind, api_name="/export"))
     assert path.name == f"my-tune.{kind}"
@@ -75,14 +76,14 @@ def test_a_midi_file_becomes_any_other_file(client: Any, tune: Path, kind: str) 
 def test_an_unknown_kind_is_refused_with_the_known_ones(client: Any, tune: Path) -> None:
     with pytest.raises(Exception, match="not in the list of choices"):
         client.predict(client_library.handle_file(str(tune)), "exe", api_name="/export")
-    with pytest.raises(InputError, match="There is no kind 'exe'; choose from: mp3, wav"):
-        made_from(TUNE, "exe", "x", lambda piece: b"")
+    with pytest.raises(InputError, match="There is no format 'exe' for a MIDI file; choose from: mp3, wav"):
+        from_midi(TUNE, "exe", "x", lambda piece: b"")
 
 
-def test_a_score_of_too_many_notes_is_refused_before_it_is_engraved() -> None:
+def test_a_score_of_too_many_notes_is_refused_before_it_is_engraved(tmp_path: Path) -> None:
     many = Piece(tuple(Note(0.1 * n, 40 + n % 40, 0.1 * n + 0.1, 80) for n in range(3001)))
     with pytest.raises(InputError, match="3001 notes; scores and pictures hold up to 3000"):
-        made_from(many, "svg", "x", lambda piece: b"")
+        exported(FakeStudio(), write_midi(many), "svg", tmp_path)
 
 
 def test_a_midi_file_is_measured_and_heard(client: Any, tune: Path) -> None:

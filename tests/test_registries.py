@@ -1,14 +1,20 @@
-"""What is registered in one place is found everywhere: a toy metric, one line in its registry.
+"""What is registered in one place is found everywhere: a toy metric and a toy format, one line each in its registry.
 
-Everything that lists metrics is asked for its list; whoever writes one down by hand fails here.
+Everything that lists metrics or formats is asked for its list; whoever writes one down by hand fails here.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import mimetypes
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +23,19 @@ from eimg_core.cli.main import main
 from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.exports.comparison import table_row, write_table
+from eimg_core.exports.files import export
+from eimg_core.exports.formats import FORMATS, Format
 from eimg_core.exports.record import describe
+from eimg_core.exports.work import MidiWork, Work
 from eimg_core.metrics.registry import METRICS, Metric
 from eimg_core.midi.notes import Note, Piece, write_midi
 from eimg_core.shipped import CHECKPOINTS, RESULTS
 from eimg_core.studio import Studio
-from eimg_core.ui.api.programs import measured
+from eimg_core.ui.api.programs import exported, measured
+from eimg_core.ui.app import build_ui, name_media_types
 from eimg_core.ui.pages.results import results_html
+from eimg_core.ui.server.files import pieces_root
+from eimg_core.ui.session.downloads import export_file
 from eimg_core.ui.session.piece_values import Take, take_value
 from eimg_core.ui.session.scorecard import control_rows
 from eimg_core.ui.widgets.comparison import Comparison
@@ -105,3 +117,102 @@ def test_a_new_metric_is_in_new_results_and_old_results_show_a_dash() -> None:
     page = results_page(Results(RESULTS))
     assert "| groove by bar | toy ↑ |" in page
     assert "| – |" in page
+
+
+# ---- a format ----------------------------------------------------------------------------------------------------
+
+
+def toy_file(work: Work | MidiWork) -> bytes:
+    """The writer of the toy format: how many notes there are, in words."""
+    return f"{len(work.piece.notes)} notes".encode()
+
+
+@pytest.fixture
+def toy_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = Format("Toy", "the number of notes", "text/x-toy", f"{__name__}:toy_file", from_midi=True)
+    monkeypatch.setitem(FORMATS, "toy", toy)
+
+
+def a_piece() -> Any:
+    return FakeStudio().compose(None, "vqvae+fnt", ComposeOptions(seconds=4.0, target=VA(6.0, 5.0)))
+
+
+def test_the_list_of_formats_costs_nothing_and_every_writer_is_there() -> None:
+    code = "import sys, eimg_core.exports.formats; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "numpy", "PIL", "mido", "matplotlib", "verovio", "soundfile"} & set(loaded)
+    for one in FORMATS.values():
+        module, _, name = one.writer.partition(":")
+        assert callable(getattr(import_module(module), name))
+
+
+@pytest.mark.usefixtures("toy_format")
+def test_a_new_format_is_written_by_the_studio_made_later_and_packed(tmp_path: Path) -> None:
+    made = a_piece()
+    files = Studio(CHECKPOINTS).save(made, None, tmp_path, "piece", figure=False, formats=["toy", "json"])
+    said = f"{len(made.piece.notes)} notes"
+    assert files["toy"].read_text() == said
+    assert json.loads(files["json"].read_text())["files"] == {"json": "piece.json", "toy": "piece.toy"}
+    files["toy"].unlink()
+    assert export(files["json"], "toy").read_text() == said
+    files["toy"].unlink()
+    with zipfile.ZipFile(export(files["json"], "zip")) as archive:
+        assert archive.read("piece.toy").decode() == said
+
+
+@pytest.mark.usefixtures("toy_format")
+def test_a_new_format_is_taken_by_the_command_line(tune: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tune.with_name("made.toy")
+    assert main(["render", str(tune), "--out", str(out)]) == 0
+    assert out.read_text() == f"{NOTES} notes"
+    words = ["compose", "--valence", "6", "--arousal", "5", "--seconds", "4", "--out", str(tune.parent), "--takes", "1"]
+    assert main([*words, "--format", "toy"]) == 0
+    assert (tune.parent / "piece.toy").read_text().endswith(" notes")
+    with pytest.raises(SystemExit):
+        main([*words, "--format", "unheard"])
+    assert "zip,toy" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("toy_format")
+def test_a_new_format_is_offered_by_the_endpoints(tune: Path) -> None:
+    assert exported(FakeStudio(), tune, "toy", tune.parent).read_text() == f"{NOTES} notes"
+    api = build_ui(FakeStudio()).get_api_info()["named_endpoints"]["/export"]
+    assert "toy: the number of notes" in api["description"]
+    assert "'toy'" in str(api["parameters"])
+    name_media_types()
+    assert mimetypes.guess_type("piece.toy")[0] == "text/x-toy"
+
+
+async def _tools() -> Any:
+    from eimg_core.agents.server import agent_server
+
+    return {one.name: one for one in await agent_server(FakeStudio(), pieces_root()).list_tools()}
+
+
+@pytest.mark.usefixtures("toy_format", "toy_metric")
+def test_a_new_format_and_a_new_metric_are_told_to_language_models() -> None:
+    pytest.importorskip("mcp")
+    import anyio
+
+    tools = anyio.run(_tools)
+    assert "toy" in tools["export"].inputSchema["properties"]["kind"]["enum"]
+    assert "toy: the number of notes" in tools["export"].description
+    assert "toy: notes, counted" in tools["evaluate_midi"].description
+
+
+@pytest.mark.usefixtures("toy_format")
+def test_a_new_format_has_a_button_in_every_player(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    made, folder = a_piece(), pieces_root() / "visit"
+    folder.mkdir(parents=True)
+    value = take_value(Take(made, None, FakeStudio().save(made, None, folder, "piece", figure=False), ()), "")
+    assert "toy" in value["exports"]
+    assert export_file({"take": value["take"], "kind": "toy"}) == {"name": "piece.toy"}
+    for player in (Player(), StoryPlayer()):
+        assert ["toy", "Toy", "the number of notes", False] in player.props["formats"]
+    assert ["toy", "Toy"] in Comparison(PAIRINGS).props["formats"]
+
+
+@pytest.mark.usefixtures("toy_format")
+def test_a_new_format_is_in_the_document() -> None:
+    assert "| Toy | `.toy` | the number of notes | – | on demand | yes |" in BLOCKS["formats"](ASSETS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler
 
 from eimg_core.agents.files import HOW_TO_GIVE
 from eimg_core.composer import FASTEST, LARGEST_SEED, SLOWEST
+from eimg_core.exports.formats import formats_from_midi
 from eimg_core.ui.pages.inputs import LONGEST_S, SHORTEST_S
 from eimg_core.ui.session.story_timeline import FEWEST_PHOTOS, LONGEST_STORY_S, MOST_PHOTOS, SHORTEST_STORY_S
 
@@ -28,6 +29,14 @@ __all__ = [
     "Tempo",
     "Valence",
 ]
+
+
+class _OfMidi:
+    """One of the formats that a MIDI file can be turned into; they are listed when the tools are offered."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return handler.generate_schema(Literal.__getitem__(tuple(formats_from_midi())))
+
 
 Valence = Annotated[float, Field(ge=1, le=9, description="1 unpleasant to 9 pleasant")]
 Arousal = Annotated[float, Field(ge=1, le=9, description="1 calm to 9 excited")]
@@ -50,7 +59,7 @@ Density = Annotated[
     float,
     Field(ge=-1, le=1, description="-1 half as many notes as the composer would write, 1 twice as many; tvae alone"),
 ]
-Kind = Literal["mp3", "wav", "musicxml", "svg", "png"]
+Kind = Annotated[str, _OfMidi()]
 Pairings = Annotated[
     list[str] | None,
     Field(max_length=24, description="keys of composers; see the tool pairings; null: the paper's six"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from eimg_core.agents.files import HOW_TO_GIVE
 from eimg_core.agents.serving import StudioTools
 from eimg_core.agents.tools import Tools
-from eimg_core.ui.api.programs import metrics_said
+from eimg_core.ui.api.programs import formats_said, metrics_said
 from eimg_core.ui.protocol import Studio
 
 __all__ = ["agent_server"]
@@ -46,6 +46,6 @@ def agent_server(
     tools = Tools(studio, pieces, root_path, most_waiting)
     for name, kind in tools.tools().items():
         method = getattr(tools, name)
-        words = (inspect.getdoc(method) or "").format(metrics=metrics_said())
+        words = (inspect.getdoc(method) or "").format(formats=formats_said(), metrics=metrics_said())
         server.add_tool(method, description=words, annotations=kind)
     return server

@@ -29,7 +29,7 @@ from eimg_core.agents.calls import Answer, Calls, target_of, tool
 from eimg_core.agents.files import given_file
 from eimg_core.composer import USUAL_TAKES, ComposeOptions, Progress
 from eimg_core.emotion import VA
-from eimg_core.exports.formats import export as export_saved
+from eimg_core.exports.files import export as export_saved
 from eimg_core.ui.api.midi import ANY_LENGTH_S, Act, tune_take
 from eimg_core.ui.api.programs import composers, exported, measured
 from eimg_core.ui.server.files import new_folder
@@ -219,8 +219,9 @@ class Tools(Calls):
 
     @tool(MAKES)
     async def export(self, context: Context, midi: Midi, kind: Kind) -> Answer:
-        """Turn a MIDI file into sound (mp3, wav), a score for notation programs (musicxml), sheet music (svg) or a
-        picture of its piano roll (png), and get a link to it. Up to ten minutes; scores and pictures up to 3000 notes.
+        """Turn a MIDI file into a file of another format, and get a link to it.
+
+        {formats}. Up to ten minutes; scores and pictures up to 3000 notes.
         """
         link = self.link_of(context)
 

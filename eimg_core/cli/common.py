@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
+from eimg_core.exports.formats import FORMATS, known_formats, usual_formats
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from eimg_core.studio import Studio  # brings torch, which is imported only when there is something to compute
 
 __all__ = [
-    "FORMATS",
     "PROGRAM",
     "composing_arguments",
     "fail",
@@ -38,7 +38,6 @@ __all__ = [
 ]
 
 PROGRAM = "eimg"
-FORMATS = ("mid", "wav", "mp3", "musicxml", "svg", "png", "json", "zip")
 
 
 def printable(message: str) -> str:
@@ -125,12 +124,12 @@ def writable(args: argparse.Namespace) -> argparse.Namespace:
 
 def wanted_formats(args: argparse.Namespace) -> list[str]:
     """Which files to write."""
-    return args.format or ["mid", "wav", *([] if args.no_figure else ["png"]), "json"]
+    return args.format or usual_formats(figure=not args.no_figure)
 
 
 def silent(args: argparse.Namespace) -> bool:
     """Whether no file has sound in it."""
-    return args.no_audio or not {"wav", "mp3", "zip"} & set(wanted_formats(args))
+    return args.no_audio or not any(FORMATS[key].sound or FORMATS[key].packs for key in wanted_formats(args))
 
 
 def save_piece(
@@ -157,11 +156,14 @@ def save_piece(
 
 
 def _formats(text: str) -> list[str]:
-    """The kinds of a list with commas."""
-    kinds = list(dict.fromkeys(filter(None, (kind.strip().lower().lstrip(".") for kind in text.split(",")))))
-    if not kinds or set(kinds) - set(FORMATS):
+    """The formats of a list with commas."""
+    try:
+        keys = known_formats(filter(None, (key.strip().lower().lstrip(".") for key in text.split(","))))
+    except InputError:
+        keys = []
+    if not keys:
         raise argparse.ArgumentTypeError(f"expected some of {','.join(FORMATS)}, found {text!r}")
-    return kinds
+    return keys
 
 
 def composing_arguments(seconds: float) -> argparse.ArgumentParser:
@@ -190,11 +192,11 @@ def composing_arguments(seconds: float) -> argparse.ArgumentParser:
     made.add_argument(
         "--format",
         type=_formats,
-        metavar="KINDS",
-        help=f"which files, with commas between: {', '.join(FORMATS)} (default mid,wav,png,json)",
+        metavar="FORMATS",
+        help=f"which files, with commas between: {', '.join(FORMATS)} (default {','.join(usual_formats())})",
     )
     made.add_argument("--valence", type=float, help="1 unpleasant - 9 pleasant")
     made.add_argument("--arousal", type=float, help="1 calm - 9 excited")
-    made.add_argument("--no-audio", action="store_true", help="leave out the WAV")
-    made.add_argument("--no-figure", action="store_true", help="leave out the PNG")
+    made.add_argument("--no-audio", action="store_true", help="leave out what needs sound")
+    made.add_argument("--no-figure", action="store_true", help="leave out the picture")
     return made

@@ -11,7 +11,7 @@
     eimg app [--port N]                           the page in the browser
     eimg pairings [--json]                        what is shipped
     eimg licences [--markdown]                    what the weights learnt from, and its terms
-    eimg render FILE.mid --out FILE.wav           a MIDI file as sound or score (.mp3 .musicxml .svg)
+    eimg render FILE.mid --out FILE.wav           a MIDI file as sound, as a score or as a picture
     eimg evaluate-midi FILE.mid [FILE.mid ...]    metrics and heard emotion, JSON lines
     eimg evaluate-midi DIR --labels FILE.csv      anybody's music, compared on our footing
 

@@ -5,24 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from eimg_core.cli.common import fail, midi_arguments, piece_of, remark, strict_argument
 from eimg_core.errors import CheckpointError, InputError
-
-if TYPE_CHECKING:
-    from eimg_core.midi.notes import Piece
+from eimg_core.exports.formats import FORMATS, formats_from_midi
 
 __all__ = ["add_midi"]
-
-_RENDERED = (".wav", ".mp3", ".musicxml", ".svg")
 
 
 def add_midi(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands."""
-    play = commands.add_parser("render", help="play a MIDI file into a WAV or MP3 file, or write its score")
+    play = commands.add_parser("render", help="a MIDI file as sound, as a score or as a picture")
     midi_arguments(play)
-    play.add_argument("--out", type=Path)
+    suffixes = ", ".join(f".{key}" for key in formats_from_midi())
+    play.add_argument("--out", type=Path, help=f"its suffix is the format: {suffixes} (default a WAV file)")
     play.set_defaults(run=_render)
 
     evaluate = commands.add_parser("evaluate-midi", help="metrics and heard emotion of MIDI files, as JSON lines")
@@ -38,42 +34,22 @@ def add_midi(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _render(args: argparse.Namespace) -> int:
+    from eimg_core.exports.files import from_midi
+    from eimg_core.sound.render import render
+
     out = args.out or Path(args.file.stem + ".wav")
-    kind = out.suffix.lower()
-    if kind not in _RENDERED:
-        raise InputError(f"{out.name} should end in {', '.join(_RENDERED[:-1])} or {_RENDERED[-1]}.")
-    if kind in (".wav", ".mp3"):
-        data, said = _played(piece_of(args, straighten=False), kind)
-    else:
-        data, said = _written(piece_of(args, straighten=True), kind, args.file.stem)
+    key = out.suffix.lower().lstrip(".")
+    if key not in formats_from_midi():
+        *most, last = (f".{one}" for one in formats_from_midi())
+        raise InputError(f"{out.name} should end in {', '.join(most)} or {last}.")
+    piece = piece_of(args, straighten=FORMATS[key].straight)
+    data = from_midi(piece, key, args.file.stem, lambda one: render(one).wav_bytes())
     try:
         out.write_bytes(data)
     except OSError as error:
         raise InputError(f"Cannot write {out.name}: {error.strerror}. Choose another file with --out.") from error
-    print(f"{out.name}: {said}")
+    print(f"{out.name}: {piece.duration_s:.1f} s, {len(piece.notes)} notes")
     return 0
-
-
-def _played(piece: Piece, kind: str) -> tuple[bytes, str]:
-    """A MIDI file as sound, and what played it."""
-    from eimg_core.exports.audio import mp3_of
-    from eimg_core.sound.render import render
-
-    waveform = render(piece)
-    wav = waveform.wav_bytes()
-    return mp3_of(wav) if kind == ".mp3" else wav, f"{waveform.duration_s:.1f} s, {waveform.engine}"
-
-
-def _written(piece: Piece, kind: str, title: str) -> tuple[bytes, str]:
-    """A MIDI file as a score, and in which key."""
-    from eimg_core.notation.engraving import engrave
-    from eimg_core.notation.musicxml import to_musicxml
-    from eimg_core.notation.sheet import engrave_svg
-
-    score = engrave(piece)
-    xml = to_musicxml(score, title=title)
-    data = engrave_svg(xml, header=True).svg.encode() if kind == ".svg" else xml
-    return data, f"{len(score.bars)} bars, {score.key.name}"
 
 
 def _evaluate(args: argparse.Namespace) -> int:

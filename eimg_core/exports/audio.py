@@ -15,11 +15,27 @@ from mutagen.wave import WAVE
 
 from eimg_core.errors import RenderError
 from eimg_core.exports.tags import SOFTWARE, Tags
+from eimg_core.exports.work import MidiWork, Work
 
-__all__ = ["mp3_of", "wav_tagged"]
+__all__ = ["mp3_file", "mp3_of", "wav_file", "wav_tagged"]
 
 _MISSING = "MP3 needs the package soundfile 0.13 or later, which is not installed; `pip install soundfile` brings it."
 _QUALITY = 0.2  # 0 best - 1 smallest: about 190 kbit/s
+
+
+def wav_file(work: Work | MidiWork) -> bytes:
+    """The sound of a piece, with the facts where they are known."""
+    wav = work.wav or b""
+    return wav if work.tags is None else wav_tagged(wav, work.tags)
+
+
+def mp3_file(work: Work | MidiWork) -> bytes:
+    """The sound of a piece, small, with the facts where they are known.
+
+    Raises:
+        RenderError: no encoder is installed.
+    """
+    return mp3_of(work.wav or b"", work.tags)
 
 
 def wav_tagged(wav: bytes, tags: Tags) -> bytes:

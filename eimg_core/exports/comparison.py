@@ -1,4 +1,4 @@
-"""Several pieces side by side, as files: a table with one row per piece, and an archive of everything.
+"""Several pieces side by side as a table with one row per piece.
 
 Conventions: emotions are on 1-9, times in seconds. A cell is empty where a value is not defined or was not measured.
 """
@@ -6,17 +6,14 @@ Conventions: emotions are on 1-9, times in seconds. A cell is empty where a valu
 from __future__ import annotations
 
 import csv
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eimg_core.composer import ONCE_FOR_ALL, Composition
 from eimg_core.emotion import distance
 
-__all__ = ["table_row", "write_archive", "write_table"]
-
-_PACKED_ON = (1980, 1, 1, 0, 0, 0)  # the first day of the format: the same files give the same archive
+__all__ = ["table_row", "write_table"]
 
 
 def table_row(number: int, composition: Composition, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,21 +54,3 @@ def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def write_archive(files: Iterable[Path], path: Path) -> None:
-    """A ZIP of files, without folders. The same files give the same bytes.
-
-    Raises:
-        ValueError: two different files have one name.
-    """
-    named: dict[str, Path] = {}
-    for file in files:
-        if named.setdefault(file.name, file) != file:
-            raise ValueError(f"two files are called {file.name}")
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, file in named.items():
-            entry = zipfile.ZipInfo(name, _PACKED_ON)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, file.read_bytes())

@@ -15,12 +15,13 @@ from typing import Any
 from eimg_core.composer import ComposeOptions, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import EimgError, InputError
+from eimg_core.exports.work import Work
 from eimg_core.messages import message
 from eimg_core.midi.notes import Note, Pedal, Piece
 from eimg_core.notation.following import follow
 from eimg_core.version import __version__
 
-__all__ = ["JSON_FORMAT", "composition_of", "describe", "music_of", "read_record", "record_text"]
+__all__ = ["JSON_FORMAT", "composition_of", "describe", "music_of", "read_record", "record_file", "record_text"]
 
 JSON_FORMAT = 2
 _LONGEST_BYTES = 4_000_000
@@ -67,6 +68,15 @@ def music_of(composition: Composition) -> dict[str, Any]:
             "bars": list(followed.bars),
         },
     }
+
+
+def record_file(work: Work) -> bytes:
+    """The record of a piece, with its music, its files, what played it and the digest of its photo."""
+    record = describe(work.composition, {key: path.name for key, path in work.files.items()})
+    if work.sound:
+        record["sound"] = dict(work.sound)
+    record["photo_sha256"] = work.digest
+    return record_text({**record, **music_of(work.composition)}).encode()
 
 
 def record_text(record: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ floors. The handlers are also named API endpoints, such as ``/compose``; see REA
 from __future__ import annotations
 
 import logging
+import mimetypes
 import os
 import sys
 import threading
@@ -26,6 +27,7 @@ os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
 import gradio as gr
 from starlette.middleware import Middleware
 
+from eimg_core.exports.formats import FORMATS
 from eimg_core.shipped import EXAMPLES
 from eimg_core.ui.api import programs
 from eimg_core.ui.api.midi import tune_api
@@ -157,12 +159,19 @@ def keep_tidy(demo: gr.Blocks, every_s: float = 15.0) -> None:
             logging.getLogger(__name__).warning("Tidying up failed: %s", sentence(error))
 
 
+def name_media_types() -> None:
+    """Let the server say what each format is; not every computer knows all of them."""
+    for key, one in FORMATS.items():
+        mimetypes.add_type(one.mime, f".{key}")
+
+
 def launch(demo: gr.Blocks, pieces: Path = PIECES, agents: StudioTools | None = None, **options: Any) -> Any:
     """Start serving with the settings that make the page safe, quiet and its own; ``options`` go to Gradio.
 
     Args:
         agents: the tools for language models, where they are to be served as well.
     """
+    name_media_types()
     tools = {"routes": agents.routes, "lifespan": agents.lifespan} if agents else {}
     return demo.launch(
         mcp_server=False,  # Gradio's own, see ``eimg_core.agents.server``; not even where its environment variable asks

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eimg_core.exports.formats import FORMATS
 from eimg_core.metrics.distributions import MEASURES
 from eimg_core.metrics.registry import METRICS, printed_metrics
 from eimg_core.midi.codec import FIELDS
@@ -296,6 +297,16 @@ def _musical_cells(summary: Mapping[str, Any], real: Mapping[str, Any], *, besid
     return [f"{gap:.2f}", *shares, run, many, _cell([alike], 2)]
 
 
+def formats(_: Path) -> str:
+    """The formats of a piece, from the registry."""
+    lines = ["| format | file | what it holds | needs | made | of a MIDI file alone |", "|---|---|---|---|---|---|"]
+    for key, one in FORMATS.items():
+        needs = ", ".join(["sound"] * one.sound + [f"`{one.package}`"] * bool(one.package)) or "–"
+        made = "with the piece" if one.light else "on demand" + ", and by the command line" * one.usual
+        lines.append(f"| {one.title} | `.{key}` | {one.help} | {needs} | {made} | {'yes' if one.from_midi else 'no'} |")
+    return "\n".join(lines)
+
+
 def metrics(_: Path) -> str:
     """What is measured of every piece, from the registry."""
     lines = ["| key | metric | what it says | better | since |", "|---|---|---|---|---|"]
@@ -334,12 +345,14 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "latents": latents,
     "musicality": musicality,
     "metrics": metrics,
+    "formats": formats,
     "components": components,
     "latency": latency,
 }
 
 DOCUMENTS: Mapping[str, Sequence[str]] = {
     "README.md": ("results", "latency"),
+    "docs/formats.md": ("formats",),
     "docs/measurements.md": ("table_v", "latents", "requests", "metrics", "musicality", "components"),
 }
 

@@ -13,7 +13,8 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.errors import CheckpointError, InputError
-from eimg_core.exports.from_midi import FROM_MIDI, STRAIGHT, made_from
+from eimg_core.exports.files import from_midi
+from eimg_core.exports.formats import FORMATS, formats_from_midi
 from eimg_core.metrics.registry import METRICS, measure
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.reading import load_midi
@@ -23,9 +24,10 @@ from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import new_folder, safe_word
 from eimg_core.ui.session.points import point
 
-__all__ = ["composers", "exported", "measured", "metrics_said", "offer_programs", "open_midi"]
+__all__ = ["composers", "exported", "formats_said", "measured", "metrics_said", "offer_programs", "open_midi"]
 
 LONGEST_MIDI_S, MOST_NOTES = 600.0, 20_000
+MOST_DRAWN = 3_000  # notes; engraving them takes some seconds, and the time grows faster than their number
 
 
 def open_midi(source: str | Path | bytes | None, straighten: bool = False) -> Piece:
@@ -56,18 +58,26 @@ def composers(studio: Studio) -> list[dict[str, Any]]:
 
 
 def exported(studio: Studio, midi: str | Path | bytes | None, kind: str, pieces: Path) -> Path:
-    """A MIDI file as a file of one kind of ``FROM_MIDI``, in a folder of its own.
+    """A MIDI file as a file of another format, in a folder of its own.
 
     Raises:
-        InputError: an unknown kind, or the MIDI file cannot be used.
-        RenderError: the kind needs a package that is not installed.
+        InputError: an unknown format, or the MIDI file cannot be used, or it has more notes than can be drawn.
+        RenderError: the format needs a package that is not installed.
     """
-    piece = open_midi(midi, straighten=kind in STRAIGHT)
+    one = FORMATS.get(kind)
+    piece = open_midi(midi, straighten=one is not None and one.straight)
+    if one is not None and not one.sound and len(piece.notes) > MOST_DRAWN:
+        raise InputError(f"The piece has {len(piece.notes)} notes; scores and pictures hold up to {MOST_DRAWN}.")
     stem = "piece" if isinstance(midi, bytes) else safe_word(Path(str(midi)).stem, "piece")
-    data = made_from(piece, kind, stem.replace("-", " ").capitalize(), lambda each: studio.render(each).wav_bytes())
+    data = from_midi(piece, kind, stem.replace("-", " ").capitalize(), lambda each: studio.render(each).wav_bytes())
     path = new_folder(pieces) / f"{stem}.{kind}"
     path.write_bytes(data)
     return path
+
+
+def formats_said() -> str:
+    """Every format that ``exported`` makes, by its key."""
+    return "; ".join(f"{key}: {FORMATS[key].help}" for key in formats_from_midi())
 
 
 def metrics_said() -> str:
@@ -103,11 +113,6 @@ def offer_programs(studio: Studio, pieces: Path) -> None:
         return export(midi, "wav")
 
     def export(midi: str | None, kind: str) -> str:
-        """Turn a MIDI file into another file: sound (mp3, wav), a score for notation programs (musicxml), sheet music
-        (svg) or a picture of its piano roll (png).
-
-        MIDI files may last ten minutes; scores and pictures hold up to 3000 notes.
-        """
         try:
             return str(exported(studio, midi, kind, pieces))
         except Exception as error:
@@ -119,11 +124,15 @@ def offer_programs(studio: Studio, pieces: Path) -> None:
         except Exception as error:
             raise gr.Error(sentence(error), print_exception=False) from error
 
+    export.__doc__ = (
+        f"Turn a MIDI file into a file of another format ({formats_said()}). MIDI files may last "
+        f"{LONGEST_MIDI_S / 60:.0f} minutes; scores and pictures hold up to {MOST_DRAWN} notes."
+    )
     evaluate_midi.__doc__ = (
         f"Measure a MIDI file: its metrics, and where on the 1-9 plane the evaluator hears it. {metrics_said()}."
     )
     midi, made, found = gr.File(label="MIDI file"), gr.File(label="File"), gr.JSON(label="Found")
-    kind = gr.Radio(FROM_MIDI, value=FROM_MIDI[0], label="Kind of file")
+    kind = gr.Radio(formats_from_midi(), value=formats_from_midi()[0], label="Format")
     gr.on([], pairings, None, found, api_name="pairings", queue=False)
     gr.on([], render, midi, made, api_name="render", **HEAVY)
     gr.on([], export, [midi, kind], made, api_name="export", **HEAVY)

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from eimg_core.errors import InputError
-from eimg_core.exports.formats import export, musicxml_of, work_of
+from eimg_core.exports.files import export, work_of
+from eimg_core.exports.formats import formats_on_demand
+from eimg_core.exports.score import musicxml_file
 from eimg_core.notation.sheet import engrave_svg
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import pieces_root
 
-__all__ = ["ON_DEMAND", "export_file", "sheet_music"]
+__all__ = ["export_file", "sheet_music"]
 
-ON_DEMAND = ("mp3", "musicxml", "svg", "png", "zip")
 _NAME = re.compile(r"[\w+-][\w+.-]*/[\w+-][\w+.-]*")
 _GONE = "This piece is no longer kept; it is removed after an hour. Compose it again with the same seed."
 _NARROWEST, _WIDEST = 240, 2000  # px of sheet music
@@ -31,7 +32,7 @@ def export_file(asked: Any) -> dict[str, str]:
     """Make a file of a piece: ``{"take": …, "kind": "mp3"}`` → ``{"name": file name}`` or ``{"fault": sentence}``."""
 
     def make() -> dict[str, str]:
-        if asked.get("kind") not in ON_DEMAND:
+        if asked.get("kind") not in formats_on_demand():
             raise InputError("There is no such kind of file.")
         return {"name": export(_record(asked.get("take")), asked["kind"]).name}
 
@@ -44,7 +45,7 @@ def sheet_music(asked: Any) -> dict[str, Any]:
     def make() -> dict[str, Any]:
         width = asked.get("width")
         width = int(width) if isinstance(width, int | float) else _WIDEST
-        xml = musicxml_of(work_of(_record(asked.get("take"))))
+        xml = musicxml_file(work_of(_record(asked.get("take"))))
         return {"svg": engrave_svg(xml, min(max(width, _NARROWEST), _WIDEST)).svg}
 
     return _answered(make)

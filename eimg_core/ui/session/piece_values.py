@@ -12,12 +12,12 @@ import gradio as gr
 from eimg_core.composer import ComposeOptions, Composition, Progress
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import RenderError
+from eimg_core.exports.formats import FORMATS, formats_on_demand
 from eimg_core.messages import message
 from eimg_core.notation.following import follow
 from eimg_core.ui.protocol import Sound, Studio
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import file_stem
-from eimg_core.ui.session.downloads import ON_DEMAND
 from eimg_core.ui.session.photo import OpenedPhoto
 from eimg_core.ui.session.points import point
 
@@ -148,7 +148,7 @@ def take_value(take: Take, pairing_title: str) -> dict[str, Any]:
         "remarks": list(take.remarks),
         "files": file_values(take.files),
         "take": f"{record.parent.name}/{record.stem}" if record else None,
-        "exports": [kind for kind in ON_DEMAND if kind != "mp3" or take.waveform],
+        "exports": [key for key in formats_on_demand() if take.waveform or not FORMATS[key].sound],
     }
 
 

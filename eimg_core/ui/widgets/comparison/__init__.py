@@ -20,6 +20,7 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.emotion import NEUTRAL_RADIUS, REGIONS
+from eimg_core.exports.formats import FORMATS
 from eimg_core.metrics.registry import shown_metrics
 from eimg_core.ui.protocol import PairingInfo
 from eimg_core.ui.session.comparison_run import ComparisonRun
@@ -45,6 +46,7 @@ class Comparison(gr.HTML):
             usual=usual_choice(pairings),
             regions=[list(region) for region in REGIONS],
             neutral_radius=NEUTRAL_RADIUS,
+            formats=[[key, one.title] for key, one in FORMATS.items()],
             metrics=[[key, one.heading, one.digits] for key, one in shown_metrics().items()],
             **kwargs,
         )

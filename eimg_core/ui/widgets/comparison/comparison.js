@@ -2,7 +2,7 @@
 // transport.js; comparison.py says what the value holds. Each composer has a card, a row in the table and a mark on the
 // plane, all with the same number and colour, and pointing at one of them lights up the others.
 
-const PIECE_FILES = { mid: "MIDI", wav: "WAV", png: "Picture", json: "Details" };
+const PIECE_FILES = Object.fromEntries(props.formats);
 const ALL_FILES = { zip: "Everything (ZIP)", csv: "Table", png: "Picture" };
 const COLOURS = 16, ROUND = 8; // colours of the style sheet; from the ninth on, marks are square as well
 const BADGE = 9, APART = 2 * BADGE + 1;

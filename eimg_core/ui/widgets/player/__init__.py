@@ -19,6 +19,7 @@ from typing import Any
 
 import gradio as gr
 
+from eimg_core.exports.formats import FORMATS, usual_formats
 from eimg_core.metrics.registry import shown_metrics
 from eimg_core.ui.session.downloads import export_file, sheet_music
 from eimg_core.ui.session.piece_values import STAGES
@@ -30,9 +31,13 @@ PLAYER_SCRIPTS = ("shared/roll", "shared/transport", "player/sheet", "player/pla
 
 
 def player_props() -> dict[str, Any]:
-    """What the scripts of a player read, ``metrics`` as [key, title, what it says, digits], and what they ask of the
-    server."""
+    """What the scripts of a player read and what they ask of the server.
+
+    ``formats`` are [key, title, what it holds, whether it packs the others], ``metrics`` [key, title, what it says,
+    digits].
+    """
     return {
+        "formats": [[key, one.title, one.help, one.packs] for key, one in FORMATS.items()],
         "metrics": [[key, one.title, one.help, one.digits] for key, one in shown_metrics().items()],
         "server_functions": [export_file, sheet_music],
     }
@@ -58,7 +63,7 @@ class Player(gr.HTML):
         return {
             "type": "object",
             "description": "state, notes with hands, chords and bars, target and piece as points on the 1-9 scale, "
-            "metrics, and files: mid, wav, json",
+            f"metrics, and files: {', '.join(usual_formats(figure=False))}",
         }
 
     def example_value(self) -> Any:

@@ -1,12 +1,6 @@
 // The player. gr.HTML runs this once with `element`, `props`, `trigger`, `server` and `watch`, after transport.js and sheet.js;
 // player.py says what the value holds.
 
-const FILES = {
-  mp3: ["MP3", "the sound, small"], wav: ["WAV", "the sound, uncompressed"], mid: ["MIDI", "the performance, for music programs"],
-  musicxml: ["MusicXML", "the score, for notation programs"], svg: ["Sheet music", "the score as a drawing (SVG)"],
-  png: ["Picture", "photo, emotion and piano roll (PNG)"], json: ["Details", "every number and note (JSON)"],
-  zip: ["Everything", "all files in one ZIP"],
-};
 const LETTERS = { l: ".player-loop", a: ".player-a", b: ".player-b", m: ".player-mute" };
 
 const find = (selector) => element.querySelector(selector);
@@ -43,9 +37,8 @@ function showTake(value) {
 
 function showFiles(value) {
   const made = value.files || {}, demand = value.exports || [];
-  const shown = Object.keys(FILES).filter((kind) => made[kind] || demand.includes(kind) || (value.pending && kind !== "zip"));
-  find(".player-files").replaceChildren(...shown.map((kind) => {
-    const [label, meaning] = FILES[kind];
+  const shown = props.formats.filter(([kind, , , packs]) => made[kind] || demand.includes(kind) || (value.pending && !packs));
+  find(".player-files").replaceChildren(...shown.map(([kind, label, meaning]) => {
     if (made[kind]) {
       const file = made[kind];
       return make("a", label, { href: file.url, download: file.orig_name, title: `${meaning}: ${file.orig_name}` });

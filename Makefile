@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: app check test smoke shots
+.PHONY: app check test wheel smoke shots
 
 app:            ## start the studio
 	$(PYTHON) app.py
@@ -14,6 +14,9 @@ check:          ## everything a change must pass
 
 test:
 	$(PYTHON) -m pytest
+
+wheel:          ## the package, with the page and the weights inside, to be installed anywhere
+	$(PYTHON) -m pip wheel . --no-deps --wheel-dir dist
 
 smoke:          ## every training stage on your data, tiny, in about a minute
 	$(PYTHON) -m train.reproduce --data $(DATA) --preset smoke --out runs/smoke/assets --runs runs/smoke

@@ -49,6 +49,8 @@ from eimg_core.images import open_photo
 from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Note, Piece, write_midi
 from eimg_core.midi.reading import read_midi
+from eimg_core.notation.engraving import engrave
+from eimg_core.notation.musicxml import to_musicxml
 from eimg_core.performance import perform
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.music_features import features
@@ -179,6 +181,7 @@ def _use_midi(data: bytes) -> None:
         features(piece)
         write_midi(piece)
         perform(piece, VA(5.0, 5.0), 0)
+        to_musicxml(engrave(piece))
 
 
 def _use_requests(folder: Path) -> Callable[[bytes], None]:

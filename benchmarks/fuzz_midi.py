@@ -107,6 +107,7 @@ class Draft:
     division: int
     tracks: list[list[Event]]
     lies: list[str] = field(default_factory=list)
+    hanging: list[tuple[int, int, int, int]] = field(default_factory=list)  # track, start, pitch, velocity
 
     def anywhere(self) -> list[Event]:
         return self.rng.choice(self.tracks)
@@ -141,6 +142,10 @@ def make(rng: random.Random) -> Made:
         seconds: Callable[[int], Fraction] = lambda tick: Fraction(tick) / (FRAMES[frames] * parts)  # noqa: E731
     else:
         seconds = _clock(changes, ticks_per_quarter)
+    quarter = round(FRAMES[frames] * parts / 2 if smpte else ticks_per_quarter)
+    for number, start, pitch, loud in draft.hanging:
+        end = max(tick for tick, _ in draft.tracks[number])
+        ticks.append([(start, end if end > start else start + max(1, quarter), pitch, loud)])
     data = _wrapped(draft)
     notes = sorted((seconds(a), seconds(b), pitch, loud) for spans in ticks for a, b, pitch, loud in spans)
     return Made(data, notes, draft.lies)
@@ -220,8 +225,20 @@ def _plain_mark(draft: Draft) -> None:
     draft.anywhere().append((draft.some_tick(), draft.rng.choice([mark, b"\xf0\x03\x43\x10\xf7", b"\xc0\x05"])))
 
 
+def _hanging_note(draft: Draft) -> None:
+    """A note that nobody releases, on a channel of its own."""
+    number, pitch = draft.rng.randrange(len(draft.tracks)), draft.rng.randrange(21, 109)
+    if any(other[::2] == (number, pitch) for other in draft.hanging):
+        return
+    start = draft.some_tick()
+    draft.tracks[number].append((start, bytes([0x9F, pitch, 70])))
+    draft.hanging.append((number, start, pitch, 70))
+    draft.lies.append("hanging note")
+
+
 _INSIDE: tuple[Callable[[Draft], None], ...] = (
-    _odd_key, _odd_meter, _odd_tempo, _loud_sysex, _cable_message, _loud_controller, _plain_mark, _plain_mark,
+    _odd_key, _odd_meter, _odd_tempo, _loud_sysex, _cable_message, _loud_controller, _hanging_note, _plain_mark,
+    _plain_mark,
 )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from eimg_core.emotion import VA
-from eimg_core.errors import RenderError
-from eimg_core.midi.notes import Note, Piece
+from eimg_core.errors import InputError, RenderError
+from eimg_core.midi.notes import MeterChange, Note, Piece
 from eimg_core.notation.engraving import engrave
 from eimg_core.notation.following import follow, played_as, time_map
 from eimg_core.notation.grid import TICKS, lay_out
@@ -181,18 +181,20 @@ def test_a_piece_of_32nds_is_written_in_doubled_values():
     grid, notes = lay_out(piece, hands_of(piece))
     assert grid.tempo_bpm == 160
     assert [note.start for note in notes[:3]] == [0, 6, 12]
-    assert grid.bars == 2
+    assert len(grid.measures) == 2
 
 
 @pytest.mark.parametrize("meter", [(4, 4), (3, 4), (5, 4), (6, 4), (2, 4), (6, 8), (7, 8), (9, 8)])
 def test_every_length_is_cut_into_symbols_that_add_up(meter):
-    grid = replace(lay_out(piece_of((0, 1, 60), meter=meter), [RIGHT])[0], bars=2)
-    for start in range(0, grid.bar, 6):
-        for end in range(start + 6, 2 * grid.bar + 1, 6):
+    piece = piece_of((0, 1, 60), (4 * meter[0] / meter[1], 1, 60), meter=meter)
+    grid = lay_out(piece, [RIGHT, RIGHT])[0]
+    assert len(grid.measures) == 2
+    for start in range(0, grid.measures[0].ticks, 6):
+        for end in range(start + 6, grid.end + 1, 6):
             values = list(cut(start, end, RIGHT, grid))
             assert values[0].start == start
             assert sum(value.ticks for value in values) == end - start
-            assert all(value.start // grid.bar == (value.start + value.ticks - 1) // grid.bar for value in values)
+            assert all(grid.number(v.start) == grid.number(v.start + v.ticks - 1) for v in values)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_every_length_is_cut_into_symbols_that_add_up(meter):
     ],
 )
 def test_ties_show_the_beats(start, end, names):
-    grid = lay_out(piece_of((0, 1, 60)), [RIGHT])[0]
+    grid = lay_out(piece_of((0, 1, 60), (4, 1, 60)), [RIGHT, RIGHT])[0]
     assert [value.name for value in cut(start, end, RIGHT, grid)] == names
 
 
@@ -280,6 +282,64 @@ def test_every_voice_fills_its_bar(seed, meter, step):
         assert set(voices) >= {"1", "5"}
         assert len(voices) <= 4
         assert set(voices.values()) == {ticks}
+
+
+def changing(*changes: tuple[float, tuple[int, int]], beats: int, meter: tuple[int, int] = (4, 4)) -> Piece:
+    """A quarter note on each beat, and meters that begin after so many quarters."""
+    piece = piece_of(*((n, 1, 60 + n % 12) for n in range(beats)), meter=meter)
+    later = tuple(MeterChange(at * piece.seconds_per_beat, other) for at, other in changes)
+    return replace(piece, meter_changes=later)
+
+
+def meters_of(xml: bytes) -> list[str]:
+    """The time signature that each bar prints; empty where it stays."""
+    return [
+        "/".join(bar.findtext(f"attributes/time/{name}", "") for name in ("beats", "beat-type")) for bar in bars_of(xml)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("piece", "lines", "printed"),
+    [
+        (changing((1, (4, 4)), beats=13, meter=(1, 4)), [0, 24, 120, 216], ["1/4", "4/4", "/", "/"]),  # a pickup
+        (changing((4, (3, 4)), beats=10), [0, 96, 168], ["4/4", "3/4", "/"]),
+        (changing((8, (3, 4)), beats=14), [0, 96, 192, 264], ["4/4", "/", "3/4", "/"]),  # late
+        (changing((6, (3, 4)), beats=9), [0, 96, 144], ["4/4", "/", "3/4"]),  # within a bar, which ends there
+        (changing((4.02, (3, 4)), (4.01, (2, 4)), beats=7), [0, 96], ["4/4", "3/4"]),  # two at once: the last counts
+        (changing((4, (6, 8)), beats=10), [0, 96, 168], ["4/4", "6/8", "/"]),
+        (changing((4, (3, 8)), (5.5, (4, 4)), beats=8), [0, 96, 132], ["4/4", "3/8", "4/4"]),
+        (changing((0, (3, 4)), beats=6), [0, 72], ["3/4", "/"]),
+        (changing((50, (3, 4)), beats=4), [0], ["4/4"]),  # after the music
+    ],
+)
+def test_each_bar_stands_under_the_meter_in_force(piece, lines, printed):
+    score = engrave(piece)
+    xml = to_musicxml(score)
+    assert [bar.start for bar in score.bars] == lines
+    assert meters_of(xml) == printed
+    ends = [*lines[1:], score.grid.end]
+    for bar, start, end in zip(bars_of(xml), lines, ends, strict=True):
+        voices: dict[str, int] = {}
+        for element in bar.iter():
+            if (
+                element.tag in ("note", "forward")
+                and element.find("chord") is None
+                and element.find("voice") is not None
+            ):
+                voice = element.findtext("voice")
+                voices[voice] = voices.get(voice, 0) + int(element.findtext("duration"))
+        assert set(voices.values()) == {end - start}
+    assert follow(piece, piece).bars == pytest.approx(
+        [tick * piece.seconds_per_beat / TICKS for tick in (*lines, ends[-1])]
+    )
+    chords = chords_of(piece, score.grid)
+    assert (chords[0].start, chords[-1].end) == (0, ends[-1])
+    assert all(a.end == b.start for a, b in pairwise(chords))
+
+
+def test_more_bars_than_a_score_can_hold_are_refused():
+    with pytest.raises(InputError, match=r"^The piece has 10000 bars; scores hold up to 5000\.$"):
+        engrave(piece_of((0, 1, 60), (9999, 1, 60), meter=(1, 4)))
 
 
 def test_ties_begin_and_end():

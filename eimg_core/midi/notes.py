@@ -18,6 +18,7 @@ __all__ = [
     "HIGHEST_PITCH",
     "LOWEST_PITCH",
     "TICKS_PER_QUARTER",
+    "MeterChange",
     "Note",
     "Pedal",
     "Piece",
@@ -50,15 +51,24 @@ class Pedal:
     end_s: float
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class MeterChange:
+    """From ``start_s`` on, bars have another meter; a bar that is not full then ends there."""
+
+    start_s: float
+    meter: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Notes in the order of (start, pitch), with one tempo and one meter.
+    """Notes in the order of (start, pitch), with one tempo, and one meter at the start.
 
     Args:
         notes: sorted on construction; each needs ``end_s > start_s >= 0`` and a MIDI pitch and velocity.
         tempo_bpm: quarter notes per minute.
         meter: numerator and denominator of the time signature.
         pedals: sustain pedal spans, sorted on construction.
+        meter_changes: later meters of a file that was read, sorted on construction; what we compose has none.
     Raises:
         ValueError: a note or the tempo is out of range.
     """
@@ -67,6 +77,7 @@ class Piece:
     tempo_bpm: float = 120.0
     meter: tuple[int, int] = (4, 4)
     pedals: tuple[Pedal, ...] = ()
+    meter_changes: tuple[MeterChange, ...] = ()
 
     def __post_init__(self) -> None:
         for note in self.notes:
@@ -78,6 +89,7 @@ class Piece:
             raise ValueError(f"tempo must be positive, got {self.tempo_bpm}")
         object.__setattr__(self, "notes", tuple(sorted(self.notes)))
         object.__setattr__(self, "pedals", tuple(sorted(self.pedals)))
+        object.__setattr__(self, "meter_changes", tuple(sorted(self.meter_changes)))
 
     @property
     def duration_s(self) -> float:
@@ -111,13 +123,15 @@ class Piece:
             return self
         notes = tuple(replace(n, start_s=n.start_s / factor, end_s=n.end_s / factor) for n in self.notes)
         pedals = tuple(replace(p, start_s=p.start_s / factor, end_s=p.end_s / factor) for p in self.pedals)
-        return replace(self, notes=notes, pedals=pedals, tempo_bpm=self.tempo_bpm * factor)
+        changes = tuple(replace(c, start_s=c.start_s / factor) for c in self.meter_changes)
+        return replace(self, notes=notes, pedals=pedals, tempo_bpm=self.tempo_bpm * factor, meter_changes=changes)
 
     def cropped(self, end_s: float) -> Piece:
         """Only what sounds before ``end_s``; notes that would ring beyond are shortened."""
         kept = (replace(n, end_s=min(n.end_s, end_s)) for n in self.notes if n.start_s < end_s - 1e-9)
         pedals = tuple(replace(p, end_s=min(p.end_s, end_s)) for p in self.pedals if p.start_s < end_s - 1e-9)
-        return replace(self, notes=tuple(kept), pedals=pedals)
+        changes = tuple(c for c in self.meter_changes if c.start_s < end_s - 1e-9)
+        return replace(self, notes=tuple(kept), pedals=pedals, meter_changes=changes)
 
 
 def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "", texts: Iterable[str] = ()) -> bytes:
@@ -148,6 +162,10 @@ def write_midi(piece: Piece, path: str | Path | None = None, *, title: str = "",
         sounding_until[note.pitch] = start
         events.append((start, 2, note.pitch, mido.Message("note_on", note=note.pitch, velocity=note.velocity)))
         events.append((end, 0, note.pitch, mido.Message("note_off", note=note.pitch, velocity=0)))
+    for change in piece.meter_changes:
+        above, below = change.meter
+        signature = mido.MetaMessage("time_signature", numerator=above, denominator=below)
+        events.append((round(change.start_s * ticks_per_second), -1, 0, signature))
     for pedal in piece.pedals:
         for seconds, value in ((pedal.start_s, 127), (pedal.end_s, 0)):
             tick = round(seconds * ticks_per_second)

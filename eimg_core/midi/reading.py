@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eimg_core.errors import InputError
-from eimg_core.midi.notes import Note, Pedal, Piece
+from eimg_core.midi.notes import MeterChange, Note, Pedal, Piece
 from eimg_core.midi.smf import BEND, CONTROL, DRUM_CHANNEL, NOTE_OFF, NOTE_ON, Smf, Track, load_smf, name_of
 
 __all__ = ["MidiFile", "load_midi", "read_midi"]
 
 _LONGEST_S, _MOST_NOTES, _MOST_BEATS = 3600.0, 50_000, 40_000  # of a file: some hundred bytes can claim years
+_USUAL_METER = (4, 4)  # where a file says nothing
 _SUSTAIN = 64  # the controller of the pedal, down from this value on, too
 
 
@@ -135,7 +136,8 @@ def _parts(track: Track, smf: Smf) -> Iterator[_Part]:
         for pitch, changes in struck.items():
             spans, hanging = _spans(changes)
             for start, velocity in hanging:
-                smf.repairs.add("a note that is never released ended with its track")
+                if channel != DRUM_CHANNEL:
+                    smf.repairs.add("a note that is never released ended with its track")
                 spans.append((start, track.end if track.end > start else start + quarter, velocity))
             notes += [(start, end, pitch, velocity) for start, end, velocity in spans if end > start]
         if notes:
@@ -211,7 +213,9 @@ def _piece(smf: Smf, parts: Sequence[_Part], straighten: bool, name: str) -> Pie
         for down, up in _held(part.pedal, end)
         if time(down) < _LONGEST_S
     ]
-    return Piece(tuple(notes), tempo, _first_meter(smf), tuple(pedals))
+    (_, meter), *later = _meters(smf)
+    changes = [MeterChange(time(tick), other) for tick, other in later if tick < sounding]
+    return Piece(tuple(notes), tempo, meter, tuple(pedals), tuple(changes))
 
 
 def _clock(smf: Smf) -> Callable[[int], float]:
@@ -252,6 +256,14 @@ def _held(changes: Sequence[tuple[int, bool]], end: int) -> Iterator[tuple[int, 
             down = None
 
 
-def _first_meter(smf: Smf) -> tuple[int, int]:
+def _meters(smf: Smf) -> list[tuple[int, tuple[int, int]]]:
+    """(tick, meter) of all tracks in one line, from tick 0 on, each where it differs; the first of one tick counts."""
     changes = sorted((change for track in smf.tracks for change in track.meters), key=lambda change: change[0])
-    return changes[0][1:] if changes else (4, 4)
+    by_tick: dict[int, tuple[int, int]] = {}
+    for tick, above, below in changes:
+        by_tick.setdefault(tick, (above, below))
+    found = [(0, by_tick.pop(0, _USUAL_METER))]
+    for tick, meter in by_tick.items():
+        if meter != found[-1][1]:
+            found.append((tick, meter))
+    return found

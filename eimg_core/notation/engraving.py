@@ -9,12 +9,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from eimg_core.errors import InputError
+from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
-from eimg_core.notation.grid import TICKS, Grid, lay_out
+from eimg_core.notation.grid import TICKS, Grid, Measure, lay_out
 from eimg_core.notation.hands import LEFT, RIGHT, hands_of
 from eimg_core.notation.harmony import Chord, chords_of
 from eimg_core.notation.score import Bar, Head, Mark, Score, Staff, Symbol
@@ -24,6 +27,7 @@ from eimg_core.notation.voices import Sound, voices_of
 
 __all__ = ["engrave"]
 
+_MOST_BARS = 5_000  # an hour of music has half of them
 _LEGATO = 0.7  # share of the way to the next note from which on a note is written to it
 _SHORT = 0.55  # share up to which it is staccato
 _LENGTHS = (12, 24, 36, 48, 72, 96)  # of a note before a longer silence
@@ -38,9 +42,15 @@ def engrave(piece: Piece, hands: Sequence[int] | None = None) -> Score:
     Args:
         piece: notes on the beat of its tempo, the first bar at 0 s; not a performance.
         hands: of each note, see ``hands_of``, which is asked where they are not given.
+    Raises:
+        InputError: it has too many bars.
     """
     hands = hands_of(piece) if hands is None else hands
     grid, notes = lay_out(piece, hands)
+    if len(grid.measures) > _MOST_BARS:
+        raise InputError(
+            message("The piece has {bars} bars; scores hold up to {most}.", bars=len(grid.measures), most=_MOST_BARS)
+        )
     key = key_signature(piece)
     staves = []
     for hand in (RIGHT, LEFT):
@@ -49,11 +59,11 @@ def engrave(piece: Piece, hands: Sequence[int] | None = None) -> Score:
         staves.append(_staves(voices, hand, grid, key))
     chords, marks = chords_of(piece, grid), _marks(piece, grid)
     bars = []
-    for number, (right, left) in enumerate(zip(*staves, strict=True)):
-        start, end = number * grid.bar, (number + 1) * grid.bar
+    for measure, right, left in zip(grid.measures, *staves, strict=True):
+        start, end = measure.start, measure.end
         bars.append(
             Bar(
-                start,
+                measure,
                 right,
                 left,
                 tuple(chord for chord in chords if start <= chord.start < end and _is_news(chord, chords)),
@@ -72,14 +82,13 @@ def _staves(bars: Sequence[Sequence[Sequence[Sound]]], hand: int, grid: Grid, ke
     staves: list[Staff] = []
     clef, octave = ("G", 0) if hand == RIGHT else ("F", 0)
     for number, voices in enumerate(bars):
-        line = number * grid.bar
         following = bars[number + 1] if number + 1 < len(bars) else []
         goes_on = {pitch for voice in following for sound in voice for pitch in sound.tied}
         pitches = [pitch for voice in voices for sound in voice for pitch in sound.pitches]
         clef, octave = _clef(pitches, hand, clef, octave)
         last = number == len(bars) - 1
         written = tuple(
-            _symbols(voice, line, hand, grid, key, goes_on, secondary=n > 0, last=last)
+            _symbols(voice, grid.measures[number], hand, grid, key, goes_on, secondary=n > 0, last=last)
             for n, voice in enumerate(voices)
         )
         staves.append(Staff(written, clef, octave))
@@ -102,7 +111,7 @@ def _clef(pitches: Sequence[int], hand: int, clef: str, octave: int) -> tuple[st
 
 def _symbols(
     voice: Sequence[Sound],
-    line: int,
+    measure: Measure,
     hand: int,
     grid: Grid,
     key: Key,
@@ -112,9 +121,9 @@ def _symbols(
     last: bool,
 ) -> tuple[Symbol, ...]:
     """A voice of one bar from its line to the next, without gaps."""
-    bar_end = line + grid.bar
+    bar_end = measure.end
     symbols: list[Symbol] = []
-    now = line
+    now = measure.start
     for n, sound in enumerate(voice):
         following = voice[n + 1].start if n + 1 < len(voice) else bar_end
         symbols += _rests(now, sound.start, hand, grid, secondary)
@@ -125,7 +134,7 @@ def _symbols(
             symbols[-1] = replace(symbols[-1], fermata=True)
         now = end
     symbols += _rests(now, bar_end, hand, grid, secondary)
-    return tuple(_beamed(_in_tuplets(symbols), grid))
+    return tuple(_beamed(_in_tuplets(symbols), measure))
 
 
 def _length(sound: Sound, following: int, hand: int, grid: Grid) -> tuple[int, bool]:
@@ -183,16 +192,17 @@ def _in_tuplets(symbols: Sequence[Symbol]) -> list[Symbol]:
     return grouped
 
 
-def _beamed(symbols: Sequence[Symbol], grid: Grid) -> list[Symbol]:
+def _beamed(symbols: Sequence[Symbol], measure: Measure) -> list[Symbol]:
     """Flags become beams within a beat."""
-    halves = _plain_halves(symbols, grid)
+    halves = _plain_halves(symbols, measure)
 
     def group_of(symbol: Symbol) -> tuple[int, ...]:
         value = symbol.value
         if not symbol.heads or value.name not in _BEAMS:
             return (-1, value.start)
-        half = value.start // (2 * TICKS)
-        return (0, half) if half in halves else (1, value.start // (36 if grid.compound else TICKS))
+        half = (value.start - measure.start) // (2 * TICKS)
+        beat = 36 if measure.compound else TICKS
+        return (0, half) if half in halves else (1, (value.start - measure.start) // beat)
 
     beamed: list[Symbol] = []
     for _, group in groupby(symbols, key=group_of):
@@ -201,13 +211,13 @@ def _beamed(symbols: Sequence[Symbol], grid: Grid) -> list[Symbol]:
     return beamed
 
 
-def _plain_halves(symbols: Sequence[Symbol], grid: Grid) -> set[int]:
+def _plain_halves(symbols: Sequence[Symbol], measure: Measure) -> set[int]:
     """The half bars of four quarters that hold nothing but four eighths."""
-    if grid.bar != 4 * TICKS or grid.compound:
+    if measure.ticks != 4 * TICKS or measure.compound:
         return set()
     halves: dict[int, list[Symbol]] = {}
     for symbol in symbols:
-        halves.setdefault(symbol.value.start // (2 * TICKS), []).append(symbol)
+        halves.setdefault((symbol.value.start - measure.start) // (2 * TICKS), []).append(symbol)
     return {
         half
         for half, members in halves.items()
@@ -237,9 +247,9 @@ def _under_beams(members: Sequence[Symbol]) -> list[Symbol]:
 def _marks(piece: Piece, grid: Grid) -> tuple[Mark, ...]:
     """A dynamic at the start, and where the loudness of two bars leaves it clearly."""
     marks: list[Mark] = []
-    span = 2 * grid.bar
-    for start in range(0, grid.bars * grid.bar, span):
-        begin, end = grid.seconds(start) - 0.03, grid.seconds(start + span) - 0.03
+    for n in range(0, len(grid.measures), 2):
+        start, pair = grid.measures[n].start, grid.measures[n : n + 2]
+        begin, end = grid.seconds(start) - 0.03, grid.seconds(pair[1].end if len(pair) == 2 else math.inf) - 0.03
         loud = [note.velocity for note in piece.notes if begin <= note.start_s < end]
         if not loud:
             continue

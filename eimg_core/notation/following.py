@@ -60,7 +60,7 @@ def follow(written: Piece, played: Piece) -> Followed:
         start_s, end_s = when(grid.seconds(chord.start)), min(when(grid.seconds(chord.end)), end)
         if end_s > start_s:
             chords.append((round(start_s, 3), round(end_s, 3), chord_name(chord, key)))
-    bars = [when(grid.seconds(number * grid.bar)) for number in range(grid.bars + 1)]
+    bars = [when(grid.seconds(tick)) for tick in (*(measure.start for measure in grid.measures), grid.end)]
     return Followed(
         tuple(hands[index] if index is not None else RIGHT for index in played_as(written, played)),
         tuple(chords),

@@ -12,14 +12,16 @@ Each beat of each hand then is read as sixteenths, triplets, 32nds or sextuplets
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 from eimg_core.midi.notes import Piece
 
-__all__ = ["TICKS", "Grid", "GridNote", "lay_out"]
+__all__ = ["TICKS", "Grid", "GridNote", "Measure", "lay_out"]
 
 TICKS = 24  # of a quarter note
 # Ticks between the places of a beat, what reading it so costs, and each tick that an onset lies beside its place:
@@ -42,32 +44,18 @@ class GridNote:
     index: int
 
 
-@dataclass(frozen=True)
-class Grid:
-    """The frame of a score.
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A bar of the grid, from tick ``start`` to tick ``end``; a pickup, or a bar before a change of meter, may be
+    shorter than its meter says."""
 
-    Args:
-        tempo_bpm: written quarter notes per minute.
-        meter: as written.
-        first_s: when the first bar begins, in seconds of the piece.
-        bars: how many, at least 1.
-        steps: (hand, beat) → ticks between the places of that beat, where it is not 6.
-    """
-
-    tempo_bpm: float
+    start: int
+    end: int
     meter: tuple[int, int]
-    first_s: float
-    bars: int
-    steps: dict[tuple[int, int], int]
 
     @property
-    def tick_s(self) -> float:
-        return 60.0 / self.tempo_bpm / TICKS
-
-    @property
-    def bar(self) -> int:
-        """Ticks of a bar."""
-        return self.meter[0] * 4 * TICKS // self.meter[1]
+    def ticks(self) -> int:
+        return self.end - self.start
 
     @property
     def compound(self) -> bool:
@@ -78,6 +66,44 @@ class Grid:
     def beat(self) -> int:
         """Ticks of a beat."""
         return 36 if self.compound else 4 * TICKS // self.meter[1]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The frame of a score.
+
+    Args:
+        tempo_bpm: written quarter notes per minute.
+        first_s: when the first bar begins, in seconds of the piece.
+        measures: the bars, at least one, each from the end of the one before.
+        steps: (hand, beat) → ticks between the places of that beat, where it is not 6.
+    """
+
+    tempo_bpm: float
+    first_s: float
+    measures: tuple[Measure, ...]
+    steps: dict[tuple[int, int], int]
+
+    @property
+    def tick_s(self) -> float:
+        return 60.0 / self.tempo_bpm / TICKS
+
+    @property
+    def end(self) -> int:
+        """The tick of the last bar line."""
+        return self.measures[-1].end
+
+    def number(self, tick: int) -> int:
+        """Which bar a tick lies in, from 0; the last one for what comes after it."""
+        return max(0, bisect_right(self._starts, tick) - 1)
+
+    def measure(self, tick: int) -> Measure:
+        """The bar that a tick lies in."""
+        return self.measures[self.number(tick)]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [measure.start for measure in self.measures]
 
     def step(self, hand: int, tick: int) -> int:
         """Ticks between the places of the quarter that ``tick`` lies in."""
@@ -108,10 +134,10 @@ def lay_out(piece: Piece, hands: Sequence[int]) -> tuple[Grid, list[GridNote]]:
         for beat, inside in _by_beat(places, phase).items()
         if (step := _best_step(inside)[0]) != 6
     }
-    grid = Grid(tempo, piece.meter, phase * tick_s, 1, steps)
-    if grid.bar % TICKS:  # quarters run over bar lines, and triplets must not
-        steps = dict.fromkeys(steps, 3)
-        grid = replace(grid, steps=steps)
+    meters = _meters(piece, tick_s, phase)
+    if any(start % TICKS or _bar(meter) % TICKS for start, meter in meters.items()):
+        steps = dict.fromkeys(steps, 3)  # quarters run over bar lines, and triplets must not
+    grid = Grid(tempo, phase * tick_s, (), steps)
 
     def snapped(raw: float, hand: int) -> int:
         beat = math.floor((raw + _ROLLED) / TICKS)
@@ -124,7 +150,32 @@ def lay_out(piece: Piece, hands: Sequence[int]) -> tuple[Grid, list[GridNote]]:
         end = max(snapped(note.end_s / tick_s - phase, hand), start + grid.step(hand, start))
         notes.append(GridNote(start, end, note.pitch, index))
     last = max((note.start for note in notes), default=0)
-    return replace(grid, bars=last // grid.bar + 1), notes
+    return replace(grid, measures=_measures(meters, last)), notes
+
+
+def _meters(piece: Piece, tick_s: float, phase: float) -> dict[int, tuple[int, int]]:
+    """Tick → the meter from there on; changes stand on sixteenths, the first meter at 0."""
+    meters = {0: piece.meter}
+    for change in piece.meter_changes:
+        meters[max(0, round((change.start_s / tick_s - phase) / 6) * 6)] = change.meter
+    return meters
+
+
+def _measures(meters: dict[int, tuple[int, int]], last: int) -> tuple[Measure, ...]:
+    """The bars up to the one that tick ``last`` lies in; a new meter ends the bar before it."""
+    measures: list[Measure] = []
+    sections = [(start, meter) for start, meter in sorted(meters.items()) if start <= last]
+    for n, (start, meter) in enumerate(sections):
+        new_meter = sections[n + 1][0] if n + 1 < len(sections) else None
+        for at in range(start, last + 1 if new_meter is None else new_meter, _bar(meter)):
+            end = at + _bar(meter)
+            measures.append(Measure(at, end if new_meter is None else min(end, new_meter), meter))
+    return tuple(measures)
+
+
+def _bar(meter: tuple[int, int]) -> int:
+    """Ticks of a whole bar."""
+    return meter[0] * 4 * TICKS // meter[1]
 
 
 def _is_fine(piece: Piece) -> bool:

@@ -8,6 +8,7 @@ the others, weight being how long a pitch class sounds there, the bass counting 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,38 +89,66 @@ def chord_name(chord: Chord, key: Key) -> str:
 
 def chords_of(piece: Piece, grid: Grid) -> tuple[Chord, ...]:
     """The harmonies of a piece as written, from its first bar line to its last, without gaps."""
-    beat = grid.beat
-    beats = max(1, -(-grid.bars * grid.bar // beat))
+    beats = _beats(grid)
     weights, basses = _heard(piece, grid, beats)
-    per_bar = max(1, round(grid.bar / beat))
     best, chords = [0.0], [(0, Chord(0, 0))]
-    for end in range(1, beats + 1):
+    for end in range(1, len(beats) + 1):
         options = []
         for start in range(max(0, end - _LONGEST_BEATS), end):
-            if not _may_part(start, end, per_bar):
+            if not _may_part(beats[start], beats[end - 1]):
                 continue
             score, root, kind, bass = _explained(weights[start:end], basses[start:end])
-            options.append((best[start] + score - _PER_CHANGE - _off_beat(start, per_bar), -start, root, kind, bass))
+            options.append((best[start] + score - _PER_CHANGE - _off_beat(beats[start]), -start, root, kind, bass))
         score, start, root, kind, bass = max(options, key=lambda option: option[:2])
         best.append(score)
-        chords.append((-start, Chord(-start * beat, min(end * beat, grid.bars * grid.bar), root, kind, bass)))
+        chords.append((-start, Chord(beats[-start].start, beats[end - 1].end, root, kind, bass)))
     parts: list[Chord] = []
-    at = beats
+    at = len(beats)
     while at > 0:
         at, chord = chords[at]
         parts.append(chord)
     return _joined(parts[::-1])
 
 
-def _heard(piece: Piece, grid: Grid, beats: int) -> tuple[Weights, list[int | None]]:
+@dataclass(frozen=True, slots=True)
+class _Beat:
+    """A beat from tick to tick, which is the ``inside``-th, from 0, of the ``of`` beats of bar ``bar``."""
+
+    start: int
+    end: int
+    bar: int
+    inside: int
+    of: int
+
+
+def _beats(grid: Grid) -> list[_Beat]:
+    """The beats of all bars; the last one of a bar that is cut short ends with it."""
+    beats: list[_Beat] = []
+    for bar, measure in enumerate(grid.measures):
+        of = -(-measure.ticks // measure.beat)
+        for inside in range(of):
+            start = measure.start + inside * measure.beat
+            beats.append(_Beat(start, min(start + measure.beat, measure.end), bar, inside, of))
+    return beats
+
+
+def _heard(piece: Piece, grid: Grid, beats: Sequence[_Beat]) -> tuple[Weights, list[int | None]]:
     """How long each pitch class sounds in each beat, (beats, 12), and the lowest pitch that is struck or held there."""
-    weights = np.zeros((beats, 12))
-    lows: list[int | None] = [None] * beats
+    weights = np.zeros((len(beats), 12))
+    lows: list[int | None] = [None] * len(beats)
+    starts = [beat.start for beat in beats]
+
+    def place(seconds: float) -> float:
+        """In beats from the first."""
+        tick = (seconds - grid.first_s) / grid.tick_s
+        at = max(0, bisect_right(starts, tick) - 1)
+        return at + (tick - beats[at].start) / (beats[at].end - beats[at].start)
+
     for note in piece.notes:
-        first = _place(note.start_s, grid)
-        last = _place(min(note.end_s, note.start_s + _FADES_S), grid)
+        first = place(note.start_s)
+        last = place(min(note.end_s, note.start_s + _FADES_S))
         last = max(last, first + 0.25)
-        for beat in range(max(0, int(first + 0.02)), min(beats, int(np.ceil(last)))):
+        for beat in range(max(0, int(first + 0.02)), min(len(beats), int(np.ceil(last)))):
             share = min(last, beat + 1) - max(first, beat)
             if share <= 0.02:
                 continue
@@ -130,23 +159,16 @@ def _heard(piece: Piece, grid: Grid, beats: int) -> tuple[Weights, list[int | No
     return weights, lows
 
 
-def _place(seconds: float, grid: Grid) -> float:
-    return (seconds - grid.first_s) / grid.tick_s / grid.beat
+def _may_part(first: _Beat, last: _Beat) -> bool:
+    """Whether a chord may reach from beat to beat: within a bar, or from bar line to bar line."""
+    return first.bar == last.bar or (first.inside == 0 and last.inside == last.of - 1)
 
 
-def _may_part(start: int, end: int, per_bar: int) -> bool:
-    """Chords that last longer than a bar begin and end at bar lines; shorter ones do not cross one."""
-    if end - start > per_bar:
-        return start % per_bar == 0 and end % per_bar == 0
-    return start // per_bar == (end - 1) // per_bar
-
-
-def _off_beat(start: int, per_bar: int) -> float:
+def _off_beat(beat: _Beat) -> float:
     """What it costs to change the harmony within a bar: little in its middle, more elsewhere."""
-    inside = start % per_bar
-    if inside == 0:
+    if beat.inside == 0:
         return 0.0
-    return 0.2 if 2 * inside == per_bar else 0.7
+    return 0.2 if 2 * beat.inside == beat.of else 0.7
 
 
 def _explained(weights: Weights, lows: Sequence[int | None]) -> tuple[float, int, Kind | None, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from eimg_core.notation.grid import TICKS, Grid
+from eimg_core.notation.grid import TICKS
 from eimg_core.notation.harmony import Chord
 from eimg_core.notation.score import Bar, Score, Staff, Symbol
 from eimg_core.notation.spelling import Key
@@ -81,7 +81,7 @@ def _measure(part: Element, bar: Bar, before: Bar | None, number: int, score: Sc
     measure = SubElement(part, "measure", number=str(number))
     _attributes(measure, bar, before, score)
     if before is None:
-        _tempo(measure, score.grid)
+        _tempo(measure, score.grid.tempo_bpm, bar.measure.compound)
     for mark in bar.marks:
         _dynamic(measure, mark.dynamic, mark.tick - bar.start)
     _octave_signs(measure, bar, before)
@@ -93,9 +93,9 @@ def _measure(part: Element, bar: Bar, before: Bar | None, number: int, score: Sc
         signs = _signs(staff, accidentals, score.key, order)
         for n, voice in enumerate(staff.voices):
             if number_of_staff == _LEFT or n > 0:
-                _add(SubElement(measure, "backup"), "duration", score.grid.bar)
+                _add(SubElement(measure, "backup"), "duration", bar.measure.ticks)
             for symbol in voice:
-                _symbol(measure, symbol, number_of_staff, n, len(staff.voices), signs, score.grid)
+                _symbol(measure, symbol, number_of_staff, n, len(staff.voices), signs, bar.measure.ticks)
     if last:
         if any(staff.octave for staff in (bar.right, bar.left)):
             _end_octave_signs(measure, bar)
@@ -111,7 +111,8 @@ def _attributes(measure: Element, bar: Bar, before: Bar | None, score: Score) ->
         )
         if then is None or now.clef != then.clef
     ]
-    if before is not None and not clefs:
+    other_meter = before is None or before.measure.meter != bar.measure.meter
+    if not clefs and not other_meter:
         return
     attributes = SubElement(measure, "attributes")
     if before is None:
@@ -119,9 +120,11 @@ def _attributes(measure: Element, bar: Bar, before: Bar | None, score: Score) ->
         key = SubElement(attributes, "key")
         _add(key, "fifths", score.key.fifths)
         _add(key, "mode", "minor" if score.key.minor else "major")
+    if other_meter:
         time = SubElement(attributes, "time")
-        _add(time, "beats", score.grid.meter[0])
-        _add(time, "beat-type", score.grid.meter[1])
+        _add(time, "beats", bar.measure.meter[0])
+        _add(time, "beat-type", bar.measure.meter[1])
+    if before is None:
         _add(attributes, "staves", 2)
     for number, sign in clefs:
         clef = SubElement(attributes, "clef", number=str(number))
@@ -129,15 +132,15 @@ def _attributes(measure: Element, bar: Bar, before: Bar | None, score: Score) ->
         _add(clef, "line", _CLEF_LINES[sign])
 
 
-def _tempo(measure: Element, grid: Grid) -> None:
+def _tempo(measure: Element, tempo_bpm: float, compound: bool) -> None:
     direction = SubElement(measure, "direction", placement="above")
     metronome = SubElement(SubElement(direction, "direction-type"), "metronome", parentheses="no")
     _add(metronome, "beat-unit", "quarter")
-    if grid.compound:
+    if compound:
         SubElement(metronome, "beat-unit-dot")
-    _add(metronome, "per-minute", round(grid.tempo_bpm / (1.5 if grid.compound else 1)))
+    _add(metronome, "per-minute", round(tempo_bpm / (1.5 if compound else 1)))
     _add(direction, "staff", _RIGHT)
-    SubElement(direction, "sound", tempo=f"{grid.tempo_bpm:.2f}")
+    SubElement(direction, "sound", tempo=f"{tempo_bpm:.2f}")
 
 
 def _dynamic(measure: Element, mark: str, tick: int) -> None:
@@ -233,7 +236,7 @@ def _symbol(
     voice: int,
     voices: int,
     signs: Mapping[tuple[int, int, int], str],
-    grid: Grid,
+    bar_ticks: int,
 ) -> None:
     value = symbol.value
     number = _FIRST_VOICE[staff] + voice
@@ -249,7 +252,7 @@ def _symbol(
             SubElement(note, "chord")
         if head is None:
             rest = SubElement(note, "rest")
-            if value.ticks == grid.bar:
+            if value.ticks == bar_ticks:
                 rest.set("measure", "yes")
         else:
             pitch = SubElement(note, "pitch")
@@ -262,7 +265,7 @@ def _symbol(
         for kind in ties:
             SubElement(note, "tie", type=kind)
         _add(note, "voice", number)
-        if head is not None or value.ticks != grid.bar:
+        if head is not None or value.ticks != bar_ticks:
             _add(note, "type", value.name)
             for _ in range(value.dots):
                 SubElement(note, "dot")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eimg_core.notation.grid import Grid
+from eimg_core.notation.grid import Grid, Measure
 from eimg_core.notation.harmony import Chord
 from eimg_core.notation.spelling import Key, Spelt
 from eimg_core.notation.values import Value
@@ -68,13 +68,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar from tick ``start``: the right hand's staff, the left hand's, chord names and dynamics."""
+    """One bar: the right hand's staff, the left hand's, chord names and dynamics."""
 
-    start: int
+    measure: Measure
     right: Staff
     left: Staff
     chords: tuple[Chord, ...]
     marks: tuple[Mark, ...]
+
+    @property
+    def start(self) -> int:
+        return self.measure.start
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from eimg_core.notation.grid import TICKS, Grid
+from eimg_core.notation.grid import TICKS, Grid, Measure
 
 __all__ = ["Value", "cut"]
 
@@ -51,11 +51,12 @@ def _first(start: int, end: int, hand: int, grid: Grid, rest: bool) -> Value:
         length = min(end, quarter_ends) - start
         ticks = next(ticks for ticks in _TRIPLET if ticks <= length and (ticks < 16 or start % 8 == 0))
         return Value(start, ticks, _TRIPLET[ticks], triplet=True)
-    stop = min(end, (start // grid.bar + 1) * grid.bar)
+    measure = grid.measure(start)
+    stop = min(end, measure.end)
     if _is_triplet(stop - 1, hand, grid) and stop % TICKS:
         stop -= stop % TICKS  # what reaches into a triplet is tied to a part of it
     for ticks in _BY_LENGTH:
-        if start + ticks <= stop and _stands(start % grid.bar, ticks, grid, rest):
+        if start + ticks <= stop and _stands(start - measure.start, ticks, measure, rest):
             dotted = ticks in _DOTTED
             return Value(start, ticks, _NAMES[ticks * 2 // 3 if dotted else ticks], int(dotted))
     ticks = next(ticks for ticks in _PLAIN if start + ticks <= stop)
@@ -66,22 +67,23 @@ def _is_triplet(tick: int, hand: int, grid: Grid) -> bool:
     return grid.step(hand, tick) in (4, 8)
 
 
-def _stands(at: int, ticks: int, grid: Grid, rest: bool) -> bool:
+def _stands(at: int, ticks: int, measure: Measure, rest: bool) -> bool:
     """Whether a symbol of so many ticks may stand ``at`` a place of the bar."""
-    if at == 0 and ticks == grid.bar:
+    if at == 0 and ticks == measure.ticks:
         return True
-    if grid.compound:
-        return _stands_in_compound(at, ticks, grid.beat)
+    if measure.compound:
+        return _stands_in_compound(at, ticks, measure.beat)
     dotted = ticks in _DOTTED
     base = ticks * 2 // 3 if dotted else ticks
     if rest:
-        return not dotted and at % base == 0 and not _hides_middle(at, ticks, grid)
+        return not dotted and at % base == 0 and not _hides_middle(at, ticks, measure)
     if base <= 12:  # within a beat
         inside = at % TICKS
         return inside + ticks <= TICKS and (at % base == 0 or (base == 12 and inside == 6))
     if ticks in (TICKS, 36):
-        return at % 12 == 0 and not _hides_middle(at, ticks, grid)
-    return at % TICKS == 0 and (at == 0 or not _hides_middle(at, ticks, grid) or at + ticks == grid.bar or ticks == 48)
+        return at % 12 == 0 and not _hides_middle(at, ticks, measure)
+    stands = at == 0 or ticks == 48 or at + ticks == measure.ticks or not _hides_middle(at, ticks, measure)
+    return at % TICKS == 0 and stands
 
 
 def _stands_in_compound(at: int, ticks: int, beat: int) -> bool:
@@ -90,7 +92,7 @@ def _stands_in_compound(at: int, ticks: int, beat: int) -> bool:
     return at % beat + ticks <= beat and at % (6 if ticks in (18, 6) else min(ticks, 12)) == 0
 
 
-def _hides_middle(at: int, ticks: int, grid: Grid) -> bool:
+def _hides_middle(at: int, ticks: int, measure: Measure) -> bool:
     """Whether a symbol runs over the place where a bar of four, five or six quarters divides."""
-    middle = {4: 2, 5: 3, 6: 3}.get(grid.bar // TICKS, 0) * TICKS
+    middle = {4: 2, 5: 3, 6: 3}.get(measure.ticks // TICKS, 0) * TICKS
     return at < middle < at + ticks

@@ -41,10 +41,10 @@ def voices_of(notes: Iterable[GridNote], hand: int, grid: Grid) -> list[list[lis
     bars: list[list[list[Sound]]] = []
     by_bar: dict[int, list[GridNote]] = {}
     for note in _once(notes):
-        by_bar.setdefault(note.start // grid.bar, []).append(note)
+        by_bar.setdefault(grid.number(note.start), []).append(note)
     carried: list[GridNote] = []
-    for number in range(grid.bars):
-        line, end = number * grid.bar, (number + 1) * grid.bar
+    for number, measure in enumerate(grid.measures):
+        line, end = measure.start, measure.end
         struck = by_bar.get(number, [])
         voices = _read(_still_heard(carried, struck, line), struck, line, end, hand)
         bars.append(voices)

@@ -89,7 +89,7 @@ class MusicAutoencoder(Autoencoder):
     uses_va: ClassVar[bool] = False
     """Whether ``generate`` follows a given emotion beyond what v_y says."""
     pretrains: ClassVar[bool] = False
-    """Whether training begins with excerpts of other music, see ``train/music_ae.py``."""
+    """Whether training begins with excerpts of other music, see ``train/stages/music_ae.py``."""
 
     def sample(self, piece: Piece, va: VA | None = None) -> MusicSample:
         """One training example of a piece, at most 15 s of it."""

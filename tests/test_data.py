@@ -22,6 +22,8 @@ import pytest
 
 import train.data.download
 import train.data.prepare
+import train.download
+import train.prepare
 from eimg_core.data import (
     SPLITS,
     Corpus,
@@ -515,8 +517,8 @@ def test_download_reports_failures_and_goes_on(
     members = {f"midis/{p.name}": p.read_bytes() for p in (pristine / "music/emopia").iterdir()}
     served.content = zipped(tmp_path / "e.zip", members)
     broken = replace(source("pop909", served, 4), urls=(served.url.replace("archive.zip", "gone"),))
-    monkeypatch.setattr(train.data.download, "SOURCES", (broken, source("emopia", served, 8)))
-    assert train.data.download.main(["--out", str(tmp_path / "new")]) == 1
+    monkeypatch.setattr(train.download, "SOURCES", (broken, source("emopia", served, 8)))
+    assert train.download.main(["--out", str(tmp_path / "new")]) == 1
     said = capsys.readouterr()
     assert "pop909: 127.0.0.1 answered 404" in said.err
     assert "emopia: 8 items" in said.out
@@ -542,7 +544,7 @@ def test_density_in_both_definitions_by_hand() -> None:
 
 
 def test_prepare_end_to_end(pristine: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert train.data.prepare.main(["--data", str(pristine), "--out", str(tmp_path)]) == 0
+    assert train.prepare.main(["--data", str(pristine), "--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {
         "eimg.npz",
         "emopia.npz",
@@ -566,12 +568,12 @@ def test_prepare_skips_optional_sets_but_not_the_two_main_ones(
     for path in (data / "music/emopia").iterdir():
         path.unlink()
     (data / "music/emopia").rmdir()
-    assert train.data.prepare.main(["--data", str(data), "--out", str(tmp_path / "out")]) == 0
+    assert train.prepare.main(["--data", str(data), "--out", str(tmp_path / "out")]) == 0
     assert "skipped, not on disk: emopia, iaps, naps" in capsys.readouterr().out
     arguments = ["--data", str(data), "--out", str(tmp_path / "out"), "--corpora", "emopia"]
-    assert train.data.prepare.main(arguments) == 1
+    assert train.prepare.main(arguments) == 1
     (data / PHOTO_TABLE).unlink()
-    assert train.data.prepare.main(["--data", str(data), "--out", str(tmp_path / "out")]) == 1
+    assert train.prepare.main(["--data", str(data), "--out", str(tmp_path / "out")]) == 1
     assert "oasis/labels.csv is missing" in capsys.readouterr().err
 
 
@@ -579,7 +581,7 @@ def test_prepare_names_a_damaged_photo(data: Path, tmp_path: Path, capsys: pytes
     photo = data / "images/oasis/I3.jpg"
     photo.write_bytes(photo.read_bytes()[:300])
     arguments = ["--data", str(data), "--out", str(tmp_path / "out"), "--corpora", "oasis"]
-    assert train.data.prepare.main(arguments) == 1
+    assert train.prepare.main(arguments) == 1
     assert "I3.jpg of the OASIS photos is damaged" in capsys.readouterr().err
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,13 @@ import pytest
 
 from eimg_core.emotion import VA
 from train.evaluation.dataset import on_grid
-from train.evaluation.experiments import EXPERIMENTS, TABLES, record_path, slug, wanted
+from train.evaluation.experiments import (
+    EXPERIMENTS,
+    TABLES,
+    experiments_of,
+    result_path,
+    slug,
+)
 from train.report.findings import fill_findings
 from train.report.intervals import Estimate, Row, difference
 from train.report.results import PAPER, Results, cell, parts, sizes, verdict
@@ -34,7 +39,7 @@ def results() -> Results:
 def test_every_row_of_the_papers_tables_is_an_experiment():
     assert len(sizes("vqvae+fnt")) == 4
     assert len(parts("vqvae+fnt")) == 5
-    assert {e.name for e in wanted(["table6"])} == {"TF-IM", "TF/IMG", "TF-FI"}
+    assert {e.name for e in experiments_of(["table6"])} == {"TF-IM", "TF/IMG", "TF-FI"}
     assert len({slug(e.name) for e in EXPERIMENTS}) == len(EXPERIMENTS)
     names = {e.name for e in EXPERIMENTS} | {"real"}
     assert {row for row in PAPER if "@" not in row} <= names
@@ -162,12 +167,12 @@ def test_every_experiment_has_its_records(results):
     for experiment in EXPERIMENTS:
         seeds = [0] if experiment.kind == "retrieval" else [0, 1, 2]
         for seed in seeds:
-            record = json.loads(record_path(RESULTS, experiment, seed).read_text())
+            record = json.loads(result_path(RESULTS, experiment, seed).read_text())
             assert record["row"] == experiment.name
             assert record["seed"] == seed
             assert record["n"] == len(record["items"]) == results.rows["constant"].n
             assert set(record["tables"]) <= set(TABLES)
-            assert record["setup"]["preset"] == "paper"
+            assert record["setup"]["preset"] == "full"
             assert set(record["musicality"]["distributions"]) >= {"bar_groove", "key_clarity"}
 
 
@@ -198,21 +203,3 @@ def test_every_number_of_the_findings_is_in_the_records(results):
 def test_labels_of_quadrants_are_those_of_the_plane(results):
     row = results.rows["constant"]
     assert [VA(*label).quadrant for label in row.labels.tolist()] == row.quadrants.tolist()
-
-
-def test_up_to_date_means_the_same_settings_and_components(tmp_path, monkeypatch):
-    import train.evaluation.experiments as module
-
-    experiment = next(e for e in EXPERIMENTS if e.name == "vqvae+fnt n = 8")
-    args = Namespace(preset="paper", seed=0, seconds=15.0, results=tmp_path, out=tmp_path, set=[], threads=0)
-    monkeypatch.setattr(module, "_hashes", lambda e, a: {"music_ae/fnt": "abc"})
-    assert not module.up_to_date(experiment, args)
-    record = {"setup": module._setup(experiment, args), "components": {"music_ae/fnt": "abc"}}
-    path = record_path(tmp_path, experiment, 0)
-    path.write_text(json.dumps({**record, "version": module.__version__}))
-    assert module.up_to_date(experiment, args)
-    monkeypatch.setattr(module, "_hashes", lambda e, a: {"music_ae/fnt": "other"})
-    assert not module.up_to_date(experiment, args)
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "_hashes", lambda e, a: {"music_ae/fnt": "abc"})
-    assert not module.up_to_date(experiment, Namespace(**{**vars(args), "preset": "smoke"}))

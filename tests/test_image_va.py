@@ -19,7 +19,8 @@ from eimg_core.images import open_photo, to_tensor
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.image_reader import READER_FOLDER, ImageReader, Kernel, KernelHead, out_of_group
 from tests.factories import make_mini_data, make_photo
-from train.stages import image_va
+from train.image_va import main as train
+from train.stages import backbones, image_va
 
 TINY = LiteVariant(width=0.25, depth=0.5, side=32)
 
@@ -93,14 +94,14 @@ def test_variants_have_the_published_sizes(variant: str, parameters: int) -> Non
 
 def test_package_names_find_their_places_and_strangers_are_refused(net: EfficientNetLite) -> None:
     state = _as_package(net)
-    copied = image_va.from_package({**state, "_fc.weight": torch.zeros(1)}, EfficientNetLite(TINY))
+    copied = backbones.from_package({**state, "_fc.weight": torch.zeros(1)}, EfficientNetLite(TINY))
     images = torch.zeros(1, 3, 32, 32)
     assert torch.equal(copied(images), net(images))
     with pytest.raises(CheckpointError, match="too many"):
-        image_va.from_package({**state, "_blocks.99._bn0.weight": torch.zeros(1)}, EfficientNetLite(TINY))
+        backbones.from_package({**state, "_blocks.99._bn0.weight": torch.zeros(1)}, EfficientNetLite(TINY))
     state.pop("_conv_head.weight")
     with pytest.raises(CheckpointError, match="do not fit"):
-        image_va.from_package(state, EfficientNetLite(TINY))
+        backbones.from_package(state, EfficientNetLite(TINY))
 
 
 def _as_package(net: EfficientNetLite) -> dict[str, torch.Tensor]:
@@ -256,14 +257,14 @@ def test_another_network_or_an_old_card_is_refused(
 
 def test_training_walks_from_photos_to_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = make_mini_data(tmp_path / "data", {"train": 24, "val": 6, "test": 6}, {}, 0, emopia_clips=0, pop909_songs=0)
-    for encoder in image_va.ENCODERS:
+    for encoder in backbones.ENCODERS:
         monkeypatch.setitem(VARIANTS, encoder, TINY)
     out = tmp_path / "out"
-    image_va.main(["--data", str(data), "--out", str(out), "--preset", "smoke"])
+    train(["--data", str(data), "--out", str(out), "--preset", "smoke"])
     card = json.loads((out / READER_FOLDER / "card.json").read_text())
     assert card["trained_on"][0]["items"] == {"train": 24, "val": 6, "test": 6}
     assert {"val", "test", "by_theme"} <= set(card["metrics"])
-    assert len(card["metrics"]["candidates"]) == len(image_va.KINDS) * (len(image_va.ENCODERS) + 1)
+    assert len(card["metrics"]["candidates"]) == len(image_va.KINDS) * (len(backbones.ENCODERS) + 1)
     dark, bright = (make_photo(VA(valence, 5), np.random.default_rng(1)) for valence in (1.5, 8.5))
     reader = ImageReader.load(out)
     assert reader.read(bright).va.valence > reader.read(dark).va.valence + 0.5
@@ -273,7 +274,7 @@ def test_another_encoder_is_one_option_away(tmp_path: Path) -> None:
     data = make_mini_data(tmp_path / "data", {"train": 8, "val": 4, "test": 4}, {}, 0, emopia_clips=0, pop909_songs=0)
     out = tmp_path / "out"
     where = ["--data", str(data), "--out", str(out), "--preset", "smoke"]
-    image_va.main([*where, "--encoder", "torchvision:mobilenet_v3_small"])
+    train([*where, "--encoder", "torchvision:mobilenet_v3_small"])
     assert list(read_card(out / READER_FOLDER)["depends_on"]) == ["backbone/torchvision_mobilenet_v3_small"]
     assert ImageReader.load(out).read(make_photo(VA(5, 5), np.random.default_rng(0))).sd_valence > 0
     for unknown, sentence in (
@@ -282,7 +283,7 @@ def test_another_encoder_is_one_option_away(tmp_path: Path) -> None:
         ("elsewhere", "no encoder 'elsewhere'"),
     ):
         with pytest.raises(CheckpointError, match=sentence):
-            image_va.main([*where, "--encoder", unknown])
+            train([*where, "--encoder", unknown])
 
 
 def test_every_block_counts_as_much_whatever_its_width() -> None:

@@ -17,7 +17,16 @@ from eimg_core.image_ae.vqvae import VQVAE, VQVAEConfig
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from tests.factories import make_mini_data
 from tests.tiny import save_tiny_pairing
-from train.evaluation.latents import PENALTIES, Unseen, fit_ridge, main, read_emotion, readout, ridge_path
+from train.evaluation.latents import (
+    PENALTIES,
+    LatentsRequest,
+    Unseen,
+    fit_ridge,
+    measure_latents,
+    read_emotion,
+    readout,
+    ridge_path,
+)
 from train.report.tables import latents as latents_table
 
 RNG = np.random.default_rng
@@ -149,26 +158,31 @@ def test_bad_tables_are_refused():
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory) -> tuple[Path, Path]:
-    """An assets folder with tiny components and their records, and the data."""
+    """An assets folder with tiny components and their results, and the data."""
     folder = tmp_path_factory.mktemp("latents")
     counts = {"train": 16, "val": 6, "test": 6}
     data = make_mini_data(folder / "data", counts, counts, emopia_clips=0, pop909_songs=0)
     save_tiny_pairing(folder / "checkpoints")
-    options = ["--data", str(data), "--root", str(folder / "checkpoints"), "--runs", str(folder / "runs")]
-    main([*options, "--out", str(folder / "results")])
+    measure_latents(request_of(folder, data))
     return folder, data
 
 
-def record(folder: Path, name: str) -> dict:
+def request_of(folder: Path, data: Path, **more) -> LatentsRequest:
+    return LatentsRequest(
+        data=data, components=folder / "checkpoints", results=folder / "results", runs=folder / "runs", **more
+    )
+
+
+def result(folder: Path, name: str) -> dict:
     return json.loads((folder / "results" / f"latents-{name}.json").read_text(encoding="utf-8"))
 
 
-def test_one_record_for_everything_that_is_there(checked):
+def test_one_result_for_everything_that_is_there(checked):
     folder, _ = checked
     names = {path.stem for path in (folder / "results").iterdir()}
     # There is no network to look at photos with in this folder, so that baseline is left out.
     assert names == {"latents-image_ae-vqvae", "latents-music_ae-fnt", "latents-baseline-clips"}
-    photos, clips = record(folder, "image_ae-vqvae"), record(folder, "music_ae-fnt")
+    photos, clips = result(folder, "image_ae-vqvae"), result(folder, "music_ae-fnt")
     for found in (photos, clips):
         assert found["n"] == {"train": 16, "val": 6, "test": 6}
         assert found["groups"] == {"train": 8, "val": 3, "test": 3}
@@ -183,14 +197,20 @@ def test_one_record_for_everything_that_is_there(checked):
 
 def test_counted_features_of_clips_that_carry_emotion_can_be_read(checked):
     folder, _ = checked
-    assert record(folder, "baseline-clips")["readout"]["out_of_fold"]["arousal"]["r"] > 0.6
+    assert result(folder, "baseline-clips")["readout"]["out_of_fold"]["arousal"]["r"] > 0.6
 
 
-def test_what_is_asked_for_must_be_there(checked, tmp_path):
+def test_what_is_current_is_not_measured_again(checked):
     folder, data = checked
-    options = ["--data", str(data), "--root", str(folder / "checkpoints"), "--out", str(tmp_path)]
+    assert measure_latents(request_of(folder, data)) == []
+    again = measure_latents(request_of(folder, data, only=["fnt"], force=True))
+    assert [path.stem for path in again] == ["latents-music_ae-fnt"]
+
+
+def test_what_is_asked_for_must_be_there(checked):
+    folder, data = checked
     with pytest.raises(CheckpointError, match="No trained weights for image_ae/beta_vae"):
-        main([*options, "--only", "beta_vae"])
+        measure_latents(request_of(folder, data, only=["beta_vae"]))
 
 
 def test_the_columns_do_not_mix_splits(checked):
@@ -208,7 +228,7 @@ def test_the_table_tells_both_columns_and_the_ceiling(checked):
     folder, _ = checked
     rows = latents_table(folder).splitlines()
     assert [row.split(" | ")[0] for row in rows[2:5]] == [
-        "| `image_ae/vqvae`", "| `music_ae/fnt`", "| *counted features of the music judge*"
+        "| `image_ae/vqvae`", "| `music_ae/fnt`", "| *counted features of the evaluator*"
     ]  # fmt: skip
     assert all(row.count("|") == 7 for row in rows[:5])
     assert " dB |" in rows[2]

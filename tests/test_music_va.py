@@ -9,6 +9,7 @@ from pathlib import Path
 import mido
 import numpy as np
 import pytest
+import torch
 
 from eimg_core.checkpoints import half, load_component, save_component
 from eimg_core.emotion import VA
@@ -20,8 +21,10 @@ from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from eimg_core.va.guide import GUIDE_FOLDER, INPUT_SIZE, Guide, GuideConfig, picture, pictures, varied
 from eimg_core.va.music_features import FEATURE_NAMES, feature_table, features
 from tests.factories import make_mini_data, make_piece
-from train.stages.music_va import agreement, area_under_curve, folds
-from train.stages.music_va import main as train
+from train.music_va import main as train
+from train.stages.agreement import agreement, area_under_curve, folds
+from train.stages.loop import LoopConfig, fit
+from train.stages.music_va import GuideRequest, PictureBatches, train_guide
 
 EMPTY = Piece(())
 SHIPPED = pytest.mark.skipif(
@@ -255,6 +258,97 @@ def test_the_training_command_writes_a_reader_that_loads(key: str, tmp_path: Pat
     train([*command, "--preset", "smoke"])
     again = load_component(tmp_path / "out" / "va_predictor" / key)[0]
     assert all((first[name] == again[name]).all() for name in first)
+
+
+class KilledError(Exception):
+    pass
+
+
+def picture_batches(count: int = 20) -> PictureBatches:
+    pieces, va = corpus(count)
+    rng = np.random.default_rng(0)
+    variants = np.stack([pictures(pieces), pictures([varied(piece, rng) for piece in pieces])])
+    return PictureBatches(torch.tensor(variants).float(), torch.tensor(va).float(), size=8, seed=0)
+
+
+def untrained_guide(batches: PictureBatches, seed: int = 0) -> Guide:
+    torch.manual_seed(seed)
+    guide = Guide(GuideConfig.tiny())
+    guide.calibrate(batches.variants[0], batches.va)
+    return guide
+
+
+def test_an_epoch_of_the_guide_meets_every_clip_once_in_one_of_its_variations() -> None:
+    batches = picture_batches()
+    seen = list(batches.epoch(3))
+    assert [len(batch.va) for batch in seen] == [8, 8, 4]
+    assert len(batches) == 3
+    inputs, va = torch.cat([batch.inputs for batch in seen]), torch.cat([batch.va for batch in seen])
+    rows = [int((batches.va == one).all(dim=1).nonzero()) for one in va]
+    assert sorted(rows) == list(range(20))
+    which = [
+        [torch.equal(one, variant[row]) for variant in batches.variants] for one, row in zip(inputs, rows, strict=True)
+    ]
+    assert all(any(found) for found in which)
+    assert {found.index(True) for found in which} == {0, 1}
+    assert all(torch.equal(a.inputs, b.inputs) for a, b in zip(seen, batches.epoch(3), strict=True))
+
+
+@pytest.mark.parametrize("after", [2, 7])
+def test_a_killed_training_of_the_guide_resumes_exactly(tmp_path: Path, after: int) -> None:
+    config = LoopConfig(epochs=4, learning_rate=1e-3, warmup_steps=2, weight_decay=3.0, save_every_s=0.0)
+    batches = picture_batches()
+    whole, broken, resumed = (untrained_guide(batches, seed) for seed in (0, 0, 9))
+    fit(whole, batches, config, folder=tmp_path / "whole")
+
+    def die(step: int) -> None:
+        if step == after:
+            raise KilledError
+
+    broken.after_step = die  # type: ignore[method-assign]
+    with pytest.raises(KilledError):
+        fit(broken, batches, config, folder=tmp_path / "broken")
+    fit(resumed, batches, config, folder=tmp_path / "broken")
+    states = whole.state_dict(), resumed.state_dict()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    first = untrained_guide(batches)
+    assert not torch.equal(first.state_dict()["members.0.0.weight"], states[0]["members.0.0.weight"])
+
+
+def test_the_stage_of_the_guide_trains_on_the_common_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is killed inside the loop, and a second call takes up the saved state instead of beginning again."""
+    import train.stages.music_va as module
+
+    clips = {"train": 16, "val": 8, "test": 8}
+    data = make_mini_data(tmp_path / "data", {"train": 2}, clips, emopia_clips=0, pop909_songs=0)
+    started: list[int] = []
+
+    def counted(model: Guide, *args, **options):
+        inner = model.loss
+
+        def loss(batch, step):
+            started.append(step)
+            if len(started) == 4:
+                raise KilledError
+            return inner(batch, step)
+
+        model.loss = loss  # type: ignore[method-assign]
+        return fit(model, *args, **options)
+
+    monkeypatch.setattr(module, "fit", counted)
+    request = GuideRequest(
+        data=data, out=tmp_path / "out", runs=tmp_path / "runs", preset="smoke", changes={"save_every_s": 0}
+    )
+    with pytest.raises(KilledError):
+        train_guide(request)
+    assert (tmp_path / "runs/va_predictor/guide/state.pt").exists()
+    made = train_guide(request)
+    assert started[:5] == [0, 1, 2, 3, 3]  # the step that was killed is made again, those before it are not
+    assert made.card["training"]["epochs"] == 3
+    assert made.card["changes"] == {"save_every_s": "0"}
+    monkeypatch.setattr(module, "fit", fit)
+    again = train_guide(replace(request, runs=tmp_path / "others", out=tmp_path / "fresh"))
+    assert again.card["sha256"] == made.card["sha256"]
 
 
 @SHIPPED

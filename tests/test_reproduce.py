@@ -127,3 +127,4 @@ def test_what_is_up_to_date_is_not_trained_again(trained, capsys):
     assert [line for line in said if line.endswith(": up to date")] == [
         f"{one.component}: up to date" for one in stages()
     ]
+    assert "experiments: 21 up to date, 0 to make" in said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -157,11 +157,11 @@ def test_terms_need_weights_and_add_up():
 
 
 def test_settings_are_checked():
-    assert override(CONFIG, ["epochs=7", "learning_rate=0.5"]).epochs == 7
+    assert override(CONFIG, {"epochs": "7", "learning_rate": 0.5}) == replace(CONFIG, epochs=7, learning_rate=0.5)
     with pytest.raises(ValueError, match=r"unknown setting 'epoch'; known: .*epochs"):
-        override(CONFIG, ["epoch=7"])
+        override(CONFIG, {"epoch": 7})
     with pytest.raises(ValueError, match="epochs needs a int"):
-        override(CONFIG, ["epochs=many"])
+        override(CONFIG, {"epochs": "many"})
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------

@@ -1,6 +1,10 @@
-"""The earlier name of the command ``train.bridge``."""
+"""The earlier name of the command ``python -m train.bridge``."""
 
-from train.stages.bridge import main
+from __future__ import annotations
+
+from train.bridge import main
+
+__all__ = ["main"]
 
 if __name__ == "__main__":
     main()

@@ -1,70 +1,118 @@
-"""Everything, in order, skipping what is up to date: train what is shipped, the paper's experiments, records, tables.
+"""Everything, in order, skipping what is up to date: train what ships, the paper's experiments, results, tables.
 
-    python -m train.reproduce --data DIR [--preset paper|smoke] [--only table5] [--seed 0] [--force]
+    python -m train.reproduce --data DIR [--preset full|smoke] [--only table5] [--seed 0] [--set NAME=VALUE] [--force]
 
 ``--only`` names tables of the paper and trains, composes and measures what they need and nothing else. A stage is up to
-date when its card says the same preset and seed, and when what it depends on was not trained again in this run; a
-record, when it was made with the components that are there. A run that was killed continues where it was: every stage
+date when its card says the same preset, seed and changes, and when what it depends on was not trained again in this
+run; a result, when all that it depends on is the same. A run that was killed continues where it was: every stage
 resumes from its last saved state.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
-import shutil
 import time
-from argparse import Namespace
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from eimg_core.bridge import BRIDGES
 from eimg_core.checkpoints import read_card
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from train.evaluation.evaluate import components_of, known_rows, record_name
-from train.evaluation.experiments import TABLES, wanted
-from train.report.tables import CONTROL_ORDER, PAPER_TABLE_V
-from train.stages.stage import arguments
+from eimg_core.results import CONTROLS, PAPER_TABLE_V
+from train.commands import stage_options
+from train.evaluation.dataset import describe_dataset
+from train.evaluation.evaluate import EvaluateRequest, evaluate, known_rows
+from train.evaluation.experiments import TABLES, ExperimentsRequest, experiments_of, run_experiments
+from train.evaluation.latents import LatentsRequest, measure_latents
+from train.evaluation.midi_evaluation import MidiEvaluationRequest, evaluate_folders
+from train.evaluation.quality_report import QualityRequest, report_quality
+from train.evaluation.result import MeasureRequest
+from train.report.documents import write_documents
+from train.report.tables import write_tables
+from train.stages.bridge import BridgeRequest, train_bridge
+from train.stages.image_ae import ImageAERequest, train_image_ae
+from train.stages.image_va import ImageVARequest, train_image_va
+from train.stages.loop import LoopConfig
+from train.stages.music_ae import MusicAERequest, train_music_ae
+from train.stages.music_va import EvaluatorRequest, GuideRequest, train_evaluator, train_guide
+from train.stages.presets import override
+from train.stages.stage import ComponentResult, LoopRequest, Request, choices_of, request_from
 
-__all__ = ["OURS", "Stage", "main", "needed", "stages", "stale_rows"]
+__all__ = ["OURS", "ReproduceRequest", "Stage", "needed", "reproduce", "stages"]
 
 OURS = {"effnet", "tvae"}  # not the paper's: their bridges are trained in our variant alone
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReproduceRequest(LoopRequest):
+    """What to reproduce; everything else is passed on to every stage and measurement.
+
+    Args:
+        only: tables of the paper, of ``TABLES``; ``None`` for everything.
+        force: train and measure again what is up to date.
+    """
+
+    only: Sequence[str] | None = None
+    force: bool = False
+
+    @property
+    def smoke(self) -> bool:
+        return self.preset == "smoke"
+
+    @property
+    def results(self) -> Path:
+        """Beside what ships, except for the numbers of a smoke run."""
+        return self.runs / "results" if self.smoke else self.out.parent / "results"
+
+
 @dataclass(frozen=True)
 class Stage:
-    """One command and the component that it writes; ``needs`` are components it reads.
+    """A function that trains a component, and what it is told beyond what all stages are.
 
-    A stage that is not ``seeded`` is solved in closed form: nothing in it is random.
+    Args:
+        component: that it writes.
+        train: the function.
+        request: the class of its request.
+        own: values of the request.
+        needs: components that it reads.
     """
 
     component: str
-    command: tuple[str, ...]
+    train: Callable[[Any], ComponentResult]
+    request: type[Request]
+    own: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    seeded: bool = True
 
-    def up_to_date(self, args: Namespace) -> bool:
-        path = args.out / self.component / "card.json"
-        if not path.exists():
+    def up_to_date(self, request: LoopRequest) -> bool:
+        """Whether the component was trained with the choices of the request that this stage has."""
+        folder = request.out / self.component
+        if not (folder / "card.json").exists():
             return False
-        card = json.loads(path.read_text(encoding="utf-8"))
-        return bool(card.get("preset") == args.preset and card.get("seed", args.seed) == args.seed)
+        card, known = read_card(folder), {one.name for one in fields(self.request)}
+        choices = {"changes": {}, **choices_of(request)}
+        return all(card.get(name, {}) == choices[name] for name in choices if name in known)
+
+    def run(self, request: LoopRequest) -> ComponentResult:
+        return self.train(request_from(self.request, request, **self.own))
 
 
 def stages() -> list[Stage]:
     """Every stage, each after what it needs."""
     readers = [
-        Stage("va_predictor/image", ("image_va",), seeded=False),
-        Stage("va_predictor/evaluator", ("music_va", "evaluator")),
-        Stage("va_predictor/guide", ("music_va", "guide")),
+        Stage("va_predictor/image", train_image_va, ImageVARequest),
+        Stage("va_predictor/evaluator", train_evaluator, EvaluatorRequest),
+        Stage("va_predictor/guide", train_guide, GuideRequest),
     ]
-    images = [Stage(f"image_ae/{key}", ("image_ae", key)) for key in IMAGE_AUTOENCODERS]
-    music = [Stage(f"music_ae/{key}", ("music_ae", key)) for key in MUSIC_AUTOENCODERS]
+    images = [Stage(f"image_ae/{key}", train_image_ae, ImageAERequest, {"key": key}) for key in IMAGE_AUTOENCODERS]
+    music = [Stage(f"music_ae/{key}", train_music_ae, MusicAERequest, {"key": key}) for key in MUSIC_AUTOENCODERS]
     bridges = [
         Stage(
             f"bridge/{i}+{m}@{variant}",
-            ("bridge", i, m, "--variant", variant),
+            train_bridge,
+            BridgeRequest,
+            {"image": i, "music": m, "variant": variant},
             (f"image_ae/{i}", f"music_ae/{m}"),
         )
         for i in IMAGE_AUTOENCODERS
@@ -75,89 +123,73 @@ def stages() -> list[Stage]:
     return [*readers, *images, *music, *bridges]
 
 
-def needed(tables: list[str]) -> list[Stage]:
+def needed(tables: Sequence[str]) -> list[Stage]:
     """The stages that some tables of the paper need."""
     printed = set(PAPER_TABLE_V) if "table5" in tables else set()
-    keys = [pairing.split("+") for pairing in {e.pairing for e in wanted(tables) if e.pairing} | printed]
+    keys = [pairing.split("+") for pairing in {e.pairing for e in experiments_of(tables) if e.pairing} | printed]
     components = {f"image_ae/{image}" for image, _ in keys} | {f"music_ae/{music}" for _, music in keys}
     components |= {f"bridge/{pairing}@paper" for pairing in printed}
-    if set(tables) - {"table1"}:  # it is the only one without a judge
+    if set(tables) - {"table1"}:  # it is the only one without estimates
         components |= {"va_predictor/image", "va_predictor/evaluator", "va_predictor/guide"}
     return [stage for stage in stages() if stage.component in components]
 
 
-def stale_rows(root: Path, results: Path, seeds: list[int], split: str = "test") -> list[str]:
-    """Rows of ``train.evaluate`` without records, or with records of other components than are there."""
-    once = {"constant", "oracle", "real", "mean point"}
+def reproduce(request: ReproduceRequest) -> None:
+    """Train, measure and write the documents, as far as they are asked for and not up to date.
 
-    def current(row: str) -> bool:
-        components = {folder: read_card(root / folder)["sha256"][:12] for folder in components_of(row)}
-        paths = [results / record_name("pairings", split, row, seed) for seed in ([0] if row in once else seeds)]
-        return all(p.exists() and json.loads(p.read_text(encoding="utf-8"))["components"] == components for p in paths)
-
-    return [row for row in known_rows(root) if not current(row)]
-
-
-def main(argv: list[str] | None = None) -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("--force", action="store_true", help="train again what is up to date")
-    parser.add_argument("--only", nargs="+", choices=TABLES, help="tables of the paper, and what they need")
-    args = parser.parse_args(argv)
-    _train(args, needed(args.only) if args.only else stages())
-    smoke = args.preset == "smoke"
-    results = args.runs / "results" if smoke else args.out.parent / "results"
-    seeds = ["0"] if smoke else ["0", "1", "2"]
-    where = ["--data", str(args.data), "--root", str(args.out), "--out", str(results), "--runs", str(args.runs)]
-
-    def step(name: str, *options: str) -> None:
-        importlib.import_module(f"train.{name}").main(list(options))
-
-    if not args.only:
-        step("latents", *where)
-    rows = known_rows(args.out) if args.force else stale_rows(args.out, results, [int(seed) for seed in seeds])
-    if args.only:  # of the pairings, Table V shows the paper's; the controls stand beside every table
-        shown = {*CONTROL_ORDER, *(f"{pairing}@paper" for pairing in PAPER_TABLE_V if "table5" in args.only)}
-        rows = [row for row in rows if row in shown]
-    if rows:
-        step(
-            "evaluate",
-            *where,
-            "--seeds",
-            *seeds,
-            *(["--seconds", "6", "--grid", "3"] if smoke else []),
-            "--only",
-            *rows,
-        )
-    step("dataset", "--data", str(args.data), "--out", str(results), "--runs", str(args.runs))
-    shared = ["--data", str(args.data), "--out", str(args.out), "--results", str(results), "--runs", str(args.runs)]
-    only = ["--only", *args.only] if args.only else []
-    force = ["--force"] if args.force else []
-    short = ["--seconds", "6"] if smoke else []
-    step("experiments", *shared, "--preset", args.preset, "--seeds", *seeds, *short, *only, *force)
-    step("midi_evaluation", *shared)
-    if not smoke:
-        if not args.only:
-            step("quality_report", *where)
-            step("tables", "--assets", str(args.out.parent))
-        step("results", "--assets", str(args.out.parent))
+    Raises:
+        ValueError: there is no such setting to change.
+        CheckpointError, DataError: a component or a data set is missing or damaged.
+    """
+    override(LoopConfig(), request.changes)  # a mistake shows before hours of training
+    _train(request, needed(request.only) if request.only else stages())
+    _measure(request)
+    if not request.smoke:
+        if not request.only:
+            write_tables(Path("."), request.out.parent)
+        write_documents(request.out.parent, Path("docs"))
 
 
-def _train(args: Namespace, todo: list[Stage]) -> None:
+def _train(request: ReproduceRequest, todo: Sequence[Stage]) -> None:
     """Train what is not up to date, and say how long it took."""
     fresh: set[str] = set()
     for stage in todo:
-        if not args.force and stage.up_to_date(args) and not fresh & set(stage.needs):
+        if not request.force and stage.up_to_date(request) and not fresh & set(stage.needs):
             print(f"{stage.component}: up to date")
             continue
-        if stage.up_to_date(args):  # what it was trained on has changed: its saved state is of no use
-            shutil.rmtree(args.runs / stage.component, ignore_errors=True)
+        if request.force:
+            (request.runs / stage.component / "state.pt").unlink(missing_ok=True)
         started = time.monotonic()
-        module, *rest = stage.command
-        options = ["--data", str(args.data), "--out", str(args.out), "--preset", args.preset]
-        options += ["--seed", str(args.seed)] if stage.seeded else []
-        importlib.import_module(f"train.{module}").main([*rest, *options, "--runs", str(args.runs)])
+        stage.run(request)
         fresh.add(stage.component)
         print(f"{stage.component}: trained in {time.monotonic() - started:.0f} s")
+
+
+def _measure(request: ReproduceRequest) -> None:
+    """Every measurement; each leaves alone what is current."""
+    seeds = (0,) if request.smoke else (0, 1, 2)
+    short = {"seconds": 6.0} if request.smoke else {}
+    components = {"components": request.out}
+    if not request.only:
+        measure_latents(request_from(LatentsRequest, request, **components, only=None))
+    rows = known_rows(request.out)
+    if request.only:  # of the pairings, Table V shows the paper's; the controls stand beside every table
+        shown = {*CONTROLS, *(f"{pairing}@paper" for pairing in PAPER_TABLE_V if "table5" in request.only)}
+        rows = [row for row in rows if row in shown]
+    grid = {"grid": 3} if request.smoke else {}
+    evaluate(request_from(EvaluateRequest, request, **components, only=rows, seeds=seeds, **short, **grid))
+    describe_dataset(request_from(MeasureRequest, request, **components))
+    run_experiments(request_from(ExperimentsRequest, request, seeds=seeds, **short))
+    evaluate_folders(request_from(MidiEvaluationRequest, request, **components))
+    if not request.only and not request.smoke:
+        report_quality(request_from(QualityRequest, request, **components, only=None))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = stage_options(__doc__)
+    parser.add_argument("--force", action="store_true", help="train and measure again what is up to date")
+    parser.add_argument("--only", nargs="+", choices=TABLES, help="tables of the paper, and what they need")
+    reproduce(request_from(ReproduceRequest, parser.parse_args(argv)))
 
 
 if __name__ == "__main__":

@@ -93,6 +93,11 @@ class Corpus:
             raise ValueError(f"the splits are {', '.join(SPLITS)}; got {', '.join(sorted(unknown))}")
         return tuple(item for item in self.items if item.split in names)
 
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that follow from the keys, groups and splits of all items, in any order."""
+        rows = sorted(f"{item.key}\t{item.group}\t{item.split}\n" for item in self.items)
+        return hashlib.sha256("".join(rows).encode()).hexdigest()[:12]
+
     def va_table(self) -> NDArray[np.float64]:
         """Valence and arousal of every item, (N, 2); NaN where an item has no label."""
         rows = [(item.va.valence, item.va.arousal) if item.va else (np.nan, np.nan) for item in self.items]

@@ -1,7 +1,7 @@
 """The guide: music → valence and arousal by three fully connected layers, the predictor of the paper's Section V.
 
-It serves composing: of several takes the one it reads nearest to the wish is kept. For that it has to differ from the
-judge of the evaluation (``evaluator.py``) in data (train only), model and input: it never sees the judge's counted
+It serves composing: of several takes the one whose estimate is nearest to the target is kept. For that it has to differ
+from the evaluator (``evaluator.py``) in data (train only), model and input: it never sees the evaluator's counted
 features. Its input is a coarse picture of the sounding notes in seconds: a piano roll of registers × eighths of the
 piece, the lengths and waits of the notes on a logarithmic ruler, steps of the melody, intervals, velocities. Where
 the released predictor reads raw ticks, this reads seconds, so the grid of a file does not matter.
@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,9 +26,10 @@ from eimg_core.checkpoints import load_model
 from eimg_core.emotion import HIGH, LOW, VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import Piece
+from eimg_core.trainable import LossTerms, Objective, Trainable
 from eimg_core.va.music_features import STRIKE_S, note_parts
 
-__all__ = ["GUIDE_FOLDER", "INPUT_SIZE", "Guide", "GuideConfig", "picture", "pictures", "varied"]
+__all__ = ["GUIDE_FOLDER", "INPUT_SIZE", "Guide", "GuideConfig", "PictureBatch", "picture", "pictures", "varied"]
 
 Array = NDArray[np.float64]
 
@@ -169,10 +171,18 @@ class GuideConfig:
         return cls(hidden=(16, 8), members=2)
 
 
-class Guide(nn.Module):
+class PictureBatch(NamedTuple):
+    """Inputs (B, INPUT_SIZE) and labels on 1-9 (B, 2)."""
+
+    inputs: Tensor
+    va: Tensor
+
+
+class Guide(Trainable):
     """An ensemble of three-layer perceptrons on ``picture``."""
 
     Config = GuideConfig
+    config: GuideConfig
 
     def __init__(self, config: GuideConfig | None = None) -> None:
         super().__init__()
@@ -217,6 +227,14 @@ class Guide(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """The mean reading, (N, INPUT_SIZE) → (N, 2)."""
         return self.each(inputs).mean(dim=0)
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (Objective("estimate", ("model",), self.loss),)
+
+    def loss(self, batch: PictureBatch, step: int) -> LossTerms:
+        """Squared error in units of the labels' spread, summed over members: each gets the gradient of its own."""
+        errors = (self.each(batch.inputs) - batch.va) / self.label_spread
+        return LossTerms({"error": errors.pow(2).mean(dim=(1, 2)).sum()}, {"error": 1.0})
 
     @classmethod
     def load(cls, root: Path) -> Guide:

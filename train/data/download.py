@@ -1,10 +1,8 @@
 """Fetch the public data sets and lay them out as the readers of ``eimg_core.data`` expect.
 
-    python -m train.download --out DATA [--only oasis eimg emopia pop909]
-
-Archives go to ``DATA/archives``, the photos and clips to ``DATA/images`` and ``DATA/music``. A broken-off
-download resumes; an archive saved there by hand is used as it is. IAPS and NAPS are given out on request
-only: the command says where to ask and where to put them.
+Archives go to ``DATA/archives``, the photos and clips to ``DATA/images`` and ``DATA/music``. A broken-off download
+resumes; an archive saved there by hand is used as it is. IAPS and NAPS are given out on request only: ``BY_HAND`` says
+where to ask and where to put them.
 
 Which items we use, in which split, and the estimated pieces of the EIMG clips stand in
 ``eimg_core/data/splits``; ratings, photos and clips come from their sources only.
@@ -12,11 +10,9 @@ Which items we use, in which split, and the estimated pieces of the EIMG clips s
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -28,9 +24,9 @@ from tqdm import tqdm
 from eimg_core.data import READERS
 from eimg_core.data.fetch import content_digest, download, open_zip, read_member
 from eimg_core.data.tables import read_table
-from eimg_core.errors import DataError, EimgError
+from eimg_core.errors import DataError
 
-__all__ = ["SOURCES", "Source", "fetch", "main"]
+__all__ = ["BY_HAND", "SOURCES", "Source", "fetch"]
 
 _SPLITS = Path(__file__).parents[2] / "eimg_core" / "data" / "splits"
 
@@ -351,25 +347,3 @@ SOURCES: tuple[Source, ...] = (
         contents="afc5836f76963996945ffc6ef0897d821acc763e8c631b34ccceb422861fa9ac",
     ),
 )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m train.download", description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="the folder that gets images/ and music/")
-    names = [source.corpus for source in SOURCES]
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="only these data sets")
-    options = parser.parse_args(arguments)
-    failed = False
-    for source in SOURCES:
-        if source.corpus in options.only:
-            try:
-                print(fetch(source, options.out))
-            except EimgError as error:
-                failed = True
-                print(f"{source.corpus}: {error}", file=sys.stderr)
-    print(f"\n{BY_HAND}")
-    return int(failed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,5 @@
 """Draw the example pictures of the app that no free photo covers: feasts for the eye and dark places.
 
-    python -m train.draw_examples --out assets/examples
-
 Everything is computed from noise, light and a seed, at twice the final size, so the pictures belong to the
 project. Conventions: a canvas is (H, W, 3) float64, 0..1 in display colour; lengths are in picture heights unless
 they say px, and y points down.
@@ -11,7 +9,6 @@ References: value noise and its fractal sum after Perlin (1985); trees by recurs
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-__all__ = ["SCENES", "main"]
+__all__ = ["SCENES", "save"]
 
 Canvas = NDArray[np.float64]
 Colour = tuple[float, float, float]
@@ -539,27 +536,10 @@ SCENES: dict[str, Callable[[], Image.Image]] = {
 }
 
 
-def _save(picture: Image.Image, path: Path) -> int:
+def save(picture: Image.Image, path: Path) -> int:
     """Write a JPEG that is smaller than ``MAX_BYTES``, at the best quality that allows it; returns its size."""
     for quality in range(JPEG_QUALITY, 50, -3):
         picture.save(path, quality=quality, optimize=True)
         if path.stat().st_size < MAX_BYTES:
             break
     return path.stat().st_size
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("assets/examples"), help="folder for the JPEG files")
-    parser.add_argument("--only", choices=SCENES, help="draw one scene")
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for name, scene in SCENES.items():
-        if arguments.only in (None, name):
-            path = arguments.out / f"{name}.jpg"
-            size = _save(scene(), path)
-            print(f"{path.name}: {size / 1000:.0f} kB")
-
-
-if __name__ == "__main__":
-    main()

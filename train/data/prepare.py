@@ -1,7 +1,5 @@
 """Check the data sets, describe them, and parse their music once for all later runs.
 
-    python -m train.prepare --data DATA [--out runs/prepared] [--corpora oasis eimg ...]
-
 ``DATA`` holds ``images/`` and ``music/``, as `python -m train.download` leaves them. Every photo is decoded
 and every MIDI file read. Into ``--out`` go ``<corpus>.npz`` (the parsed pieces), ``summary.json`` (all
 numbers) and ``va-cloud.png`` (photos and clips in the emotion plane). OASIS and EIMG must be there; other
@@ -14,9 +12,7 @@ numbers. Both are means over the clips of a quadrant; quadrants are cut by "more
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,11 +24,11 @@ from tqdm import tqdm
 
 from eimg_core.data import READERS, SPLITS, Corpus, Item, load_pieces
 from eimg_core.emotion import HIGH, LOW, MIDDLE, QUADRANTS
-from eimg_core.errors import DataError, EimgError, InputError
+from eimg_core.errors import DataError, InputError
 from eimg_core.images import open_photo
 from eimg_core.midi.notes import Piece
 
-__all__ = ["densities", "main", "prepare"]
+__all__ = ["densities", "prepare", "report"]
 
 REQUIRED = ("oasis", "eimg")
 _FOLDERS = {
@@ -249,25 +245,3 @@ def _row(label: str, *cells: object) -> str:
 
 def _is_wanted(name: str, data: Path) -> bool:
     return name in REQUIRED or (data / _FOLDERS[name]).is_dir()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m train.prepare", description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="the folder that holds images/ and music/")
-    parser.add_argument("--out", type=Path, default=Path("runs/prepared"), help="where the results go")
-    parser.add_argument("--corpora", nargs="+", choices=list(READERS), help="only these data sets")
-    options = parser.parse_args(arguments)
-    try:
-        summary = prepare(options.data, options.out, options.corpora)
-    except EimgError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(report(summary))
-    if skipped := [name for name in READERS if name not in summary and not options.corpora]:
-        print(f"\nskipped, not on disk: {', '.join(skipped)}")
-    print(f"\nwrote {options.out}: summary.json, va-cloud.png, and the parsed music")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,27 +1,22 @@
 """Cut one instrument out of a large SoundFont.
 
-    python -m train.soundfont FluidR3_GM.sf2 --out assets/soundfont
-
-writes ``piano.sf2``: the preset of bank 0, program 0 with its instruments and samples, every index rewritten,
-and the texts of the original (authors, copyright, licence) kept. The samples are copied bit by bit, so that a
-player renders exactly what it would render with the large font.
+What is left is one preset with its instruments and samples, every index rewritten, and the texts of the original
+(authors, copyright, licence). The samples are copied bit by bit, so that a player renders exactly what it would render
+with the large font.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eimg_core.sound.soundfont import RECORDS, Gen, Instrument, Preset, SoundFont, Zone, read_soundfont
+from eimg_core.sound.soundfont import RECORDS, Gen, Instrument, Preset, SoundFont, Zone
 
-__all__ = ["encode_soundfont", "main", "subset"]
+__all__ = ["encode_soundfont", "subset"]
 
 _SILENCE = 46  # zero samples that the specification (section 6.1) asks for after each recording
 
@@ -124,19 +119,3 @@ def _add_zones(rows: dict[str, list[tuple]], level: str, zones: Iterable[Zone]) 
 
 def _name(text: str) -> bytes:
     return text.encode("latin-1")[:20]
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the large font, write the small one, and say how large it is."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("font", type=Path, help="a General MIDI font, such as FluidR3_GM.sf2")
-    parser.add_argument("--out", type=Path, required=True, help="folder for piano.sf2")
-    options = parser.parse_args(arguments)
-    data = encode_soundfont(subset(read_soundfont(options.font)))
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "piano.sf2").write_bytes(data)
-    print(f"piano.sf2  {len(data) / 1e6:.1f} MB  sha256 {hashlib.sha256(data).hexdigest()}")
-
-
-if __name__ == "__main__":
-    main()

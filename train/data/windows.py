@@ -1,7 +1,7 @@
-"""Excerpts of long pieces to practise on before the labelled clips: POP909 and EMOPIA, laid on their beat.
+"""Excerpts of long pieces to pretrain on before the labelled clips: POP909 and EMOPIA, laid on their beat.
 
-Each excerpt is 15 s long and begins with a bar. Its emotion is what the guide hears in it, so that conditions mean
-something from the start. Excerpts without a steady beat are left out.
+Each excerpt is 15 s long and begins with a bar. Its label is the guide's estimate, so that conditions mean something
+from the start. Excerpts without a steady beat are left out.
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ def excerpts(piece: Piece, *, tempo_known: bool) -> Iterator[tuple[Piece, float]
 def excerpt_samples(
     model: MusicAutoencoder, corpus: Corpus, cache: Path, guide: Guide, splits: Sequence[Split]
 ) -> list[Any]:
-    """Training examples of a corpus, with the guide's emotions and the corpus as style."""
+    """Training examples of a corpus, with the guide's estimates and the corpus as style."""
     pieces = load_pieces(corpus, cache)
     found: list[tuple[Piece, float]] = []
     for item in tqdm(corpus.split(*splits), desc=f"excerpts of {corpus.title}", unit="piece"):
         # POP909 is on a grid of its own tempo; EMOPIA is transcribed and its tempo mark means nothing.
         found += excerpts(pieces[item.key], tempo_known=corpus.name == "pop909")
-    heard = [VA(*point).clamped() for point in guide.estimate_many([piece for piece, _ in found]).tolist()]
+    estimates = [VA(*point).clamped() for point in guide.estimate_many([piece for piece, _ in found]).tolist()]
     samples = []
-    for (piece, end), va in zip(tqdm(found, desc="examples", unit="excerpt"), heard, strict=True):
+    for (piece, end), va in zip(tqdm(found, desc="examples", unit="excerpt"), estimates, strict=True):
         sample: Any = model.sample(piece, va)
         samples.append(replace(sample, style=STYLES.index(corpus.name), end_beats=end / 60 * sample.tempo_bpm))
     return samples

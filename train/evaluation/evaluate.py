@@ -1,35 +1,29 @@
-"""Compose for every held-out photo, let the evaluator listen, and keep one JSON record per row and seed.
+"""Compose for every held-out photo, estimate by the evaluator, and keep one result per row and seed.
 
-    python -m train.evaluate --data DIR [--split test] [--seeds 0 1 2] [--only vqvae+fnt@eimg2 constant]
-
-The judge is the evaluator, which takes part in no training and no selection. A plain row is one take; the row "best of
-4" of the default pairing lets the guide choose, as the app does, and stands apart: guide and evaluator learnt from the
-same clips and err alike. Real clips stand in for pieces in the
-control rows; they come from the same split, which the evaluator has not heard. ``python -m train.tables`` writes the
-tables from the records.
+The evaluator takes part in no training and no selection. A plain row is one take; the row "best of 4" of the default
+pairing lets the guide choose, as the app does, and stands apart: guide and evaluator learnt from the same clips and err
+alike. Real clips stand in for pieces in the control rows; they come from the same split, which the evaluator has not
+seen.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import functools
-import json
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL.Image import Image
 from tqdm import tqdm
 
-from eimg_core import __version__
 from eimg_core.baselines import CONTROLS, ClipLibrary
 from eimg_core.bridge import BRIDGES
-from eimg_core.checkpoints import load_model, read_card
+from eimg_core.checkpoints import load_model
 from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composer
-from eimg_core.data import Corpus, Item, load_pieces, read_eimg, read_oasis
+from eimg_core.data import Corpus, Item, Split, load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import open_photo
@@ -40,23 +34,24 @@ from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.results import BEST_OF, MEAN_POINT, REAL, takes_of
-from eimg_core.shipped import CHECKPOINTS
-from eimg_core.va.evaluator import Evaluator
-from eimg_core.va.guide import Guide
-from eimg_core.va.image_reader import ImageReader
+from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
+from eimg_core.va.guide import GUIDE_FOLDER, Guide
+from eimg_core.va.image_reader import READER_FOLDER, ImageReader
+from train.evaluation.result import MeasureRequest, dependencies, is_current, write_result
+from train.stages.stage import use_threads
 
 __all__ = [
-    "RESULTS",
+    "EvaluateRequest",
+    "Job",
     "components_of",
+    "evaluate",
     "known_rows",
     "library_of",
-    "main",
-    "one_line_items",
-    "record_name",
-    "record_of",
+    "numbers_of",
+    "outdated",
+    "result_name",
 ]
 
-RESULTS = CHECKPOINTS.parent / "results"
 _KINDS: dict[str, Any] = {
     "image_ae": IMAGE_AUTOENCODERS,
     "music_ae": MUSIC_AUTOENCODERS,
@@ -64,6 +59,29 @@ _KINDS: dict[str, Any] = {
     "va_predictor": {"guide": Guide},
 }
 GRID = (1.5, 8.5)  # first and last point of each axis
+_ONCE = ("constant", "oracle", REAL, MEAN_POINT)  # rows without chance
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRequest(MeasureRequest):
+    """What to evaluate.
+
+    Args:
+        split: of the photos, ``val`` or ``test``.
+        seeds: of composing.
+        seconds: length of the pieces.
+        grid: targets without a photo on each axis of the plane.
+        only: rows to make, of ``known_rows``; ``None`` for all.
+    """
+
+    split: Split = "test"
+    seeds: Sequence[int] = (0, 1, 2)
+    seconds: float = CLIP_S
+    grid: int = 10
+    only: Sequence[str] | None = None
+
+
+# --- numbers of pieces --------------------------------------------------------------------------------------------
 
 
 def library_of(clips: Corpus, pieces: dict[str, Piece], split: Any, mean_photo: VA) -> ClipLibrary:
@@ -86,10 +104,10 @@ def _number(value: float | None, digits: int = 4) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, digits)
 
 
-def record_of(
-    row: str, seed: int, split: str, keys: Sequence[str], pieces: Sequence[Piece], match: Any, heard: Any
+def numbers_of(
+    row: str, seed: int, split: str, keys: Sequence[str], pieces: Sequence[Piece], match: Any, estimates: Any
 ) -> dict[str, Any]:
-    """What was measured and heard in the pieces of a row, ready for JSON."""
+    """The metrics of the pieces of a row and the evaluator's estimates, ready for JSON."""
     measured = [measure(piece) for piece in pieces]
     means = {name: _nan_mean([m[name] for m in measured]) for name in METRICS}
     summary = {
@@ -105,14 +123,14 @@ def record_of(
             "arousal": _number(float(point[1]), 3),
             **{name: _number(value) for name, value in metrics.items()},
         }
-        for key, point, metrics in zip(keys, heard, measured, strict=True)
+        for key, point, metrics in zip(keys, estimates, measured, strict=True)
     ]
     return {
         "row": row,
         "seed": seed,
         "split": split,
         "n": len(keys),
-        "n_judged": match.n if match else 0,
+        "n_estimated": match.n if match else 0,
         "n_valid": {name: n for name, (_, n) in means.items()},
         "summary": summary,
         "items": items,
@@ -127,138 +145,172 @@ def known_rows(root: Path) -> list[str]:
     return [*keys, *CONTROLS, REAL, MEAN_POINT]
 
 
-def record_name(table: str, split: str, row: str, seed: int) -> str:
-    """The file of one record."""
+def result_name(table: str, split: str, row: str, seed: int) -> str:
+    """The file of one result."""
     return f"{table}-{split}-{row.replace(' ', '_')}-seed{seed}.json"
 
 
-def components_of(row: str) -> list[str]:
-    """What a row is made and judged with."""
-    key, _ = takes_of(row)
+def components_of(row: str, *, photos: bool = True) -> list[str]:
+    """What a row is made and measured with: its models, the guide where it chooses among takes, the evaluator, and,
+    for photos, the photo reader where the music autoencoder is told the emotion that was read."""
+    key, takes = takes_of(row)
     image_key, music_key, _ = split_key(key)
-    folders = [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
-    return [*folders, "va_predictor/evaluator"]
+    folders = [EVALUATOR_FOLDER.as_posix()]
+    if music_key:
+        folders += [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"]
+        folders += [GUIDE_FOLDER.as_posix()] if takes > 1 else []
+        folders += [READER_FOLDER] if photos and MUSIC_AUTOENCODERS[music_key].uses_va else []
+    return sorted(folders)
 
 
-def _requests(
-    row: str, composer: Composer, evaluator: Evaluator, seed: int, args: argparse.Namespace
-) -> dict[str, Any]:
-    """Ask for every point of a grid over the plane, without a photo, and see where the pieces are heard.
-
-    Each point has a seed of its own: with one for all, its chances would count as many times as there are points.
-    """
-    axis = np.linspace(*GRID, args.grid)
-    asked = np.array([(valence, arousal) for valence in axis for arousal in axis])
-    seeds = range(seed * len(asked), (seed + 1) * len(asked))
-    _, takes = takes_of(row)
-    options = [
-        ComposeOptions(s, args.seconds, VA(*point), takes) for s, point in zip(seeds, asked.tolist(), strict=True)
-    ]
-    label = f"{row} requests, seed {seed}"
-    made = [composer.compose(None, None, one).piece for one in tqdm(options, desc=label, unit="piece")]
-    heard = evaluator.estimate_many(made)
-    keys = [f"{valence:.2f} {arousal:.2f}" for valence, arousal in asked]
-    record = record_of(row, seed, args.split, keys, made, emotion_match(asked, heard), heard)
-    return {**record, "table": "requests", "split": "grid"}
+# --- rows ---------------------------------------------------------------------------------------------------------
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with images/ and music/")
-    parser.add_argument("--root", type=Path, default=CHECKPOINTS, help="trained components")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--split", choices=("val", "test"), default="test")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--seconds", type=float, default=CLIP_S)
-    parser.add_argument("--grid", type=int, default=10, help="requests without a photo on each axis of the plane")
-    parser.add_argument("--only", nargs="+", help="rows to make")
-    args = parser.parse_args(argv)
+@dataclass(frozen=True)
+class Job:
+    """One result to make: its file, what it depends on, and the function that measures it."""
 
-    photos, clips = read_oasis(args.data), read_eimg(args.data)
-    pieces = load_pieces(clips, args.runs / "cache")
-    mean_photo = VA(*_labels(photos.split("train")).mean(axis=0))
-    library = library_of(clips, pieces, args.split, mean_photo)
-    held_out = photos.split(args.split)
-    labels = _labels(held_out)
-    evaluator, reader = Evaluator.load(args.root), ImageReader.load(args.root)
-    pictures = [open_photo(item.path) for item in held_out]
-    readings = [reader.read(picture).va.clamped() for picture in pictures]
+    path: Path
+    now: dict[str, Any]
+    numbers: Callable[[], dict[str, Any]]
 
-    shared = functools.cache(lambda folder: load_model(folder, _KINDS[folder.parent.name]))
-    keys = [f"{key}@{variant}" for key in available(args.root) for variant in variants(key, args.root)]
-    composers: dict[str, Composer] = {
-        key: Pipeline.load(key, args.root, lambda folder, kinds: shared(folder)) for key in keys
-    }
-    if DEFAULT_PAIRING in available(args.root):
-        best = f"{DEFAULT_PAIRING}@{variants(DEFAULT_PAIRING, args.root)[0]}"
-        composers[f"{best}{BEST_OF}{USUAL_TAKES}"] = composers[best]
-    composers |= {key: control(library) for key, control in CONTROLS.items()}
-    args.out.mkdir(parents=True, exist_ok=True)
-    known = known_rows(args.root)
-    wanted = args.only or known
-    if unknown := set(wanted) - set(known):
-        parser.error(f"unknown rows {', '.join(sorted(unknown))}; known: {', '.join(known)}")
-    for row in (name for name in wanted if name in composers):
-        composer = composers[row]
-        for seed in args.seeds if row != "constant" and row != "oracle" else [0]:
-            made = []
-            for index, item in enumerate(tqdm(held_out, desc=f"{row} seed {seed}", unit="photo")):
-                # A control is told the label (only the oracle uses it); a pairing gets what it reads from the photo.
-                point = item.va if row in CONTROLS else readings[index]
-                one_seed = seed * len(held_out) + index if row == "random" else seed
-                options = ComposeOptions(one_seed, args.seconds, takes=takes_of(row)[1])
-                made.append(composer.compose(pictures[index], point, options).piece)
-            heard = evaluator.estimate_many(made)
-            record = record_of(
-                row, seed, args.split, [i.key for i in held_out], made, emotion_match(labels, heard), heard
-            )
-            _write(args, record)
-        if row not in CONTROLS:
-            for seed in args.seeds:
-                _write(args, _requests(row, composer, evaluator, seed, args))
-    if REAL in wanted:
-        heard = evaluator.estimate_many(library.pieces)
-        keys = [item.key for item in clips.split(args.split)]
-        _write(args, record_of(REAL, 0, args.split, keys, library.pieces, emotion_match(library.va, heard), heard))
-    if MEAN_POINT in wanted:
-        same = np.repeat([[mean_photo.valence, mean_photo.arousal]], len(labels), axis=0)
-        match = emotion_match(labels, same)
-        _write(
-            args,
-            {
-                "row": MEAN_POINT,
-                "seed": 0,
-                "split": args.split,
-                "n": match.n,
-                "n_judged": match.n,
-                "point": {"valence": _number(mean_photo.valence), "arousal": _number(mean_photo.arousal)},
-                "summary": {"emotion_matching": _number(match.distance), "r_valence": None, "r_arousal": None},
+
+class _Rows:
+    """The data, the evaluator and the composers, loaded once for all rows and only when a row needs them."""
+
+    def __init__(self, request: EvaluateRequest) -> None:
+        self.request = request
+        self.photos, self.clips = read_oasis(request.data), read_eimg(request.data)
+        self.held_out = self.photos.split(request.split)
+        self._load = functools.cache(lambda folder: load_model(folder, _KINDS[folder.parent.name]))
+
+    @functools.cached_property
+    def labels(self) -> np.ndarray:
+        """Of the held-out photos, (N, 2)."""
+        return _labels(self.held_out)
+
+    @functools.cached_property
+    def mean_photo(self) -> VA:
+        return VA(*_labels(self.photos.split("train")).mean(axis=0))
+
+    @functools.cached_property
+    def library(self) -> ClipLibrary:
+        pieces = load_pieces(self.clips, self.request.cache)
+        return library_of(self.clips, pieces, self.request.split, self.mean_photo)
+
+    @functools.cached_property
+    def evaluator(self) -> Evaluator:
+        return Evaluator.load(self.request.components)
+
+    @functools.cached_property
+    def pictures(self) -> list[Image]:
+        return [open_photo(item.path) for item in self.held_out]
+
+    @functools.cached_property
+    def readings(self) -> list[VA]:
+        reader = ImageReader.load(self.request.components)
+        return [reader.read(picture).va.clamped() for picture in self.pictures]
+
+    def composer(self, row: str) -> Composer:
+        if row in CONTROLS:
+            return CONTROLS[row](self.library)
+        return Pipeline.load(takes_of(row)[0], self.request.components, lambda folder, kinds: self._load(folder))
+
+    def jobs(self, row: str) -> Iterator[Job]:
+        """The results of a row: one per seed, and for pairings another one for targets without a photo."""
+        request = self.request
+        seeds = [0] if row in _ONCE else list(request.seeds)
+        makes: dict[str, Callable[[int], dict[str, Any]]] = {"pairings": functools.partial(self._of_photos, row)}
+        if row == REAL:
+            makes = {"pairings": self._of_real_clips}
+        elif row == MEAN_POINT:
+            makes = {"pairings": self._of_mean_point}
+        elif row not in CONTROLS:
+            makes["requests"] = functools.partial(self._of_targets, row)
+        for table, make in makes.items():
+            split = request.split if table == "pairings" else "grid"
+            settings: dict[str, Any] = {"split": split, "seconds": request.seconds}
+            settings |= {"n": request.grid**2} if table == "requests" else {}
+            components = components_of(row, photos=table == "pairings")
+            now = dependencies(table, request.components, components, [self.photos, self.clips], **settings)
+            for seed in seeds:
+                path = request.results / result_name(table, split, row, seed)
+                yield Job(path, now, functools.partial(make, seed))
+
+    def _of_photos(self, row: str, seed: int) -> dict[str, Any]:
+        composer, made = self.composer(row), []
+        for index, item in enumerate(tqdm(self.held_out, desc=f"{row} seed {seed}", unit="photo")):
+            # A control is told the label (only the oracle uses it); a pairing gets what it reads from the photo.
+            point = item.va if row in CONTROLS else self.readings[index]
+            one_seed = seed * len(self.held_out) + index if row == "random" else seed
+            options = ComposeOptions(one_seed, self.request.seconds, takes=takes_of(row)[1])
+            made.append(composer.compose(self.pictures[index], point, options).piece)
+        estimates = self.evaluator.estimate_many(made)
+        keys, match = [item.key for item in self.held_out], emotion_match(self.labels, estimates)
+        return numbers_of(row, seed, self.request.split, keys, made, match, estimates)
+
+    def _of_targets(self, row: str, seed: int) -> dict[str, Any]:
+        """Compose for every point of a grid over the plane, without a photo.
+
+        Each point has a seed of its own: with one for all, its chances would count as many times as there are points.
+        """
+        axis = np.linspace(*GRID, self.request.grid)
+        targets = np.array([(valence, arousal) for valence in axis for arousal in axis])
+        seeds = range(seed * len(targets), (seed + 1) * len(targets))
+        takes = takes_of(row)[1]
+        options = [
+            ComposeOptions(one, self.request.seconds, VA(*point), takes)
+            for one, point in zip(seeds, targets.tolist(), strict=True)
+        ]
+        composer, label = self.composer(row), f"{row} without photos, seed {seed}"
+        made = [composer.compose(None, None, one).piece for one in tqdm(options, desc=label, unit="piece")]
+        estimates = self.evaluator.estimate_many(made)
+        keys = [f"{valence:.2f} {arousal:.2f}" for valence, arousal in targets]
+        return numbers_of(row, seed, "grid", keys, made, emotion_match(targets, estimates), estimates)
+
+    def _of_real_clips(self, seed: int) -> dict[str, Any]:
+        estimates = self.evaluator.estimate_many(self.library.pieces)
+        keys = [item.key for item in self.clips.split(self.request.split)]
+        match = emotion_match(self.library.va, estimates)
+        return numbers_of(REAL, seed, self.request.split, keys, self.library.pieces, match, estimates)
+
+    def _of_mean_point(self, seed: int) -> dict[str, Any]:
+        same = np.repeat([[self.mean_photo.valence, self.mean_photo.arousal]], len(self.labels), axis=0)
+        match = emotion_match(self.labels, same)
+        return {
+            "row": MEAN_POINT,
+            "seed": seed,
+            "split": self.request.split,
+            "n": match.n,
+            "n_estimated": match.n,
+            "point": {
+                "valence": _number(self.mean_photo.valence),
+                "arousal": _number(self.mean_photo.arousal),
             },
-        )
+            "summary": {"emotion_matching": _number(match.distance), "r_valence": None, "r_arousal": None},
+        }
 
 
-def _write(args: argparse.Namespace, record: dict[str, Any]) -> None:
-    """Add what makes a number repeatable, and write the record."""
-    row = record["row"]
-    full = {
-        "table": "pairings",
-        "command": f"python -m train.evaluate --data DIR --split {args.split}",
-        "seconds": args.seconds,
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
-        "components": {folder: read_card(args.root / folder)["sha256"][:12] for folder in components_of(row)},
-        **record,
-    }
-    name = record_name(full["table"], full["split"], row, record["seed"])
-    text = json.dumps(full, indent=1, ensure_ascii=False)
-    (args.out / name).write_text(one_line_items(text) + "\n", encoding="utf-8")
+def outdated(request: EvaluateRequest) -> list[Job]:
+    """The results that are asked for and not current.
+
+    Raises:
+        ValueError: a row is unknown; the known ones are listed.
+        CheckpointError, DataError: a component or a data set is missing or damaged.
+    """
+    known = known_rows(request.components)
+    rows = known if request.only is None else list(request.only)
+    if unknown := set(rows) - set(known):
+        raise ValueError(f"unknown rows {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+    shared = _Rows(request)
+    jobs = [job for row in rows for job in shared.jobs(row)]
+    return [job for job in jobs if request.force or not is_current(job.path, job.now)]
 
 
-def one_line_items(text: str) -> str:
-    """Put each item of a record on one line, so that a record can be read and compared."""
-    return re.sub(r"\{\n\s+(\"key\"[^{}]*?)\n\s+\}", lambda m: "{" + re.sub(r"\n\s+", " ", m.group(1)) + "}", text)
-
-
-if __name__ == "__main__":
-    main()
+def evaluate(request: EvaluateRequest) -> list[Path]:
+    """Measure what is outdated; returns the results that were written. Raises as ``outdated`` does."""
+    use_threads(request.threads)
+    jobs = outdated(request)
+    for job in jobs:
+        write_result(job.path, f"python -m train.evaluate --data DIR --split {request.split}", job.now, job.numbers())
+    return [job.path for job in jobs]

@@ -1,20 +1,14 @@
-"""The paper's experiments, each a named difference: train it, compose for the held-out photos, keep one record.
+"""The paper's experiments, each a named difference: train it, compose for the held-out photos, keep one result.
 
-    python -m train.experiments --data DIR [--only table4 table7] [--seeds 0 1 2] [--preset paper|smoke] [--list]
-
-A seed is one of training and of playing alike: the same experiment with another seed is trained again from other first
-weights, so the spread between seeds is that of the method and not of the dice alone. What is trained here stays under
-``--runs``; one JSON record per (experiment, seed) goes into ``--results``. A record that was made with the same
-settings and the same components is up to date and is left alone; a run that was killed goes on where it was.
+A seed is one of training and of composing alike: the same experiment with another seed is trained again from other
+first weights, so the spread between seeds is that of the method and not of the dice alone. What is trained here stays
+with the runs; one result per (experiment, seed) is kept. A run that was killed goes on where it was.
 """
 
 from __future__ import annotations
 
-import datetime
 import functools
-import json
 import time
-from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,10 +18,9 @@ import numpy as np
 import torch
 from PIL.Image import Image
 
-from eimg_core import __version__
 from eimg_core.baselines import BASELINES, Baseline, BridgeMapping, ClipLibrary, DirectMapping, Mapped, Retrieval
 from eimg_core.bridge import BRIDGES
-from eimg_core.checkpoints import load_model, read_card
+from eimg_core.checkpoints import load_model
 from eimg_core.composer import ComposeOptions
 from eimg_core.data import load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
@@ -36,19 +29,32 @@ from eimg_core.metrics.copying import CopyIndex
 from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece, write_midi
-from eimg_core.shipped import CHECKPOINTS
+from eimg_core.shipped import RESULTS
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
-from eimg_core.va.image_reader import ImageReader
-from train.evaluation.evaluate import RESULTS, library_of, one_line_items, record_of
+from eimg_core.va.image_reader import READER_FOLDER, ImageReader
+from train.evaluation.evaluate import library_of, numbers_of
 from train.evaluation.quality_report import Made, Yardstick, apart, report
-from train.stages.baseline import train_baseline
-from train.stages.bridge import Material, SetBatches, material, train_bridge
+from train.evaluation.result import dependencies, is_current, write_result
+from train.stages.baseline import BaselineRequest, train_baseline
+from train.stages.bridge import fit_bridge
+from train.stages.features import Material, SetBatches, material
 from train.stages.loop import fit
 from train.stages.photo_music_pairs import LatentBatches
 from train.stages.presets import StageConfig
-from train.stages.stage import arguments, make_config, stage_of
+from train.stages.stage import LoopRequest, begin, make_config, request_from, run_folder, settings_of
 
-__all__ = ["EXPERIMENTS", "TABLES", "Experiment", "folder_of", "main", "record_path", "slug", "wanted"]
+__all__ = [
+    "EXPERIMENTS",
+    "TABLES",
+    "Experiment",
+    "ExperimentsRequest",
+    "experiments_of",
+    "midi_folder",
+    "outdated",
+    "result_path",
+    "run_experiments",
+    "slug",
+]
 
 TABLES = ("table1", "table4", "table5", "table6", "table7")
 _PHOTOS_WITH_TAKES, _TAKES = 12, 4
@@ -62,7 +68,7 @@ class Experiment:
     """One row.
 
     Args:
-        name: what its records are called.
+        name: what its results are called.
         tables: where the row stands.
         kind: ``bridge`` and ``direct`` lead from an image to a music autoencoder, ``tf_im`` and ``gan_im`` are trained
             from photo to notes, ``retrieval`` is not trained.
@@ -106,7 +112,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 )
 
 
-def wanted(tables: Sequence[str] | None) -> list[Experiment]:
+def experiments_of(tables: Sequence[str] | None) -> list[Experiment]:
     """The experiments that some tables need; all of them without a choice."""
     return [e for e in EXPERIMENTS if tables is None or set(tables) & set(e.tables)]
 
@@ -116,16 +122,78 @@ def slug(name: str) -> str:
     return name.lower().replace(" + ", "+").replace(" = ", "").replace("/", "-no-").replace(" ", "-")
 
 
-def record_path(results: Path, experiment: Experiment, seed: int) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class ExperimentsRequest(LoopRequest):
+    """Which experiments to run.
+
+    Args:
+        results: where results are written.
+        only: tables to make, of ``TABLES``; ``None`` for all.
+        seeds: of training and composing; ``seed`` is the one of a single run.
+        seconds: length of the pieces.
+        force: make again what is current.
+    """
+
+    results: Path = RESULTS
+    only: Sequence[str] | None = None
+    seeds: Sequence[int] = (0, 1, 2)
+    seconds: float = CLIP_S
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment with one seed: ``request.seed``."""
+
+    experiment: Experiment
+    request: ExperimentsRequest
+
+    @property
+    def name(self) -> str:
+        """Of the run below ``runs``."""
+        return f"experiments/{slug(self.experiment.name)}-seed{self.request.seed}"
+
+    @property
+    def result(self) -> Path:
+        return result_path(self.request.results, self.experiment, self.request.seed)
+
+    @property
+    def stage(self) -> StageConfig:
+        if self.experiment.kind == "bridge":
+            return settings_of(self.request, "bridge", "paper")
+        return settings_of(self.request, "baseline", self.experiment.kind)
+
+    @property
+    def components(self) -> list[str]:
+        """What must have been trained before."""
+        image, _, music = self.experiment.pairing.partition("+")
+        folders = [f"image_ae/{image}", f"music_ae/{music}"] if music else []
+        folders += [READER_FOLDER] if self.experiment.kind == "retrieval" else []
+        return [*folders, EVALUATOR_FOLDER.as_posix()]
+
+    @property
+    def setup(self) -> dict[str, Any]:
+        """The settings of the training and of the experiment; the seed is not one of them."""
+        one = self.experiment
+        setup: dict[str, Any] = {"preset": self.request.preset, "kind": one.kind, "pairing": one.pairing}
+        setup |= {"change": dict(one.change)}
+        if one.kind != "retrieval":
+            setup |= asdict(self.stage)
+            del setup["loop"]["seed"]
+        return setup | ({"n": one.n} if one.kind == "bridge" else {})
+
+
+def result_path(results: Path, experiment: Experiment, seed: int) -> Path:
+    """The file of one result."""
     return results / f"experiment-{slug(experiment.name)}-seed{seed}.json"
 
 
-def folder_of(experiment: Experiment, args: Namespace) -> Path:
-    """Where states, weights and MIDI files of an experiment and seed are kept."""
-    return Path(args.runs) / "experiments" / f"{slug(experiment.name)}-seed{args.seed}"
+def midi_folder(runs: Path, experiment: Experiment, seed: int) -> Path:
+    """Where the pieces of an experiment and seed are kept as files."""
+    return runs / "experiments" / f"{slug(experiment.name)}-seed{seed}" / "midi"
 
 
-def keep_midi(folder: Path, keys: Sequence[str], pieces: Sequence[Piece]) -> None:
+def _keep_midi(folder: Path, keys: Sequence[str], pieces: Sequence[Piece]) -> None:
     """The pieces as files named after their photos, for ears and for ``evaluate-midi``."""
     folder.mkdir(parents=True, exist_ok=True)
     for key, piece in zip(keys, pieces, strict=True):
@@ -135,98 +203,104 @@ def keep_midi(folder: Path, keys: Sequence[str], pieces: Sequence[Piece]) -> Non
 # --- training ----------------------------------------------------------------------------------------------------
 
 
-def _stage(experiment: Experiment, args: Namespace) -> StageConfig:
-    if experiment.kind == "bridge":
-        return stage_of(args, "bridge", "paper")
-    return stage_of(args, "baseline", experiment.kind)
-
-
-def _components(experiment: Experiment, args: Namespace) -> list[str]:
-    """What must have been trained before."""
-    image, _, music = experiment.pairing.partition("+")
-    folders = [f"image_ae/{image}", f"music_ae/{music}"] if music else []
-    folders += ["va_predictor/image"] if experiment.kind == "retrieval" else []
-    return [*folders, str(EVALUATOR_FOLDER)]
-
-
-def _setup(experiment: Experiment, args: Namespace) -> dict[str, Any]:
-    """All that a record depends on beside the components and the seed, as JSON has it."""
-    stage = asdict(_stage(experiment, args)) if experiment.kind != "retrieval" else {}
-    stage.get("loop", {}).pop("seed", None)
-    setup = {"kind": experiment.kind, "pairing": experiment.pairing, "change": dict(experiment.change), **stage}
-    setup |= {"n": experiment.n} if experiment.kind == "bridge" else {}
-    return json.loads(json.dumps({"preset": args.preset, "seconds": args.seconds, **setup}))
-
-
 @dataclass(frozen=True)
 class Trained:
-    """A player and the validation numbers of its training."""
+    """A composer and the validation numbers of its training."""
 
     composer: Baseline
     val: Mapping[str, float]
 
 
-def _train_mapping(experiment: Experiment, args: Namespace, found: Material, folder: Path) -> tuple[Any, Any]:
-    """A bridge or the direct mapping between two frozen autoencoders, and its validation numbers."""
-    stage = _stage(experiment, args)
-    widths = {"image_dim": found.image_ae.latent_dim, "music_dim": found.music_ae.latent_dim}
-    images, music = found.images, found.music
-    if experiment.kind == "direct":
-        direct = DirectMapping(replace(make_config(DirectMapping.Config, stage.model), **widths, **experiment.change))
-        direct.prepare(images["train"], music["train"])
-        pairs = LatentBatches(images["train"], music["train"], stage.batch_size, args.seed)
-        held = LatentBatches(images["val"], music["val"], len(images["val"].va), 0)
+def _train_direct(run: Run, found: Material) -> tuple[Any, dict[str, float]]:
+    """The direct mapping between two frozen autoencoders, and its validation numbers."""
+    stage, images, music = run.stage, found.images, found.music
+    direct = DirectMapping(_mapping_config(DirectMapping.Config, run, found))
+    direct.prepare(images["train"], music["train"])
+    pairs = LatentBatches(images["train"], music["train"], stage.batch_size, run.request.seed)
+    held = LatentBatches(images["val"], music["val"], len(images["val"].va), 0)
 
-        @torch.no_grad()
-        def evaluate(model: Any) -> dict[str, float]:
-            losses = [float(model.loss(batch, 0).total) for index in range(4) for batch in held.epoch(index)]
-            return {"loss": float(np.mean(losses))}
+    @torch.no_grad()
+    def evaluate(model: Any) -> dict[str, float]:
+        losses = [float(model.loss(batch, 0).total) for index in range(4) for batch in held.epoch(index)]
+        return {"loss": float(np.mean(losses))}
 
-        return direct, fit(direct, pairs, stage.loop, folder=folder, evaluate=evaluate, label=experiment.name)
-    bridge_class = BRIDGES["paper"]
-    model = bridge_class(replace(make_config(bridge_class.Config, stage.model), **widths, **experiment.change))
-    sets = SetBatches(images["train"], music["train"], stage.batch_size, args.seed, experiment.n, pool=2 * experiment.n)
-    numbers = train_bridge(model, sets, found, stage.loop, folder, experiment.name)
+    folder, label = _mapping_folder(run, found), run.experiment.name
+    return direct, fit(direct, pairs, stage.loop, folder=folder, evaluate=evaluate, label=label)
+
+
+def _train_bridge(run: Run, found: Material) -> tuple[Any, dict[str, float]]:
+    """A bridge of the paper's, with the experiment's change and size of sets, and its validation numbers."""
+    stage, n = run.stage, run.experiment.n
+    model = BRIDGES["paper"](_mapping_config(BRIDGES["paper"].Config, run, found))
+    sets = SetBatches(found.images["train"], found.music["train"], stage.batch_size, run.request.seed, n, pool=2 * n)
+    numbers = fit_bridge(model, sets, found, stage.loop, _mapping_folder(run, found), run.experiment.name)
     return BridgeMapping(model), numbers
 
 
-def train(experiment: Experiment, args: Namespace, found: Callable[[str], Material]) -> Trained:
-    """Train, or take up what was trained before; everything is kept under ``--runs``."""
-    folder = folder_of(experiment, args)
-    if experiment.kind in ("direct", "bridge"):
-        both = found(experiment.pairing)
-        mapping, numbers = _train_mapping(experiment, args, both, folder)
+def _mapping_config(config_class: Any, run: Run, found: Material) -> Any:
+    widths = {"image_dim": found.image_ae.latent_dim, "music_dim": found.music_ae.latent_dim}
+    return replace(make_config(config_class, run.stage.model), **widths, **run.experiment.change)
+
+
+def _mapping_folder(run: Run, found: Material) -> Path:
+    hashes = {name: card["sha256"] for name, card in found.cards.items()}
+    own = {"change": dict(run.experiment.change), "n": run.experiment.n, "depends_on": hashes}
+    return run_folder(run.request, run.name, run.stage, [found.photos, found.clips], **own)
+
+
+def train(run: Run, found: Callable[[str], Material]) -> Trained:
+    """Train, or take up what was trained before; everything is kept under ``runs``."""
+    one = run.experiment
+    begin(run.request)
+    if one.kind in ("direct", "bridge"):
+        both = found(one.pairing)
+        mapping, numbers = (_train_direct if one.kind == "direct" else _train_bridge)(run, both)
         player: Any = Mapped(both.image_ae, mapping, both.music_ae)
     else:
-        out = folder / "component"
-        if not (out / "card.json").exists():
-            train_baseline(experiment.kind, args, experiment.change, folder, out)
-        player, card = load_model(out, BASELINES)
+        own = {"key": one.kind, "component": run.name, "model": one.change, "out": run.request.runs}
+        made = train_baseline(request_from(BaselineRequest, run.request, **own))
+        player, card = load_model(made.folder, BASELINES)
         numbers = card["metrics"]["val"]
-    return Trained(Baseline(experiment.name, experiment.name, player), numbers)
+    return Trained(Baseline(one.name, one.name, player), numbers)
 
 
 # --- composing and measuring -------------------------------------------------------------------------------------
 
 
-class Desk:
-    """The data, the judge and the yardsticks, read once for all experiments."""
+class Bench:
+    """The data, the evaluator and the yardsticks, read once for all experiments."""
 
-    def __init__(self, args: Namespace) -> None:
-        self.args = args
-        photos, self.clips = read_oasis(args.data), read_eimg(args.data)
-        self.held_out = photos.split("test")
-        self.labels = np.array([(item.va.valence, item.va.arousal) for item in self.held_out if item.va])
-        self.mean_photo = VA(*np.array([(i.va.valence, i.va.arousal) for i in photos.split("train") if i.va]).mean(0))
-        self.pictures: list[Image] = [open_photo(item.path) for item in self.held_out]
-        self.with_takes = apart(self.labels, _PHOTOS_WITH_TAKES)
-        self.pieces = load_pieces(self.clips, args.runs / "cache")
-        self.evaluator = Evaluator.load(args.out)
+    def __init__(self, request: ExperimentsRequest) -> None:
+        self.request = request
+        self.photos, self.clips = read_oasis(request.data), read_eimg(request.data)
+        self.held_out = self.photos.split("test")
         self.material = functools.cache(self._material)
 
     def _material(self, pairing: str) -> Material:
         image, _, music = pairing.partition("+")
-        return material(image, music, self.args.data, self.args.out, self.args.runs / "cache")
+        return material(image, music, self.request.data, self.request.out, self.request.cache)
+
+    @functools.cached_property
+    def labels(self) -> Any:
+        """Of the held-out photos, (N, 2)."""
+        return np.array([(item.va.valence, item.va.arousal) for item in self.held_out if item.va])
+
+    @functools.cached_property
+    def with_takes(self) -> list[int]:
+        """The photos for which several takes are composed."""
+        return apart(self.labels, _PHOTOS_WITH_TAKES)
+
+    @functools.cached_property
+    def evaluator(self) -> Evaluator:
+        return Evaluator.load(self.request.out)
+
+    @functools.cached_property
+    def pictures(self) -> list[Image]:
+        return [open_photo(item.path) for item in self.held_out]
+
+    @functools.cached_property
+    def pieces(self) -> dict[str, Piece]:
+        return load_pieces(self.clips, self.request.cache)
 
     @functools.cached_property
     def real(self) -> Yardstick:
@@ -243,134 +317,102 @@ class Desk:
 
     @functools.cached_property
     def library(self) -> ClipLibrary:
-        return library_of(self.clips, self.pieces, "test", self.mean_photo)
+        labels = np.array([(i.va.valence, i.va.arousal) for i in self.photos.split("train") if i.va])
+        return library_of(self.clips, self.pieces, "test", VA(*labels.mean(axis=0)))
 
-    @functools.cached_property
-    def readings(self) -> list[VA]:
-        reader = ImageReader.load(self.args.out)
-        return [reader.read(picture).va.clamped() for picture in self.pictures]
+    def dependencies(self, run: Run) -> dict[str, Any]:
+        """All that the result of a run follows from."""
+        corpora = [self.photos, self.clips]
+        settings = {"seconds": run.request.seconds, "setup": run.setup}
+        return dependencies("experiments", self.request.out, run.components, corpora, **settings)
 
-    def retrieved(self, args: Namespace) -> Made:
+    def retrieved(self, run: Run) -> Made:
         """For each photo the real clip nearest to what is read from it: nothing in it is random."""
-        control = Retrieval(self.library)
-        options = ComposeOptions(seed=args.seed, seconds=args.seconds)
-        read = zip(self.pictures, self.readings, strict=True)
-        pieces = [control.compose(picture, va, options).piece for picture, va in read]
+        control, reader = Retrieval(self.library), ImageReader.load(self.request.out)
+        options = ComposeOptions(seed=run.request.seed, seconds=run.request.seconds)
+        pieces = [
+            control.compose(picture, reader.read(picture).va.clamped(), options).piece for picture in self.pictures
+        ]
         return Made([item.key for item in self.held_out], pieces, ())
 
-    def composed(self, composer: Baseline, args: Namespace) -> Made:
+    def composed(self, composer: Baseline, run: Run) -> Made:
         """A piece for each photo, and some more takes for photos that lie apart in the plane."""
-        pieces = composer.compose_many(self.pictures, args.seed, args.seconds)
+        seed, seconds = run.request.seed, run.request.seconds
+        pieces = composer.compose_many(self.pictures, seed, seconds)
         some = [self.pictures[index] for index in self.with_takes]
-        more = [composer.compose_many(some, 1000 * (args.seed + 1) + take, args.seconds) for take in range(_TAKES)]
+        more = [composer.compose_many(some, 1000 * (seed + 1) + take, seconds) for take in range(_TAKES)]
         return Made([item.key for item in self.held_out], pieces, list(zip(*more, strict=True)))
 
-    def measured(self, made: Made, experiment: Experiment, args: Namespace) -> dict[str, Any]:
-        """Judged, measured and compared with real music."""
-        heard = self.evaluator.estimate_many(made.pieces)
-        match = emotion_match(self.labels, heard)
-        record = record_of(experiment.name, args.seed, "test", made.keys, made.pieces, match, heard)
+    def measured(self, made: Made, run: Run) -> dict[str, Any]:
+        """The evaluator's estimates, the metrics, and a comparison with real music."""
+        estimates = self.evaluator.estimate_many(made.pieces)
+        match = emotion_match(self.labels, estimates)
+        numbers = numbers_of(run.experiment.name, run.request.seed, "test", made.keys, made.pieces, match, estimates)
         musical = report(made, self.real, self.searched)
-        for item, label, told in zip(record["items"], self.labels.tolist(), musical["items"], strict=True):
+        for item, label, told in zip(numbers["items"], self.labels.tolist(), musical["items"], strict=True):
             item["label_valence"], item["label_arousal"] = (round(value, 3) for value in label)
             item["longest_run"] = max(run["length"] for run in told["longest_run"].values())
         names = ("distributions", "copying", "similarity", "similarity_real")
-        record["musicality"] = {name: musical["summary"][name] for name in names}
-        return record
+        return {**numbers, "musicality": {name: musical["summary"][name] for name in names}}
 
 
-def run(experiment: Experiment, args: Namespace, desk: Desk) -> tuple[dict[str, Any], list[Piece]]:
-    """One record and the pieces that it tells of."""
-    if experiment.kind == "retrieval":
-        made, told = desk.retrieved(args), {}
+def _measure(run: Run, bench: Bench) -> dict[str, Any]:
+    """Train, compose, measure, keep the result and the pieces; returns the numbers of the result."""
+    started = time.monotonic()
+    if run.experiment.kind == "retrieval":
+        made, val = bench.retrieved(run), {}
     else:
-        trained = train(experiment, args, desk.material)
-        made = desk.composed(trained.composer, args)
-        told = {"val": {name: round(value, 4) for name, value in trained.val.items()}}
-    record = desk.measured(made, experiment, args)
-    items = record.pop("items")
-    full = {
-        "table": "experiments",
-        "tables": experiment.tables,
-        "command": "python -m train.experiments --data DIR",
-        "seconds": args.seconds,
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
-        "setup": _setup(experiment, args),
-        "components": _hashes(experiment, args),
-        **record,
-        **told,
-        "items": items,
-    }
-    return full, list(made.pieces)
+        trained = train(run, bench.material)
+        made = bench.composed(trained.composer, run)
+        val = {"val": {name: round(value, 4) for name, value in trained.val.items()}}
+    numbers = bench.measured(made, run)
+    items = numbers.pop("items")
+    took = {"took_s": round(time.monotonic() - started, 1)}
+    numbers = {"tables": list(run.experiment.tables), **numbers, **val, **took, "items": items}
+    write_result(run.result, "python -m train.experiments --data DIR", bench.dependencies(run), numbers)
+    keys = [item["key"] for item in items]
+    _keep_midi(midi_folder(run.request.runs, run.experiment, run.request.seed), keys, made.pieces)
+    return numbers
 
 
-def _hashes(experiment: Experiment, args: Namespace) -> dict[str, str]:
-    return {folder: read_card(args.out / folder)["sha256"][:12] for folder in _components(experiment, args)}
-
-
-def up_to_date(experiment: Experiment, args: Namespace) -> bool:
-    """Whether a record of this experiment and seed was made with these settings and components."""
-    path = record_path(args.results, experiment, args.seed)
-    if not path.exists():
-        return False
-    record = json.loads(path.read_text(encoding="utf-8"))
-    same = record["setup"] == _setup(experiment, args) and record["components"] == _hashes(experiment, args)
-    return bool(same and record["version"] == __version__)
-
-
-def _with(args: Namespace, **changes: Any) -> Namespace:
-    return Namespace(**{**vars(args), **changes})
-
-
-def main(argv: list[str] | None = None) -> None:
-    parser = arguments(__doc__)
-    parser.set_defaults(out=CHECKPOINTS)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where records are written")
-    parser.add_argument("--only", nargs="+", choices=TABLES, help="tables to make")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--seconds", type=float, default=CLIP_S)
-    parser.add_argument("--force", action="store_true", help="make again what is up to date")
-    parser.add_argument("--list", action="store_true", help="say what would be made, and stop")
-    args = parser.parse_args(argv)
-    jobs = [
-        (experiment, _with(args, seed=seed))
-        for seed in args.seeds
-        for experiment in wanted(args.only)
-        if experiment.kind != "retrieval" or seed == args.seeds[0]
+def _runs(request: ExperimentsRequest) -> list[Run]:
+    """Every run that is asked for; what has no chance in it is run once."""
+    return [
+        Run(experiment, replace(request, seed=seed))
+        for seed in request.seeds
+        for experiment in experiments_of(request.only)
+        if experiment.kind != "retrieval" or seed == request.seeds[0]
     ]
-    todo = [(e, a) for e, a in jobs if args.force or not up_to_date(e, a)]
-    print(f"experiments: {len(jobs) - len(todo)} up to date, {len(todo)} to make", flush=True)
-    if args.list:
-        for experiment, its in todo:
-            print(f"{experiment.name}, seed {its.seed}")
-        return
-    args.results.mkdir(parents=True, exist_ok=True)
-    if todo:
-        _work(todo, Desk(args))
 
 
-def _work(todo: Sequence[tuple[Experiment, Namespace]], desk: Desk) -> None:
-    """Make records one after the other and say how long the rest may take, by kind of experiment."""
+def outdated(request: ExperimentsRequest, bench: Bench | None = None) -> list[Run]:
+    """The runs that are asked for and have no current result."""
+    bench = bench or Bench(request)
+    return [run for run in _runs(request) if request.force or not is_current(run.result, bench.dependencies(run))]
+
+
+def run_experiments(request: ExperimentsRequest) -> list[Path]:
+    """Run what is outdated, one experiment after the other, and say how long the rest may take.
+
+    Returns:
+        The results that were written.
+    Raises:
+        CheckpointError, DataError: a component or a data set is missing or damaged.
+    """
+    bench = Bench(request)
+    todo = outdated(request, bench)
+    print(f"experiments: {len(_runs(request)) - len(todo)} up to date, {len(todo)} to make", flush=True)
     took: dict[str, list[float]] = {}
-    for index, (experiment, its) in enumerate(todo, start=1):
-        started = time.monotonic()
-        record, pieces = run(experiment, its, desk)
-        record["took_s"] = round(time.monotonic() - started, 1)
-        text = one_line_items(json.dumps(record, indent=1, ensure_ascii=False))
-        record_path(its.results, experiment, its.seed).write_text(text + "\n", encoding="utf-8")
-        keep_midi(folder_of(experiment, its) / "midi", [item["key"] for item in record["items"]], pieces)
-        took.setdefault(experiment.kind, []).append(record["took_s"])
+    for index, run in enumerate(todo, start=1):
+        numbers = _measure(run, bench)
+        took.setdefault(run.experiment.kind, []).append(numbers["took_s"])
         every = [seconds for times in took.values() for seconds in times]
-        left = sum(float(np.mean(took.get(e.kind, every))) for e, _ in todo[index:])
-        summary = record["summary"]
+        left = sum(float(np.mean(took.get(other.experiment.kind, every))) for other in todo[index:])
+        summary = numbers["summary"]
         print(
-            f"{index}/{len(todo)} {experiment.name}, seed {its.seed}: Emotion Matching "
+            f"{index}/{len(todo)} {run.experiment.name}, seed {run.request.seed}: Emotion Matching "
             f"{summary['emotion_matching']}, r {summary['r_valence']} / {summary['r_arousal']}, "
-            f"{record['took_s']:.0f} s; about {left / 60:.0f} min left",
+            f"{numbers['took_s']:.0f} s; about {left / 60:.0f} min left",
             flush=True,
         )
-
-
-if __name__ == "__main__":
-    main()
+    return [run.result for run in todo]

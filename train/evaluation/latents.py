@@ -1,11 +1,5 @@
 """Where is emotion lost? What each trained autoencoder rebuilds, how it uses its latent, and what can be read from it.
 
-    python -m train.latents --data DIR [--root assets/checkpoints] [--out assets/results] [--only vqvae fnt clips]
-
-Writes ``latents-<kind>-<key>.json`` per autoencoder whose weights are there, and ``latents-baseline-photos.json`` and
-``latents-baseline-clips.json``: the same read-out from the frozen features of the photo reader and from the counted
-features of the music judge, to show what there was to be read.
-
 The read-out is a ridge regression from standardised features to valence and arousal on 1-9. Which column to trust:
 
 - ``test``: fitted on train + val, scored on test, which no autoencoder was trained on. The honest one, for reporting.
@@ -19,11 +13,9 @@ References: Burda, Grosse and Salakhutdinov 2016, "Importance Weighted Autoencod
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,24 +23,35 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from eimg_core import __version__
 from eimg_core.autoencoder import Autoencoder
 from eimg_core.backbones import load_backbone
-from eimg_core.checkpoints import load_model, read_card
+from eimg_core.checkpoints import load_model
 from eimg_core.data import SPLITS, Corpus, load_pieces, read_eimg, read_oasis
 from eimg_core.errors import CheckpointError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.music_features import feature_table
-from train.evaluation.evaluate import RESULTS
-from train.stages.bridge import features_of
+from train.evaluation.result import MeasureRequest, dependencies, is_current, write_result
+from train.stages.agreement import FOLDS, agreement, folds
+from train.stages.backbones import ENCODERS
+from train.stages.features import features_of
 from train.stages.image_ae import photo_tensor, reconstruction_error
-from train.stages.image_va import ENCODERS, read_blocks
+from train.stages.image_va import read_blocks
 from train.stages.music_ae import held_out, samples_of
-from train.stages.music_va import FOLDS, agreement, folds
+from train.stages.stage import use_threads
 
-__all__ = ["PENALTIES", "Ridge", "Unseen", "fit_ridge", "main", "readout", "ridge_path"]
+__all__ = [
+    "CLIPS",
+    "PENALTIES",
+    "PHOTOS",
+    "LatentsRequest",
+    "Ridge",
+    "Unseen",
+    "fit_ridge",
+    "measure_latents",
+    "readout",
+    "ridge_path",
+]
 
 Array = NDArray[np.float64]
 
@@ -141,9 +144,9 @@ def readout(
         unseen: items to score beside, with all of the former fitted.
         seed: of the folds.
     Returns:
-        ``out_of_fold``, and ``unseen`` if given: ``train.music_va.agreement``, that is r, R² and RMSE per axis and the
-        mean distance, beside those of the constant that answers with the mean label. ``penalty``: of the regression
-        fitted to all. Where nothing can be read, r out of fold is a little below 0: the mean of the other folds is low
+        ``out_of_fold``, and ``unseen`` if given: their ``agreement``, that is r, R² and RMSE per axis and the mean
+        distance, beside those of the constant that answers with the mean label. ``penalty``: of the regression fitted
+        to all. Where nothing can be read, r out of fold is a little below 0: the mean of the other folds is low
         where a fold is high.
     """
     fold = folds(groups, FOLDS, seed)
@@ -159,7 +162,7 @@ def readout(
     return found if unseen is None else found | {"unseen": agreement(ridge(unseen.features), unseen.va, ridge.mean)}
 
 
-# --- the records ---------------------------------------------------------------------------------------------------
+# --- the results ---------------------------------------------------------------------------------------------------
 
 
 def read_emotion(features: Array, corpus: Corpus) -> dict[str, Any]:
@@ -194,92 +197,105 @@ def examine(model: Autoencoder, inputs: Any, corpus: Corpus, reconstruction: Map
     }
 
 
-def photo_records(args: argparse.Namespace, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """One record per image autoencoder, then the frozen features of the photo reader."""
-    corpus = read_oasis(args.data)
-    for key in (key for key in keys if key in IMAGE_AUTOENCODERS):
-        model, card = load_model(args.root / "image_ae" / key, IMAGE_AUTOENCODERS)
+@dataclass(frozen=True, kw_only=True)
+class LatentsRequest(MeasureRequest):
+    """What to look into: ``only`` of the keys of autoencoders, ``photos`` and ``clips``; ``None`` for all there is."""
+
+    only: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One result to make: what it is about, what it depends on, and the function that measures it."""
+
+    kind: str
+    key: str
+    corpus: Corpus
+    components: list[str]
+    numbers: Callable[[], dict[str, Any]]
+
+
+def _photo_jobs(request: LatentsRequest, keys: Sequence[str]) -> Iterator[_Job]:
+    """One result per image autoencoder, then the frozen features of the photo reader."""
+    corpus = read_oasis(request.data)
+
+    def of_autoencoder(key: str) -> dict[str, Any]:
+        model, _ = load_model(request.components / "image_ae" / key, IMAGE_AUTOENCODERS)
         rebuilt = reconstruction_error(model, photo_tensor(corpus.split("test"), model.image_size))
-        found = examine(model, photo_tensor(corpus.items, model.image_size), corpus, rebuilt)
-        yield _record(corpus, "image_ae", key, found, {f"image_ae/{key}": card["sha256"]})
+        return examine(model, photo_tensor(corpus.items, model.image_size), corpus, rebuilt)
+
+    def of_reader() -> dict[str, Any]:
+        nets = {name: load_backbone(request.components / name) for name in backbones}
+        features = np.concatenate(list(read_blocks(nets, request.components, corpus, request.runs).values()), axis=1)
+        return {"width": features.shape[1], "readout": read_emotion(features, corpus)}
+
+    backbones = [f"backbone/{name}" for name in ENCODERS]
+    for key in (key for key in keys if key in IMAGE_AUTOENCODERS):
+        yield _Job("image_ae", key, corpus, [f"image_ae/{key}"], partial(of_autoencoder, key))
     if PHOTOS in keys:
-        digests = {f"backbone/{name}": read_card(args.root / "backbone" / name)["sha256"] for name in ENCODERS}
-        nets = {name: load_backbone(args.root / name) for name in digests}
-        features = np.concatenate(list(read_blocks(nets, args.root, corpus, args.runs).values()), axis=1)
-        found = {"width": features.shape[1], "readout": read_emotion(features, corpus)}
-        yield _record(corpus, "baseline", PHOTOS, found, digests)
+        yield _Job("baseline", PHOTOS, corpus, backbones, of_reader)
 
 
-def clip_records(args: argparse.Namespace, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """One record per music autoencoder, then the counted features; clips without a note are left out."""
-    corpus = read_eimg(args.data)
-    pieces = load_pieces(corpus, args.runs / "cache")
-    corpus = replace(corpus, items=tuple(item for item in corpus.items if pieces[item.key].notes))
-    for key in (key for key in keys if key in MUSIC_AUTOENCODERS):
-        model, card = load_model(args.root / "music_ae" / key, MUSIC_AUTOENCODERS)
+def _clip_jobs(request: LatentsRequest, keys: Sequence[str]) -> Iterator[_Job]:
+    """One result per music autoencoder, then the counted features; clips without a note are left out."""
+    every = read_eimg(request.data)
+    pieces = load_pieces(every, request.cache)
+    corpus = replace(every, items=tuple(item for item in every.items if pieces[item.key].notes))
+
+    def of_autoencoder(key: str) -> dict[str, Any]:
+        model, _ = load_model(request.components / "music_ae" / key, MUSIC_AUTOENCODERS)
         rebuilt = held_out(model, samples_of(model, corpus, pieces, "test"))
-        found = examine(model, samples_of(model, corpus, pieces, *SPLITS), corpus, rebuilt)
-        yield _record(corpus, "music_ae", key, found, {f"music_ae/{key}": card["sha256"]})
-    if CLIPS in keys:
+        return examine(model, samples_of(model, corpus, pieces, *SPLITS), corpus, rebuilt)
+
+    def of_counted_features() -> dict[str, Any]:
         table = feature_table([pieces[item.key] for item in corpus.items])
-        found = {"width": table.shape[1], "readout": read_emotion(table, corpus)}
-        yield _record(corpus, "baseline", CLIPS, found, {})
+        return {"width": table.shape[1], "readout": read_emotion(table, corpus)}
+
+    for key in (key for key in keys if key in MUSIC_AUTOENCODERS):
+        yield _Job("music_ae", key, corpus, [f"music_ae/{key}"], partial(of_autoencoder, key))
+    if CLIPS in keys:
+        yield _Job("baseline", CLIPS, corpus, [], of_counted_features)
 
 
-def _record(
-    corpus: Corpus, kind: str, key: str, found: Mapping[str, Any], components: Mapping[str, str]
-) -> dict[str, Any]:
-    """Add what makes a number repeatable."""
-    return {
-        "table": "latents",
-        "kind": kind,
-        "key": key,
-        "data": corpus.name,
-        "command": "python -m train.latents --data DIR",
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
-        "components": {name: digest[:12] for name, digest in components.items()},
-        "n": {split: len(corpus.split(split)) for split in SPLITS},
-        "groups": {split: len({item.group for item in corpus.split(split)}) for split in SPLITS},
-        **found,
+def measure_latents(request: LatentsRequest) -> list[Path]:
+    """Write ``latents-<kind>-<key>.json`` for every autoencoder whose weights are there, and for the two baselines:
+    the same read-out from the frozen features of the photo reader and from the counted features of the evaluator,
+    which says what there was to be read.
+
+    Returns:
+        The results that were written; those that are current are left alone.
+    Raises:
+        CheckpointError: something that ``only`` names is not trained.
+        DataError: photos or clips are missing or damaged.
+    """
+    use_threads(request.threads)
+    kinds = {**dict.fromkeys(IMAGE_AUTOENCODERS, "image_ae"), **dict.fromkeys(MUSIC_AUTOENCODERS, "music_ae")}
+    there = [key for key, kind in kinds.items() if (request.components / kind / key / "card.json").is_file()]
+    keys = [*there, PHOTOS, CLIPS] if request.only is None else list(request.only)
+    written: list[Path] = []
+    for jobs_of, own in ((_photo_jobs, (*IMAGE_AUTOENCODERS, PHOTOS)), (_clip_jobs, (*MUSIC_AUTOENCODERS, CLIPS))):
+        for job in jobs_of(request, keys) if set(keys) & set(own) else ():
+            try:
+                written += _measure(request, job)
+            except CheckpointError as error:
+                if request.only:
+                    raise
+                tqdm.write(f"left out: {error}")
+    return written
+
+
+def _measure(request: LatentsRequest, job: _Job) -> list[Path]:
+    """Make one result unless it is current."""
+    path = request.results / f"latents-{job.kind}-{job.key}.json"
+    now = dependencies("latents", request.components, job.components, [job.corpus])
+    if not request.force and is_current(path, now):
+        return []
+    about = {
+        "kind": job.kind,
+        "key": job.key,
+        "data": job.corpus.name,
+        "n": {split: len(job.corpus.split(split)) for split in SPLITS},
+        "groups": {split: len({item.group for item in job.corpus.split(split)}) for split in SPLITS},
     }
-
-
-def main(argv: list[str] | None = None) -> None:
-    autoencoders = {**dict.fromkeys(IMAGE_AUTOENCODERS, "image_ae"), **dict.fromkeys(MUSIC_AUTOENCODERS, "music_ae")}
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with images/ and music/")
-    parser.add_argument("--root", type=Path, default=CHECKPOINTS, help="trained components")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="caches")
-    parser.add_argument("--only", nargs="+", choices=[*autoencoders, PHOTOS, CLIPS], help="records to make")
-    args = parser.parse_args(argv)
-    there = [key for key, kind in autoencoders.items() if (args.root / kind / key / "card.json").is_file()]
-    wanted = args.only or [*there, PHOTOS, CLIPS]
-    args.out.mkdir(parents=True, exist_ok=True)
-    for records, own in ((photo_records, (*IMAGE_AUTOENCODERS, PHOTOS)), (clip_records, (*MUSIC_AUTOENCODERS, CLIPS))):
-        keys = [key for key in own if key in wanted]
-        if not keys:
-            continue
-        try:
-            for record in records(args, keys):
-                path = args.out / f"latents-{record['kind']}-{record['key']}.json"
-                path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-                _tell(record)
-        except CheckpointError as error:
-            if args.only:
-                raise
-            tqdm.write(f"left out: {error}")
-
-
-def _tell(record: Mapping[str, Any]) -> None:
-    cells = [
-        f"{name} r {found['valence']['r']} / {found['arousal']['r']}"
-        for name, found in record["readout"].items()
-        if name != "penalty"
-    ]
-    tqdm.write(f"{record['kind']}/{record['key']}: {', '.join(cells)}")
-
-
-if __name__ == "__main__":
-    main()
+    write_result(path, "python -m train.latents --data DIR", now, {**about, **job.numbers()})
+    return [path]

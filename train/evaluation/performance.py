@@ -1,8 +1,6 @@
 """Measure how people play, and how our pianist does: the numbers behind `eimg_core.performance`.
 
-    python -m train.performance --data DATA [--cache runs/cache] [--clips 120]
-
-Prints two tables, calm beside excited music: the training clips of EMOPIA, as played, and as many training clips of
+Two tables, calm beside excited music: the training clips of EMOPIA, as played, and as many training clips of
 EIMG as asked for in each half, played by `perform`. Rows ending in "(regression)" come from one least-squares fit per
 half: the velocity of each note, about the mean of its excerpt, on what the note is in the score.
 
@@ -13,8 +11,6 @@ fit no grid of sixteenths are left out of the rows that need one.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -25,12 +21,11 @@ from numpy.typing import NDArray
 
 from eimg_core.data import load_pieces, read_eimg, read_emopia
 from eimg_core.emotion import MIDDLE, VA
-from eimg_core.errors import EimgError
 from eimg_core.midi.beats import find_grid
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.performance import CALM, EXCITED, perform
 
-__all__ = ["effects", "main", "measure"]
+__all__ = ["compare_performances", "effects", "measure"]
 
 TOGETHER_S = 0.04
 EXCERPT_S = 8.0
@@ -170,30 +165,21 @@ def report(title: str, halves: Sequence[Sequence[Piece]]) -> list[str]:
     return lines + [f"{name:40}" + "".join(f"{column[name]:12.2f}" for column in columns) for name in columns[0]]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with music/emopia and music/eimg")
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where parsed pieces are kept")
-    parser.add_argument("--clips", type=int, default=120, help="clips of EIMG in each half")
-    options = parser.parse_args(arguments)
-    try:
-        emopia, eimg = read_emopia(options.data), read_eimg(options.data)
-        played, scores = load_pieces(emopia, options.cache), load_pieces(eimg, options.cache)
-    except EimgError as error:
-        print(error, file=sys.stderr)
-        return 1
+def compare_performances(data: Path, cache: Path, clips: int = 120) -> str:
+    """Both tables, from the train clips of EMOPIA and so many of EIMG in each half.
+
+    Raises:
+        DataError: a data set is missing or damaged.
+    """
+    emopia, eimg = read_emopia(data), read_eimg(data)
+    played, scores = load_pieces(emopia, cache), load_pieces(eimg, cache)
     people: tuple[list[Piece], list[Piece]] = ([], [])
     for item in emopia.split("train"):
         people[(item.quadrant or "").endswith("HA")].append(played[item.key])
     ours: tuple[list[Piece], list[Piece]] = ([], [])
     for item in eimg.split("train"):
         half = item.va is not None and item.va.arousal >= MIDDLE
-        if item.va and len(ours[half]) < options.clips and len(scores[item.key].notes) >= LEAST_ONSETS:
+        if item.va and len(ours[half]) < clips and len(scores[item.key].notes) >= LEAST_ONSETS:
             va = VA(item.va.valence, EXCITED if half else CALM)
             ours[half].append(perform(scores[item.key], va, len(ours[half])))
-    print("\n".join([*report("EMOPIA, as played", people), "", *report("EIMG, by perform", ours)]))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return "\n".join([*report("EMOPIA, as played", people), "", *report("EIMG, by perform", ours)])

@@ -1,16 +1,11 @@
 """Which plain properties of a photo go along with how people rate it.
 
-    python -m train.photo_cues --data DIR [--out assets/results/photo-cues.json]
-
 Pearson's r of each cue of ``eimg_core.va.explain`` with mean ratings of valence and arousal, on the OASIS train photos,
 with a 95 % interval (Fisher's z; photos of one theme resemble each other, so the interval is a little too narrow).
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
 import math
 from pathlib import Path
 
@@ -18,11 +13,11 @@ import numpy as np
 
 from eimg_core.data import read_oasis
 from eimg_core.images import open_photo
-from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.explain import CUES, cues
 from eimg_core.va.image_reader import AXES
+from train.evaluation.result import MeasureRequest, dependencies, is_current, write_result
 
-__all__ = ["correlations", "main"]
+__all__ = ["correlations", "measure_photo_cues"]
 
 
 def correlations(
@@ -41,25 +36,27 @@ def correlations(
     return table
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with images/")
-    parser.add_argument("--out", type=Path, default=CHECKPOINTS.parent / "results" / "photo-cues.json")
-    args = parser.parse_args(argv)
-    items = read_oasis(args.data).split("train")
+def measure_photo_cues(request: MeasureRequest) -> list[Path]:
+    """Write ``photo-cues.json``, of the OASIS train photos.
+
+    Returns:
+        The result, unless it is current.
+    Raises:
+        DataError: the photos are missing or damaged.
+    """
+    photos = read_oasis(request.data)
+    now = dependencies("photo_cues", request.components, [], [photos])
+    path = request.results / "photo-cues.json"
+    if is_current(path, now) and not request.force:
+        return []
+    items = photos.split("train")
     found = [cues(open_photo(item.path)) for item in items]
-    record = {
-        "command": "python -m train.photo_cues --data DIR",
+    numbers = {
         "data": "OASIS, train split",
         "n": len(items),
         "r_low_high": correlations(found, [(item.va.valence, item.va.arousal) for item in items if item.va]),
         "mean": {cue: round(float(np.mean([one[cue] for one in found])), 3) for cue in CUES},
         "sd": {cue: round(float(np.std([one[cue] for one in found])), 3) for cue in CUES},
-        "date": datetime.date.today().isoformat(),
     }
-    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(record, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+    write_result(path, "python -m train.photo_cues --data DIR", now, numbers)
+    return [path]

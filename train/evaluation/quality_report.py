@@ -1,20 +1,14 @@
 """How musical the pieces are, beside real clips: as distributions, for what they copy, and how takes differ.
 
-    python -m train.quality_report --data DIR [--only effnet+fnt@eimg2 real] [--takes 8]
-
 Every row composes for the photos of the test split, and several takes for some of them that lie apart in the plane.
 Real clips of the same split are the yardstick of every number, and two controls stand beside the pairings: "real", the
 clips themselves, and "nearest", which plays to each photo the training clips nearest to its label and so copies on
 purpose. What is copied is searched in the training clips of everything that the row's music autoencoder learnt from.
-One JSON record is kept per row; ``python -m train.tables`` writes the README's table from them.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import functools
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from eimg_core import __version__
 from eimg_core.checkpoints import read_card
 from eimg_core.composer import ComposeOptions
 from eimg_core.data import READERS, Corpus, load_pieces, read_eimg, read_oasis
@@ -39,11 +32,13 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.pipeline import Pipeline, available, split_key, variants
 from eimg_core.results import REAL, takes_of
-from eimg_core.shipped import CHECKPOINTS
+from eimg_core.va.evaluator import EVALUATOR_FOLDER
 from eimg_core.va.image_reader import ImageReader
-from train.evaluation.evaluate import RESULTS
+from train.evaluation.evaluate import components_of
+from train.evaluation.result import MeasureRequest, dependencies, is_current, write_result
+from train.stages.stage import use_threads
 
-__all__ = ["COPIED", "NEAREST", "REAL", "Made", "Yardstick", "apart", "main", "report"]
+__all__ = ["COPIED", "NEAREST", "REAL", "Made", "QualityRequest", "Yardstick", "apart", "report", "report_quality"]
 
 NEAREST = "nearest"
 COPIED = 12  # notes; a longer run is called copied
@@ -155,65 +150,81 @@ def _mean(values: Sequence[float]) -> float | None:
 # --- the rows ------------------------------------------------------------------------------------------------------
 
 
-class _Desk:
+@dataclass(frozen=True, kw_only=True)
+class QualityRequest(MeasureRequest):
+    """What to report on.
+
+    Args:
+        seed: of the first take.
+        seconds: length of the pieces.
+        takes: for each of some photos, at least 2.
+        only: rows to make: pairings with their variant, ``real`` and ``nearest``; ``None`` for all.
+    """
+
+    seed: int = 0
+    seconds: float = CLIP_S
+    takes: int = 8
+    only: Sequence[str] | None = None
+
+
+class _Rows:
     """The data and the photos, read once for all rows."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        self.args = args
-        self.photos = read_oasis(args.data).split(_SPLIT)
+    def __init__(self, request: QualityRequest) -> None:
+        self.request = request
+        self.corpus = read_oasis(request.data)
+        self.photos = self.corpus.split(_SPLIT)
         self.labels = np.array([(item.va.valence, item.va.arousal) for item in self.photos if item.va])
         self.with_takes = apart(self.labels, _PHOTOS_WITH_TAKES)
-        self.clips = read_eimg(args.data)
-        self.pieces = {key: piece.cropped(CLIP_S) for key, piece in load_pieces(self.clips, self._cache).items()}
+        self.clips = read_eimg(request.data)
+        self.index = functools.cache(self._index)
+
+    @functools.cached_property
+    def pieces(self) -> dict[str, Piece]:
+        return {key: piece.cropped(CLIP_S) for key, piece in load_pieces(self.clips, self.request.cache).items()}
+
+    @functools.cached_property
+    def real(self) -> Yardstick:
         items = self.clips.split(_SPLIT)
-        self.real = Yardstick(
+        return Yardstick(
             [item.key for item in items],
             [self.pieces[item.key] for item in items],
             [item.group for item in items],
             np.array([(item.va.valence, item.va.arousal) for item in items if item.va]),
         )
-        self.index = functools.cache(self._index)
-
-    @property
-    def _cache(self) -> Path:
-        return Path(self.args.runs) / "cache"
 
     def _index(self, titles: tuple[str, ...]) -> CopyIndex:
         """The training splits of the named corpora, whole pieces."""
         pieces: dict[str, Piece] = {}
         for title in titles:
-            corpus: Corpus = READERS[_MUSIC[title]](self.args.data)
-            loaded = load_pieces(corpus, self._cache, functools.partial(tqdm, desc=corpus.title))
+            corpus: Corpus = READERS[_MUSIC[title]](self.request.data)
+            loaded = load_pieces(corpus, self.request.cache, functools.partial(tqdm, desc=corpus.title))
             pieces |= {f"{corpus.name}/{item.key}": loaded[item.key] for item in corpus.split("train")}
         return CopyIndex(pieces)
 
     def learnt_from(self, row: str) -> list[tuple[str, ...]]:
         """The titles of what a row's music autoencoder learnt from; for controls, of every one that is there."""
+        root = self.request.components
         _, music_key, _ = split_key(takes_of(row)[0])
-        keys = {split_key(key)[1]: None for key in available(self.args.root)} if row in (REAL, NEAREST) else [music_key]
-        cards = [read_card(self.args.root / "music_ae" / key) for key in keys]
+        keys = {split_key(key)[1]: None for key in available(root)} if row in (REAL, NEAREST) else [music_key]
+        cards = [read_card(root / "music_ae" / key) for key in keys]
         sets = [tuple(sorted(source["data"] for source in card["trained_on"])) for card in cards]
         return list(dict.fromkeys(sets))
 
     def compose(self, row: str) -> Made:
-        """Pieces and takes of a pairing; take k of a photo has the seed ``--seed`` + k."""
+        """Pieces and takes of a pairing; take k of a photo has the request's seed + k."""
         key, best_of = takes_of(row)
-        pipeline, reader = Pipeline.load(key, self.args.root), ImageReader.load(self.args.root)
+        request = self.request
+        pipeline, reader = Pipeline.load(key, request.components), ImageReader.load(request.components)
         pieces, takes = [], []
         for index, item in enumerate(tqdm(self.photos, desc=row, unit="photo")):
             picture = open_photo(item.path)
             reading = reader.read(picture).va.clamped()
-            count = self.args.takes if index in self.with_takes else 1
-            made = [
-                pipeline.compose(
-                    picture,
-                    reading,
-                    ComposeOptions(seed=self.args.seed + take, seconds=self.args.seconds, takes=best_of),
-                ).piece
-                for take in range(count)
-            ]
+            seeds = range(request.seed, request.seed + (request.takes if index in self.with_takes else 1))
+            options = [ComposeOptions(seed=seed, seconds=request.seconds, takes=best_of) for seed in seeds]
+            made = [pipeline.compose(picture, reading, one).piece for one in options]
             pieces.append(made[0])
-            if count > 1:
+            if index in self.with_takes:
                 takes.append(made)
         return Made([item.key for item in self.photos], pieces, takes)
 
@@ -226,7 +237,7 @@ class _Desk:
             first_of: dict[str, str] = {}
             for row in order:
                 first_of.setdefault(items[row].group, items[row].key)
-            made = [self.pieces[key] for key in list(first_of.values())[: self.args.takes]]
+            made = [self.pieces[key] for key in list(first_of.values())[: self.request.takes]]
             pieces.append(made[0])
             if index in self.with_takes:
                 takes.append(made)
@@ -235,58 +246,51 @@ class _Desk:
     def made(self, row: str) -> Made:
         return self.real.made if row == REAL else self.nearest() if row == NEAREST else self.compose(row)
 
+    def dependencies(self, row: str) -> dict[str, Any]:
+        """All that the result of a row follows from: what is searched for copies, too."""
+        evaluator = EVALUATOR_FOLDER.as_posix()  # no number here is the evaluator's
+        components = [name for name in components_of(row) if name != evaluator]
+        names = dict.fromkeys(_MUSIC[title] for titles in self.learnt_from(row) for title in titles)
+        corpora = {corpus.name: corpus for corpus in (self.corpus, self.clips)}
+        corpora |= {name: READERS[name](self.request.data) for name in names if name not in corpora}
+        request = self.request
+        settings = {"seed": request.seed, "split": _SPLIT, "seconds": request.seconds}
+        settings |= {} if row == REAL else {"most_takes": request.takes}
+        return dependencies("musicality", request.components, components, list(corpora.values()), **settings)
 
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with images/ and music/")
-    parser.add_argument("--root", type=Path, default=CHECKPOINTS, help="trained components")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="caches")
-    parser.add_argument("--seed", type=int, default=0, help="of the first take")
-    parser.add_argument("--seconds", type=float, default=CLIP_S)
-    parser.add_argument("--takes", type=int, default=8, help=f"for each of {_PHOTOS_WITH_TAKES} photos")
-    parser.add_argument("--only", nargs="+", metavar="ROW", help="rows to make")
-    args = parser.parse_args(argv)
-    keys = [f"{key}@{variant}" for key in available(args.root) for variant in variants(key, args.root)]
-    known = [*keys, REAL, NEAREST]
-    wanted = args.only or known
+
+def report_quality(request: QualityRequest) -> list[Path]:
+    """Write one result per row that is asked for and not current.
+
+    Returns:
+        The results that were written.
+    Raises:
+        ValueError: a row is unknown, or fewer than two takes are to be compared.
+        CheckpointError, DataError: a component or a data set is missing or damaged.
+    """
+    use_threads(request.threads)
+    root = request.components
+    known = [*(f"{key}@{variant}" for key in available(root) for variant in variants(key, root)), REAL, NEAREST]
+    wanted = known if request.only is None else list(request.only)
     if unknown := {row for row in wanted if takes_of(row)[0] not in known}:
-        parser.error(f"unknown rows {', '.join(sorted(unknown))}; known: {', '.join(known)}")
-    if args.takes < 2:
-        parser.error("takes are compared with each other; ask for at least 2")
-    args.out.mkdir(parents=True, exist_ok=True)
-    desk = _Desk(args)
+        raise ValueError(f"unknown rows {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+    if request.takes < 2:
+        raise ValueError(f"takes are compared with each other; ask for at least 2, not {request.takes}")
+    rows, written = _Rows(request), []
     for row in wanted:
-        searched = {", ".join(titles): desk.index(titles) for titles in desk.learnt_from(row)}
-        _write(args, row, report(desk.made(row), desk.real, searched))
+        path, now = request.results / f"musicality-{row.replace(' ', '_')}.json", rows.dependencies(row)
+        if is_current(path, now) and not request.force:
+            continue
+        searched = {", ".join(titles): rows.index(titles) for titles in rows.learnt_from(row)}
+        found = report(rows.made(row), rows.real, searched)
+        write_result(path, "python -m train.quality_report --data DIR", now, {"row": row, **found})
+        written.append(path)
+        _tell(row, found["summary"])
+    return written
 
 
-def _write(args: argparse.Namespace, row: str, found: Mapping[str, Any]) -> None:
-    """Add what makes a number repeatable, and write the record, each item on a line of its own."""
-    key, _ = takes_of(row)
-    image_key, music_key, _ = split_key(key)
-    folders = [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"] if music_key else []
-    head = {
-        "table": "musicality",
-        "row": row,
-        "command": "python -m train.quality_report --data DIR",
-        "seed": args.seed,
-        "split": _SPLIT,
-        "seconds": args.seconds,
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
-        "components": {folder: read_card(args.root / folder)["sha256"][:12] for folder in folders},
-        **{name: value for name, value in found.items() if name != "items"},
-    }
-    items = ",\n  ".join(json.dumps(item, ensure_ascii=False) for item in found["items"])
-    text = json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}") + f',\n "items": [\n  {items}\n ]\n}}\n'
-    (args.out / f"musicality-{row.replace(' ', '_')}.json").write_text(text, encoding="utf-8")
-    summary = found["summary"]
+def _tell(row: str, summary: Mapping[str, Any]) -> None:
     shares = ", ".join(f"{name} {value['share']}" for name, value in summary["distributions"].items())
     tqdm.write(
         f"{row}: {shares}; similarity {summary['similarity']} ({summary['similarity_real']}); {summary['copying']}"
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""The figures of the documents, drawn from the records alone. Light, small, readable without colour."""
+"""The figures of the documents, drawn from the results alone. Light, small, readable without colour."""
 
 from __future__ import annotations
 
@@ -130,6 +130,6 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
 
 
 def draw_all(results: Results, folder: Path) -> None:
-    """All figures as PNG files, without a date inside, so that the same records give the same bytes."""
+    """All figures as PNG files, without a date inside, so that the same results give the same bytes."""
     for name, draw in FIGURES.items():
         draw(results).savefig(folder / f"{name}.png", dpi=_DPI, facecolor="white", metadata={"Software": None})

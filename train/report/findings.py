@@ -1,4 +1,4 @@
-"""The numbers in docs/findings.md: each stands between ``<!--=name-->`` and ``<!--/-->`` and comes from the records."""
+"""The numbers in docs/findings.md: each stands between ``<!--=name-->`` and ``<!--/-->`` and comes from the results."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _data(results: Results) -> dict[str, str]:
     rates = np.array([density[key] for key in row.keys])
     grooves = results.dataset["groove_by_ticks_per_quarter"]
     by_bar = row.mean("bar_groove")
-    told = {name: record["summary"] for name, record in results.kits.items()}
+    told = {name: record["summary"] for name, record in results.midi_evaluations.items()}
     emopia = told["emopia"]["quadrants"]
     return {
         "tilt.photos": f"{np.corrcoef(photos.T)[0, 1]:.2f}",
@@ -76,13 +76,13 @@ def _data(results: Results) -> dict[str, str]:
         "groove.bar": f"{by_bar.value:.2f}",
         **{f"groove.{ticks}": f"{value:.3f}" for ticks, value in grooves.items()},
         "emopia.inside": ", ".join(f"{name} {one['heard_inside']:.0%}" for name, one in emopia.items()),
-        "kit.clips": f"{told['clips']['emotion_matching']:.2f}",
+        "midi_evaluation.clips": f"{told['clips']['emotion_matching']:.2f}",
         "constant.point": f"{told['clips']['mean_point']:.2f}",
     }
 
 
 def fill_findings(page: str, results: Results) -> str:
-    """The page with every number as the records have it.
+    """The page with every number as the results have it.
 
     Raises:
         ValueError: the page asks for a number that there is not.

@@ -1,16 +1,13 @@
 """Pieces to look at: photos from four quadrants with their rolls as one picture, and a walk over the plane as notes.
 
-    python -m train.gallery [--out docs/figures/quadrants.png]   the picture of the README
-    python -m train.gallery --notes                              twelve pieces as bars with chords and notes
-
 Photos are the examples that ship, from each quadrant the one read farthest from the middle of the plane. Everything is
 composed as the app does: the default pairing, the best of the usual number of takes, 15 s.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -24,13 +21,12 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.notation.following import follow
 from eimg_core.pipeline import DEFAULT_PAIRING
-from eimg_core.shipped import CHECKPOINTS
+from eimg_core.shipped import EXAMPLES
 from eimg_core.studio import Studio
 
-__all__ = ["lines_of", "main"]
+__all__ = ["PICTURE", "draw_quadrants", "lines_of", "walk"]
 
-EXAMPLES = CHECKPOINTS.parent / "examples"
-PICTURE = CHECKPOINTS.parent.parent / "docs" / "figures" / "quadrants.png"
+PICTURE = Path("docs") / "figures" / "quadrants.png"
 _WALK = [(2, 2), (2, 5), (2, 8), (4, 3.5), (4, 6.5), (5, 5), (6, 3), (6.5, 7), (7, 4), (8, 2), (8, 5), (8, 8)]
 _NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
@@ -55,8 +51,9 @@ def farthest(studio: Studio) -> list[Path]:
     ]
 
 
-def draw(studio: Studio, photos: list[Path], seed: int, out: Path) -> None:
-    """A row for each photo: the photo, the plane and the roll."""
+def draw_quadrants(studio: Studio, seed: int, out: Path) -> None:
+    """The picture, with a row for each quadrant: the photo, the plane and the roll."""
+    photos = farthest(studio)
     figure = Figure(figsize=(12, 3.1 * len(photos)), dpi=100, facecolor="white", layout="constrained")
     axes = figure.subplots(len(photos), 3, width_ratios=[1.0, 0.85, 2.2])
     for row, photo in zip(axes, photos, strict=True):
@@ -87,24 +84,11 @@ def lines_of(piece: Piece) -> list[str]:
     return lines
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--notes", action="store_true", help="print twelve pieces instead of drawing four")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=PICTURE)
-    args = parser.parse_args(argv)
-    studio = Studio()
-    if not args.notes:
-        draw(studio, farthest(studio), args.seed, args.out)
-        return
+def walk(studio: Studio, seed: int) -> Iterator[str]:
+    """Twelve pieces from all over the plane, each as text."""
     for valence, arousal in _WALK:
-        made = composed(studio, None, VA(valence, arousal), args.seed)
-        heard = f"heard at {made.piece_va.valence:.1f}, {made.piece_va.arousal:.1f}" if made.piece_va else "not judged"
-        piece = made.piece
-        place = f"asked for {valence:g}, {arousal:g}; {heard}"
-        print(f"\n{place}; {piece.tempo_bpm:.0f} bpm, {piece.meter[0]}/{piece.meter[1]}")
-        print("\n".join(lines_of(piece)))
-
-
-if __name__ == "__main__":
-    main()
+        made = composed(studio, None, VA(valence, arousal), seed)
+        piece, estimate = made.piece, made.piece_va
+        found = f"estimated at {estimate.valence:.1f}, {estimate.arousal:.1f}" if estimate else "not estimated"
+        head = f"target {valence:g}, {arousal:g}; {found}; {piece.tempo_bpm:.0f} bpm, {piece.meter[0]}/{piece.meter[1]}"
+        yield "\n".join([head, *lines_of(piece)])

@@ -1,4 +1,4 @@
-"""Rows of records → estimates with bootstrap intervals. Pure functions of the records, nothing else.
+"""Rows of results → numbers with bootstrap intervals. Pure functions of the results, nothing else.
 
 A row has S seeds and N photos. One bootstrap sample draws N photos and S seeds with replacement (Efron 1979; two-level,
 since photos and seeds are both only samples); of the statistic in 2000 samples the middle 95 % are the interval. All
@@ -53,13 +53,13 @@ def _photos(n: int) -> Array:
 
 
 class Row:
-    """The records of one row, one per seed, all about the same photos in the same order.
+    """The results of one row, one per seed, all about the same photos in the same order.
 
     Args:
-        records: as ``train.evaluate`` and ``train.experiments`` write them.
-        labels: photo or clip → its label, for records that do not hold it.
+        records: as ``train.evaluation`` writes them.
+        labels: photo or clip → its label, for results that do not hold it.
     Raises:
-        ValueError: the records are about different items, or one of them has no label.
+        ValueError: the results are about different items, or one of them has no label.
     """
 
     def __init__(self, records: Sequence[Mapping[str, Any]], labels: Mapping[str, tuple[float, float]]) -> None:
@@ -67,7 +67,7 @@ class Row:
         self.name = str(records[0]["row"])
         self.keys = [item["key"] for item in records[0]["items"]]
         if any([item["key"] for item in record["items"]] != self.keys for record in records):
-            raise ValueError(f"the records of {self.name} are about different items")
+            raise ValueError(f"the results of {self.name} are about different items")
         if missing := [key for key in self.keys if key not in labels]:
             raise ValueError(f"{len(missing)} items of {self.name} have no label, for example {missing[0]}")
         self.labels = np.array([labels[key] for key in self.keys], dtype=np.float64)
@@ -81,8 +81,8 @@ class Row:
         return len(self.keys)
 
     @cached_property
-    def heard(self) -> Array:
-        """Where the pieces are heard: (S, N, 2), NaN where nobody could say."""
+    def estimates(self) -> Array:
+        """The evaluator's estimates for the pieces: (S, N, 2), NaN for a piece without notes."""
         return np.stack([self.column("valence"), self.column("arousal")], axis=2)
 
     @cached_property
@@ -98,12 +98,12 @@ class Row:
     # --- estimates ----------------------------------------------------------------------------------------------
 
     def emotion_matching(self, quadrant: str | None = None) -> Estimate:
-        """Mean distance from the photo's label to where its piece is heard; of one quadrant's photos alone if named.
+        """Mean distance from the photo's label to the estimate for its piece; of one quadrant's photos alone if named.
 
         Raises:
             ValueError: there is no such quadrant.
         """
-        distances = np.linalg.norm(self.heard - self.labels, axis=2)
+        distances = np.linalg.norm(self.estimates - self.labels, axis=2)
         if quadrant is None:
             return self._mean(distances)
         if quadrant not in QUADRANTS:
@@ -112,7 +112,7 @@ class Row:
 
     def r(self, axis: int) -> Estimate:
         """Pearson r of label and piece on valence (0) or arousal (1), mean over seeds; NaN for a constant."""
-        x, y = np.broadcast_to(self.labels[:, axis], self.heard.shape[:2]), self.heard[..., axis]
+        x, y = np.broadcast_to(self.labels[:, axis], self.estimates.shape[:2]), self.estimates[..., axis]
         if any(np.ptp(row[np.isfinite(row)]) < 1e-9 for row in y):
             return Estimate.of(math.nan, np.full(_SAMPLES, math.nan))
         whole = np.ones((1, self.n))

@@ -58,7 +58,7 @@ PAPER_TABLE_I = {"LVHA": 1.710, "HVHA": 1.720, "LVLA": 1.044, "HVLA": 1.286}
 
 @dataclass(frozen=True)
 class Results:
-    """All records of a folder.
+    """All results of a folder.
 
     Args:
         folder: ``assets/results``.
@@ -68,15 +68,15 @@ class Results:
 
     @cached_property
     def dataset(self) -> dict[str, Any]:
-        """The record of ``train.dataset``."""
+        """The result of ``train.evaluation.dataset``."""
         return self._read(self.folder / DATASET)
 
     @cached_property
     def rows(self) -> dict[str, Row]:
-        """Row name → its records: experiments, pairings of the test split, and controls.
+        """Row name → its results: experiments, pairings of the test split, and controls.
 
         Raises:
-            ValueError: they were judged by different evaluators.
+            ValueError: their estimates are those of different evaluators.
         """
         found: dict[str, list[dict[str, Any]]] = {}
         paths = [*self.folder.glob("pairings-test-*.json"), *self.folder.glob("experiment-*.json")]
@@ -91,9 +91,10 @@ class Results:
         return {name: Row(records, labels) for name, records in found.items()}
 
     @cached_property
-    def kits(self) -> dict[str, dict[str, Any]]:
-        """What ``evaluate-midi`` said of whole folders, by name."""
-        return {path.stem.removeprefix("kit-"): self._read(path) for path in sorted(self.folder.glob("kit-*.json"))}
+    def midi_evaluations(self) -> dict[str, dict[str, Any]]:
+        """What ``evaluate-midi`` says of whole folders, by name."""
+        start = "midi-evaluation-"
+        return {path.stem.removeprefix(start): self._read(path) for path in sorted(self.folder.glob(f"{start}*.json"))}
 
     @staticmethod
     def _read(path: Path) -> Any:
@@ -151,7 +152,7 @@ def parts(pairing: str) -> list[str]:
 
 
 def pairing_rows(results: Results) -> list[str]:
-    """The pairings with records, the paper's six in its variant first, then every other row of theirs."""
+    """The pairings with results, the paper's six in its variant first, then every other row of theirs."""
     six = [f"{pairing}@paper" for pairing in PAPER_TABLE_V]
     return [*six, *sorted(row for row in results.rows if "@" in row and row not in six)]
 

@@ -75,9 +75,9 @@ def _lines(results: Results, row: str) -> list[list[str]]:
 
 
 def _block(results: Results, rows: Sequence[str]) -> list[str]:
-    """A table of rows; those without records are an error, so that none is forgotten."""
+    """A table of rows; those without results are an error, so that none is forgotten."""
     if missing := [row for row in rows if row not in results.rows]:
-        raise ValueError(f"rows without records: {', '.join(missing)}; run `python -m train.experiments`")
+        raise ValueError(f"rows without results: {', '.join(missing)}; run `python -m train.experiments`")
     head = ["row", "n × seeds", *(title for _, title, _ in columns())]
     return _table(head, [line for row in rows for line in _lines(results, row)])
 
@@ -120,7 +120,7 @@ def table_of_quadrants(results: Results, rows: Sequence[str]) -> list[str]:
 
 
 def table_of_musicality(results: Results, rows: Sequence[str]) -> list[str]:
-    """Distributions, copying and diversity of the rows whose records hold them, mean over seeds."""
+    """Distributions, copying and diversity of the rows whose results hold them, mean over seeds."""
     head = ["row", *(measure.column for measure in MEASURES.values()), "longest run, mean / max", "takes alike ↓"]
     lines = []
     for row in rows:
@@ -145,12 +145,21 @@ def _plain(value: float | None, digits: int = 2) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
-def table_of_kits(results: Results) -> list[str]:
+def table_of_midi_evaluations(results: Results) -> list[str]:
     """What evaluate-midi says of folders of files."""
-    head = ["folder", "files", "empty", "heard", "Emotion Matching", "r(V) / r(A)"]
-    head += [metric.heading for metric in shown_metrics().values()]
+    head = [
+        "folder",
+        "files",
+        "empty",
+        "estimated",
+        "Emotion Matching",
+        "r(V) / r(A)",
+        "polyphony",
+        "entropy",
+        "groove",
+    ]
     lines = []
-    for record in results.kits.values():
+    for record in results.midi_evaluations.values():
         told = record["summary"]
         matching = told.get("emotion_matching")
         both = f"{told['r_valence']:.2f} / {told['r_arousal']:.2f}" if told.get("r_valence") is not None else "–"
@@ -169,13 +178,13 @@ def table_of_kits(results: Results) -> list[str]:
 
 
 def table_of_emopia(results: Results) -> list[str]:
-    """Where the judge hears EMOPIA, whose people named quadrants."""
-    told = results.kits["emopia"]["summary"]["quadrants"]
+    """The evaluator's estimates for EMOPIA, whose people named quadrants."""
+    told = results.midi_evaluations["emopia"]["summary"]["quadrants"]
     lines = [
         [name, str(one["n"]), f"{one['valence']:.2f}", f"{one['arousal']:.2f}", f"{one['heard_inside']:.0%}"]
         for name, one in told.items()
     ]
-    return _table(["quadrant", "clips", "heard valence", "heard arousal", "heard inside"], lines)
+    return _table(["quadrant", "clips", "estimated valence", "estimated arousal", "estimated inside"], lines)
 
 
 def results_page(results: Results) -> str:
@@ -191,17 +200,17 @@ def results_page(results: Results) -> str:
     lines = [
         "# Results",
         "",
-        "Every table of the paper beside ours. This page is written by `python -m train.results` from the records in",
-        "`assets/results`; how to make the records again is in the README. What it all means is in",
+        "Every table of the paper beside ours. This page is written by `python -m train.results` from the results in",
+        "`assets/results`; how to make the results again is in the README. What it all means is in",
         "[findings.md](findings.md).",
         "",
         f"**How to read it.** Each of our rows is {n} photos of the test split, none of whose themes was trained on, "
         "times so many seeds; pieces of 15 s. In brackets is the interval of 95 % of a bootstrap over photos and "
         "seeds (2000 samples). Seeds of *pairings* are of playing, since their weights ship; seeds of *experiments* "
         "(Tables IV, VI and VII, TF-IM, GAN-IM) are of training and playing alike. Emotion Matching is a distance on "
-        "the 1–9 plane, lower is better, heard by an evaluator that took part in no training and no choice. Rows "
-        "*as printed* are the paper's, on other photos (IAPS and NAPS) and with another judge: to be read beside ours, "
-        f"not ranked with them. Newest record: {newest}.",
+        "the 1–9 plane, lower is better, estimated by an evaluator that took part in no training and no choice. Rows "
+        "*as printed* are the paper's, on other photos (IAPS and NAPS) and with another evaluator: to be read beside "
+        f"ours, not ranked with them. Newest result: {newest}.",
         "",
         "## Table I: density of notes by quadrant",
         "",
@@ -257,10 +266,10 @@ def results_page(results: Results) -> str:
         "system. It reads files as they come, in seconds; our tables lay real clips on one beat first, so their "
         "numbers differ a little.",
         "",
-        *table_of_kits(results),
+        *table_of_midi_evaluations(results),
         "",
-        "EMOPIA's people named a quadrant for each clip; this is where the judge, who learnt from other clips, hears "
-        "them:",
+        "EMOPIA's people named a quadrant for each clip; these are the estimates of the evaluator, which learnt from "
+        "other clips:",
         "",
         *table_of_emopia(results),
     ]

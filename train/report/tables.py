@@ -1,14 +1,11 @@
-"""Records → tables. Every number in a table of the README and of docs/measurements.md is put there by this module.
+"""Results → tables. Every number in a table of the README and of docs/measurements.md is put there by this module.
 
-    python -m train.tables [--root .] [--assets assets]
-
-Each block between ``<!-- name -->`` and ``<!-- /name -->`` is replaced. What goes in is a pure function of the records
+Each block between ``<!-- name -->`` and ``<!-- /name -->`` is replaced. What goes in is a pure function of the results
 and cards, and a test checks that the documents are what it returns.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -31,17 +28,25 @@ from eimg_core.results import (
     spread,
     takes_of,
 )
-from eimg_core.shipped import CHECKPOINTS
 from train.evaluation.quality_report import COPIED, NEAREST
 
-__all__ = ["BLOCKS", "DOCUMENTS", "PAPER_TABLE_V", "fill", "load_records", "main", "render", "render_musicality"]
+__all__ = [
+    "BLOCKS",
+    "DOCUMENTS",
+    "PAPER_TABLE_V",
+    "fill",
+    "load_records",
+    "render",
+    "render_musicality",
+    "write_tables",
+]
 
 TITLES = {
     MEAN_POINT: "*mean point* (the mean training photo, no music)",
     "constant": "*constant* (one real clip for every photo)",
     "random": "*random* (any real clip)",
     "oracle": "*oracle* (the real clip nearest to the label)",
-    REAL: "*real clips* (judged against their own labels)",
+    REAL: "*real clips* (estimates against their own labels)",
 }
 CONTROL_ORDER = CONTROLS
 
@@ -58,16 +63,16 @@ def render(records: Sequence[Record]) -> str:
     """The results block as Markdown.
 
     Raises:
-        ValueError: a control row is missing, or rows were judged by different evaluators.
+        ValueError: a control row is missing, or the estimates are those of different evaluators.
     """
     by_row: dict[str, list[Record]] = {}
     for record in records:
         by_row.setdefault(record["row"], []).append(record)
     if missing := set(CONTROL_ORDER) - set(by_row):
         raise ValueError(f"rows without which the others mean nothing are missing: {sorted(missing)}")
-    judges = {record["components"]["va_predictor/evaluator"] for record in records}
-    if len(judges) > 1:
-        raise ValueError(f"records of {len(judges)} different evaluators cannot share a table")
+    evaluators = {record["components"]["va_predictor/evaluator"] for record in records}
+    if len(evaluators) > 1:
+        raise ValueError(f"results of {len(evaluators)} different evaluators cannot share a table")
     pairings = sorted(row for row in by_row if row not in CONTROL_ORDER)
     lines = _head()
     for row in sorted(by_row, key=lambda row: _matching(by_row[row])):
@@ -162,7 +167,7 @@ def _reader(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def latency(assets: Path) -> str:
-    """How long a visitor waits, from the benchmarks' records."""
+    """How long a visitor waits, from the benchmarks' results."""
     record = json.loads((assets / "results" / "latency.json").read_text(encoding="utf-8"))
     median = record["median_s"]
     stages = ", ".join(f"{name.replace('_', ' ')} {median[name]:.2f} s" for name in _STAGES if name in median)
@@ -188,19 +193,19 @@ def _compared(path: Path) -> str:
 
 
 def results(assets: Path) -> str:
-    """The main table, from the records of the test split: each pairing in the variant that its plain name means."""
+    """The main table, from the results of the test split: each pairing in the variant that its plain name means."""
     shown = {f"{key}@{variants(key, assets / 'checkpoints')[0]}" for key in available(assets / "checkpoints")}
     records = load_records(assets / "results")
     return render([record for record in records if takes_of(record["row"])[0] in {*shown, *CONTROL_ORDER}])
 
 
 def requests(assets: Path) -> str:
-    """How well an emotion that is asked for without a photo is heard, one line per pairing."""
+    """How near pieces for a target without a photo are to it, one line per pairing."""
     by_row: dict[str, list[Record]] = {}
     for path in sorted((assets / "results").glob("requests-grid-*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         by_row.setdefault(record["row"], []).append(record)
-    lines = ["| asked for without a photo | distance ↓ | r(V) ↑ | r(A) ↑ |", "|---|---|---|---|"]
+    lines = ["| target without a photo | distance ↓ | r(V) ↑ | r(A) ↑ |", "|---|---|---|---|"]
     for row, records in by_row.items():
         names = ("emotion_matching", "r_valence", "r_arousal")
         cells = [_cell([record["summary"][name] for record in records], 2) for name in names]
@@ -245,7 +250,7 @@ def latents(assets: Path) -> str:
 
 
 def musicality(assets: Path) -> str:
-    """How near the pieces are to real clips, what they copy and how takes differ, from the records of the report."""
+    """How near the pieces are to real clips, what they copy and how takes differ, from its results."""
     paths = sorted((assets / "results").glob("musicality-*.json"))
     return render_musicality([json.loads(path.read_text(encoding="utf-8")) for path in paths])
 
@@ -327,7 +332,7 @@ def _rebuilt(measured: Mapping[str, float]) -> str:
 
 _BASELINES = {
     "photos": "*frozen features of the photo reader*",
-    "clips": "*counted features of the music judge*",
+    "clips": "*counted features of the evaluator*",
 }
 _YARDSTICKS = {REAL: "*real clips*", NEAREST: "*nearest* (the training clip nearest to the photo's label)"}
 
@@ -367,18 +372,11 @@ def fill(document: str, name: str, block: str) -> str:
     return f"{before}{begin}\n{block}\n{end}{after}"
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, default=Path("."), help="where the documents are")
-    parser.add_argument("--assets", type=Path, default=CHECKPOINTS.parent)
-    args = parser.parse_args(argv)
+def write_tables(root: Path, assets: Path) -> None:
+    """Fill every block of the documents under ``root`` from the results and cards under ``assets``."""
     for document, names in DOCUMENTS.items():
-        path = args.root / document
+        path = root / document
         text = path.read_text(encoding="utf-8")
         for name in names:
-            text = fill(text, name, BLOCKS[name](args.assets))
+            text = fill(text, name, BLOCKS[name](assets))
         path.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,12 @@
 """Train an image autoencoder on the photos.
 
-    python -m train.image_ae vqvae --data DIR [--preset paper|smoke] [--seed 0]
-
-Writes ``image_ae/<key>`` under ``--out`` and a sheet of held-out photos above their reconstructions under ``--runs``.
+Beside the component, a sheet of held-out photos above their reconstructions is kept with the run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,14 +14,22 @@ from torch import Tensor
 from torchvision.utils import save_image
 
 from eimg_core.autoencoder import ImageAutoencoder
-from eimg_core.checkpoints import save_model
-from eimg_core.data import Corpus, Item, read_oasis
+from eimg_core.data import SPLITS, Item, read_oasis
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import open_photo, to_tensor
 from train.stages.loop import fit
-from train.stages.stage import arguments, card, make_config, stage_of
+from train.stages.stage import (
+    ComponentResult,
+    LoopRequest,
+    begin,
+    card_of,
+    make_config,
+    run_folder,
+    save_trained,
+    settings_of,
+)
 
-__all__ = ["PhotoBatches", "main", "photo_tensor", "varied"]
+__all__ = ["ImageAERequest", "PhotoBatches", "photo_tensor", "reconstruction_error", "train_image_ae", "varied"]
 
 
 def photo_tensor(items: tuple[Item, ...], size: int) -> Tensor:
@@ -71,36 +78,41 @@ def sheet(model: ImageAutoencoder, photos: Tensor, path: Path) -> None:
     save_image(rows / 2 + 0.5, path, nrow=len(photos))
 
 
-def main(argv: list[str] | None = None) -> None:
-    args = arguments(__doc__, list(IMAGE_AUTOENCODERS)).parse_args(argv)
-    stage = stage_of(args, "image_ae", args.key)
-    corpus: Corpus = read_oasis(args.data)
-    model_class = IMAGE_AUTOENCODERS[args.key]
+@dataclass(frozen=True, kw_only=True)
+class ImageAERequest(LoopRequest):
+    """Which image autoencoder to train: ``key`` is one of ``IMAGE_AUTOENCODERS``."""
+
+    key: str
+
+
+def train_image_ae(request: ImageAERequest) -> ComponentResult:
+    """Train an image autoencoder and write ``image_ae/<key>``.
+
+    Raises:
+        DataError: the photos are not there or damaged.
+        CheckpointError: a component that the autoencoder begins with is missing.
+    """
+    begin(request)
+    component = f"image_ae/{request.key}"
+    stage = settings_of(request, "image_ae", request.key)
+    corpus = read_oasis(request.data)
+    model_class = IMAGE_AUTOENCODERS[request.key]
     model = model_class(make_config(model_class.Config, stage.model))  # type: ignore[call-arg]
-    origin = model.start_from(args.out)
-    train = photo_tensor(corpus.split("train"), model.image_size)
-    held_out = photo_tensor(corpus.split("val"), model.image_size)
-    folder = args.runs / "image_ae" / args.key
+    origin = model.start_from(request.out)
+    train, held_out, test = (photo_tensor(corpus.split(split), model.image_size) for split in SPLITS)
+    folder = run_folder(request, component, stage, [corpus], origin=origin)
     # Early in an adversarial game a grey picture has the least pixel error, so there the last weights are kept.
     adversarial = any(objective.adversarial for objective in model.objectives())
     numbers = fit(
         model,
-        PhotoBatches(train, stage.batch_size, args.seed),
+        PhotoBatches(train, stage.batch_size, request.seed),
         stage.loop,
         folder=folder,
         evaluate=lambda m: reconstruction_error(m, held_out),  # type: ignore[arg-type]
         monitor="" if adversarial else "loss",
-        label=args.key,
+        label=request.key,
     )
-    test = reconstruction_error(model, photo_tensor(corpus.split("test"), model.image_size))
-    metrics = {"val": numbers, "test": dict(test)}
-    save_model(
-        args.out / "image_ae" / args.key,
-        model,
-        card(args, "image_ae", args.key, stage, [corpus], **origin, metrics=metrics),
-    )
+    metrics = {"val": numbers, "test": dict(reconstruction_error(model, test))}
     sheet(model, held_out[:10], folder / "reconstructions.png")
-
-
-if __name__ == "__main__":
-    main()
+    card = card_of(request, "image_ae", request.key, stage, [corpus], **origin, metrics=metrics)
+    return save_trained(request.out, component, model, card)

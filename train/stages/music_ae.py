@@ -1,39 +1,43 @@
-"""Train a music autoencoder on the piano clips.
+"""Train a music autoencoder on the piano clips; one that ``pretrains`` first sees excerpts of POP909 and EMOPIA.
 
-    python -m train.music_ae fnt --data DIR [--preset paper|smoke] [--seed 0]
-    python -m train.music_ae tvae --data DIR [--leave-out emopia]
-
-A model that ``pretrains`` first practises on excerpts of POP909 and EMOPIA, then is tuned on the clips.
-
-Writes ``music_ae/<key>`` under ``--out``. The card holds the teacher-forced accuracy of each field on held-out clips
-and the cross-entropy with the true and with shuffled latents: a latent that is not used costs nothing when shuffled.
+The card holds the teacher-forced accuracy of each field on held-out clips and the cross-entropy with the true and with
+shuffled features: a feature that is not used costs nothing when shuffled.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from eimg_core.autoencoder import MusicAutoencoder
-from eimg_core.checkpoints import save_model
-from eimg_core.data import Corpus, Split, load_pieces, read_eimg, read_emopia, read_pop909
+from eimg_core.checkpoints import read_card
+from eimg_core.data import SPLITS, Corpus, Split, load_pieces, read_eimg, read_emopia, read_pop909
 from eimg_core.midi.batch import MusicSample
 from eimg_core.midi.codec import FIELDS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.music_ae.decoder import token_cross_entropy
-from eimg_core.va.guide import Guide
+from eimg_core.va.guide import GUIDE_FOLDER, Guide
 from train.data.windows import excerpt_samples
 from train.stages.loop import fit
-from train.stages.stage import arguments, card, make_config, stage_of
+from train.stages.stage import (
+    ComponentResult,
+    LoopRequest,
+    begin,
+    card_of,
+    make_config,
+    run_folder,
+    save_trained,
+    settings_of,
+)
 
-__all__ = ["ClipBatches", "main", "samples_of"]
+__all__ = ["PRETRAINING", "ClipBatches", "MusicAERequest", "held_out", "samples_of", "train_music_ae"]
 
-_PRACTICE = {"pop909": read_pop909, "emopia": read_emopia}
+PRETRAINING = {"pop909": read_pop909, "emopia": read_emopia}
 _CLOSING = 300  # excerpts with a real ending beside the clips
 _POOL = 8  # batches whose clips are sorted by length together, to spare padding
 
@@ -100,61 +104,79 @@ def held_out(model: MusicAutoencoder, samples: Sequence[MusicSample], seed: int 
     return {**means, "accuracy": sum(means[f"accuracy_{field}"] for field in FIELDS) / len(FIELDS)}
 
 
-def practise(
-    model: MusicAutoencoder, args: argparse.Namespace, clips: Sequence[MusicSample]
-) -> tuple[list[Corpus], list[MusicSample]]:
-    """Train on excerpts of long pieces together with the clips.
+@dataclass(frozen=True, kw_only=True)
+class MusicAERequest(LoopRequest):
+    """Which music autoencoder to train.
 
-    Returns:
-        The data sets used, and excerpts with real endings, which the clips lack: they stay in the training.
+    Args:
+        key: one of ``MUSIC_AUTOENCODERS``.
+        leave_out: data sets not to pretrain on, of ``PRETRAINING``.
     """
-    corpora = [read(args.data) for name, read in _PRACTICE.items() if name not in args.leave_out]
-    stage = stage_of(args, "music_pretrain", args.key)
-    guide = Guide.load(args.out)
-    samples, held = list(clips), []
-    for corpus in corpora:
-        samples += excerpt_samples(model, corpus, args.runs / "cache", guide, ["train"])
-        held += excerpt_samples(model, corpus, args.runs / "cache", guide, ["val"])
-    fit(
-        model,
-        ClipBatches(model, samples, stage.batch_size, args.seed),
-        stage.loop,
-        folder=args.runs / "music_pretrain" / args.key,
-        evaluate=(lambda m: held_out(m, held)) if held else None,  # type: ignore[arg-type]
-        label=f"{args.key}, practising",
-    )
-    closing = [sample for sample in samples if math.isfinite(getattr(sample, "end_beats", math.inf))]
-    return corpora, closing[:: max(1, len(closing) // _CLOSING)]
+
+    key: str
+    leave_out: Sequence[str] = ()
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = arguments(__doc__, list(MUSIC_AUTOENCODERS))
-    parser.add_argument(
-        "--leave-out", nargs="+", default=[], choices=list(_PRACTICE), help="data sets not to practise on"
-    )
-    args = parser.parse_args(argv)
-    stage = stage_of(args, "music_ae", args.key)
-    corpus = read_eimg(args.data)
-    pieces = load_pieces(corpus, args.runs / "cache")
-    model_class = MUSIC_AUTOENCODERS[args.key]
+def train_music_ae(request: MusicAERequest) -> ComponentResult:
+    """Train a music autoencoder and write ``music_ae/<key>``; one that ``pretrains`` first sees other music.
+
+    Raises:
+        DataError: a data set is not there or damaged.
+        CheckpointError: the guide, which labels the music to pretrain on, is missing.
+    """
+    begin(request)
+    component = f"music_ae/{request.key}"
+    stage = settings_of(request, "music_ae", request.key)
+    corpus = read_eimg(request.data)
+    pieces = load_pieces(corpus, request.cache)
+    model_class = MUSIC_AUTOENCODERS[request.key]
     model = model_class(make_config(model_class.Config, stage.model))  # type: ignore[call-arg]
-    train, val = (samples_of(model, corpus, pieces, split) for split in ("train", "val"))
-    practised, closing = practise(model, args, train) if model.pretrains else ([], [])
+    train, val, test = (samples_of(model, corpus, pieces, split) for split in SPLITS)
+    before = pretrain(model, request, train) if model.pretrains else Pretraining([], [], {})
     numbers = fit(
         model,
-        ClipBatches(model, [*train, *closing], stage.batch_size, args.seed),
+        ClipBatches(model, [*train, *before.closing], stage.batch_size, request.seed),
         stage.loop,
-        folder=args.runs / "music_ae" / args.key,
+        folder=run_folder(request, component, stage, [corpus, *before.corpora], **before.learnt_from),
         evaluate=lambda m: held_out(m, val),  # type: ignore[arg-type]
-        label=args.key,
+        label=request.key,
     )
-    metrics = {"val": numbers, "test": held_out(model, samples_of(model, corpus, pieces, "test"))}
-    save_model(
-        args.out / "music_ae" / args.key,
+    metrics = {"val": numbers, "test": held_out(model, test)}
+    card = card_of(request, "music_ae", request.key, stage, [corpus, *before.corpora], metrics=metrics)
+    return save_trained(request.out, component, model, card)
+
+
+class Pretraining(NamedTuple):
+    """What a model has seen before the clips.
+
+    Args:
+        corpora: the data sets.
+        closing: excerpts with real endings, which the clips lack: they stay in the training.
+        learnt_from: all that decides how it went.
+    """
+
+    corpora: list[Corpus]
+    closing: list[MusicSample]
+    learnt_from: Mapping[str, Any]
+
+
+def pretrain(model: MusicAutoencoder, request: MusicAERequest, clips: Sequence[MusicSample]) -> Pretraining:
+    """Train on excerpts of long pieces together with the clips."""
+    corpora = [read(request.data) for name, read in PRETRAINING.items() if name not in request.leave_out]
+    stage = settings_of(request, "music_pretrain", request.key)
+    guide = Guide.load(request.out)
+    learnt_from = {"guide": read_card(request.out / GUIDE_FOLDER)["sha256"]}
+    samples, held = list(clips), []
+    for corpus in corpora:
+        samples += excerpt_samples(model, corpus, request.cache, guide, ["train"])
+        held += excerpt_samples(model, corpus, request.cache, guide, ["val"])
+    fit(
         model,
-        card(args, "music_ae", args.key, stage, [corpus, *practised], metrics=metrics),
+        ClipBatches(model, samples, stage.batch_size, request.seed),
+        stage.loop,
+        folder=run_folder(request, f"music_pretrain/{request.key}", stage, corpora, **learnt_from),
+        evaluate=(lambda m: held_out(m, held)) if held else None,  # type: ignore[arg-type]
+        label=f"{request.key}, pretraining",
     )
-
-
-if __name__ == "__main__":
-    main()
+    closing = [sample for sample in samples if math.isfinite(getattr(sample, "end_beats", math.inf))]
+    return Pretraining(corpora, closing[:: max(1, len(closing) // _CLOSING)], learnt_from)

@@ -13,9 +13,11 @@ import train.image_ae
 import train.music_va
 import train.reproduce
 from eimg_core.data import Corpus
+from tests.factories import make_mini_data
 from train.commands import told
 from train.evaluation.result import MeasureRequest
 from train.reproduce import ReproduceRequest, Stage, reproduce, stages
+from train.stages.music_ae import MusicAERequest, train_music_ae
 from train.stages.presets import PRESETS
 from train.stages.stage import ComponentResult, LoopRequest, request_from, run_folder, settings_of
 
@@ -182,6 +184,20 @@ def test_a_state_of_other_settings_or_data_is_not_resumed(tmp_path: Path) -> Non
         run_folder(request, "music_ae/fnt", other, corpora, **more)
         assert not state.exists()
         run_folder(request, "music_ae/fnt", stage, [corpus])
+
+
+def test_a_stage_is_a_function(tmp_path: Path) -> None:
+    counts = {"train": 8, "val": 4, "test": 4}
+    data = make_mini_data(tmp_path / "data", {"train": 2}, counts, emopia_clips=0, pop909_songs=0)
+    request = MusicAERequest(
+        data=data, out=tmp_path / "out", runs=tmp_path / "runs", key="fnt", preset="smoke", changes={"epochs": 1}
+    )
+    made = train_music_ae(request)
+    assert made.component == "music_ae/fnt"
+    assert made.folder == tmp_path / "out" / "music_ae" / "fnt"
+    assert (made.card["preset"], made.card["epochs"], made.card["changes"]) == ("smoke", 1, {"epochs": "1"})
+    assert made.card["metrics"]["val"]["loss"] > 0
+    assert train_music_ae(request).card["sha256"] == made.card["sha256"]  # the finished run is taken up
 
 
 def test_numbers_are_told_by_split() -> None:

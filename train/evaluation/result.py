@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eimg_core import __version__
 from eimg_core.atomic import replace_file
 from eimg_core.checkpoints import read_card
 from eimg_core.data import Corpus
 from eimg_core.shipped import CHECKPOINTS, RESULTS
+from eimg_core.version import __version__
 
 __all__ = ["PROTOCOLS", "MeasureRequest", "dependencies", "digest_of", "is_current", "text_of", "write_result"]
 

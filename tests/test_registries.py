@@ -42,7 +42,7 @@ from eimg_core.ui.widgets.comparison import Comparison
 from eimg_core.ui.widgets.player import Player
 from eimg_core.ui.widgets.story_player import StoryPlayer
 from tests.fake_studio import PAIRINGS, FakeStudio
-from train.evaluation.evaluate import record_of
+from train.evaluation.evaluate import numbers_of
 from train.evaluation.quality_report import Made, Yardstick, report
 from train.report.results import Results
 from train.report.results_page import results_page
@@ -72,7 +72,7 @@ def toy_metric(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("toy_metric")
-def test_a_new_metric_is_in_the_record_of_a_piece_and_in_the_table_of_a_comparison(tmp_path: Path) -> None:
+def test_a_new_metric_is_in_the_numbers_of_a_piece_and_in_the_table_of_a_comparison(tmp_path: Path) -> None:
     made = Studio(CHECKPOINTS).compose(None, "effnet+tvae", ComposeOptions(seconds=4.0, target=VA(6.0, 5.0)))
     record = describe(made, {})
     assert record["metrics"]["toy"] == record["note_count"]
@@ -106,7 +106,7 @@ def test_a_new_metric_is_on_the_page() -> None:
 
 @pytest.mark.usefixtures("toy_metric")
 def test_a_new_metric_is_in_new_results_and_old_results_show_a_dash() -> None:
-    summary = record_of("x", 0, "test", ["a"], [TUNE], None, [(5.0, 5.0)])
+    summary = numbers_of("x", 0, "test", ["a"], [TUNE], None, [(5.0, 5.0)])
     assert summary["summary"]["toy"] == summary["items"][0]["toy"] == NOTES
     real = Yardstick(["a", "b"], [TUNE, TUNE], ["a", "b"], np.array([[5.0, 5.0], [5.1, 5.0]]))
     assert report(Made(["a"], [TUNE], ()), real, {})["summary"]["toy"] == NOTES

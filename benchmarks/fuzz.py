@@ -181,7 +181,8 @@ def _use_midi(data: bytes) -> None:
         features(piece)
         write_midi(piece)
         perform(piece, VA(5.0, 5.0), 0)
-        to_musicxml(engrave(piece))
+        if straighten:
+            to_musicxml(engrave(piece))
 
 
 def _use_requests(folder: Path) -> Callable[[bytes], None]:

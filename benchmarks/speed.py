@@ -74,7 +74,7 @@ def row(
 
 
 def cold_start() -> list[Row]:
-    """From the command to a page that answers; and the imports alone, in a fresh process."""
+    """From the command to a page that answers, and imports, each in a fresh process."""
     times = []
     for _ in range(3):
         with tempfile.TemporaryDirectory() as folder:
@@ -82,9 +82,16 @@ def cold_start() -> list[Row]:
             with app_running(Path(folder)) as (url, _):
                 urllib.request.urlopen(url, timeout=30).read()
                 times.append(time.perf_counter() - started)
-    command = [sys.executable, "-c", "import gradio"]
-    imports = median_s(lambda: subprocess.run(command, cwd=ROOT, check=True), 2)
-    return [row("`python app.py` → a page that answers", statistics.median(times), ("importing Gradio", imports), None)]
+    gradio = ("importing Gradio", _fresh("import gradio", 2))
+    return [
+        row("`python app.py` → a page that answers", statistics.median(times), gradio, None),
+        row("`import eimg_core`", _fresh("import eimg_core", 10), ("Python alone", _fresh("", 10)), None),
+    ]
+
+
+def _fresh(code: str, repeats: int) -> float:
+    """Seconds that a process of its own takes for some Python."""
+    return median_s(lambda: subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True), repeats)
 
 
 def reading(studio: Studio, repeats: int) -> list[Row]:

@@ -9,7 +9,7 @@ Two numbers, each beside what real pieces give among themselves:
   pieces (the idea of Heusel et al. 2017). Distances of samples shrink as they grow, so it is divided by the distance
   of two halves of the real pieces, with as many pieces in every set.
 
-Needs scikit-learn (requirements-dev.txt): nothing that the app imports may import this module.
+The AUC needs scikit-learn (requirements-dev.txt), which the app does without.
 
 Conventions: tables are (pieces, descriptors), NaN where a descriptor is not defined.
 """
@@ -20,9 +20,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold
 
 __all__ = ["COMPONENTS", "auc", "frechet", "frechet_over_halves", "halves"]
 
@@ -45,7 +42,12 @@ def auc(real: Table, made: Table, groups: Sequence[str], made_groups: Sequence[s
         0-1, about .5 where the two cannot be told apart.
     Raises:
         ValueError: tables and groups differ in length, or there are fewer groups than folds.
+        ImportError: scikit-learn is not installed.
     """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedGroupKFold
+
     table, names = np.concatenate([real, made]), np.array([*groups, *made_groups])
     is_real = np.arange(len(table)) < len(real)
     if len(names) != len(table) or len(groups) != len(real) or len(set(names.tolist())) < _FOLDS:
@@ -55,8 +57,10 @@ def auc(real: Table, made: Table, groups: Sequence[str], made_groups: Sequence[s
         )
     scores = np.empty(len(table))
     for train, test in StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed).split(table, is_real, names):
+        defined = np.isfinite(table[train]).any(axis=0)
         trees = HistGradientBoostingClassifier(**_TREES, random_state=seed)
-        scores[test] = trees.fit(table[train], is_real[train]).decision_function(table[test])
+        trees.fit(table[np.ix_(train, defined)], is_real[train])
+        scores[test] = trees.decision_function(table[np.ix_(test, defined)])
     return float(roc_auc_score(is_real, scores))
 
 
@@ -109,16 +113,18 @@ def halves(groups: Sequence[str], rng: np.random.Generator) -> Iterator[NDArray[
 
 class _Axes:
     """Standardised descriptors on the first principal components of real pieces; what is not defined counts as the
-    mean of real pieces."""
+    mean of real pieces, and what is defined for none of them does not count."""
 
     def __init__(self, real: Table) -> None:
-        self._mean, deviation = np.nanmean(real, axis=0), np.nanstd(real, axis=0)
+        self._defined = np.isfinite(real).any(axis=0)
+        known = real[:, self._defined]
+        self._mean, deviation = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
         self._scale = np.where(deviation > 0, deviation, 1.0)
         _, _, axes = np.linalg.svd(self._standard(real), full_matrices=False)
         self._axes = axes[:COMPONENTS]
 
     def _standard(self, table: Table) -> Table:
-        return np.nan_to_num((table - self._mean) / self._scale)
+        return np.nan_to_num((table[:, self._defined] - self._mean) / self._scale)
 
     def of(self, table: Table) -> Table:
         """(N, D) → (N, COMPONENTS)."""

@@ -32,6 +32,7 @@ __all__ = [
     "Engine",
     "Waveform",
     "available_engine",
+    "loudness_db",
     "match_loudness",
     "render",
 ]
@@ -186,6 +187,12 @@ def match_loudness(waveforms: Sequence[Waveform], target_rms_db: float = -20.0) 
         The same sounds in the same order at the new level; a silent one is returned as it is.
     """
     return [_at_loudness(waveform, 10 ** (target_rms_db / 20)) for waveform in waveforms]
+
+
+def loudness_db(waveform: Waveform) -> float:
+    """Loudness in dBFS, as ``match_loudness`` measures it; minus infinity for silence."""
+    rms = _sounding_rms(waveform)
+    return 20 * math.log10(rms) if rms else -math.inf
 
 
 def _at_loudness(waveform: Waveform, target: float) -> Waveform:

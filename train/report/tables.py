@@ -19,7 +19,6 @@ from eimg_core.midi.codec import FIELDS
 from eimg_core.pipeline import available, variants
 from eimg_core.results import (
     CONTROLS,
-    MEAN_POINT,
     PAPER_TABLE_V,
     REAL,
     Record,
@@ -29,6 +28,8 @@ from eimg_core.results import (
     takes_of,
 )
 from train.evaluation.quality_report import COPIED, NEAREST
+from train.report.cells import cell, row_title
+from train.report.realness_tables import descriptors, obedience, realness
 
 __all__ = [
     "BLOCKS",
@@ -41,22 +42,7 @@ __all__ = [
     "write_tables",
 ]
 
-TITLES = {
-    MEAN_POINT: "*mean point* (the mean training photo, no music)",
-    "constant": "*constant* (one real clip for every photo)",
-    "random": "*random* (any real clip)",
-    "oracle": "*oracle* (the real clip nearest to the label)",
-    REAL: "*real clips* (estimates against their own labels)",
-}
 CONTROL_ORDER = CONTROLS
-
-
-def _cell(values: Sequence[float | None], digits: int) -> str:
-    found = spread(values)
-    if found is None:
-        return "–"
-    mean = f"{found.mean:.{digits}f}"
-    return f"{mean} ± {found.sd:.{digits}f}" if found.n > 1 else mean
 
 
 def render(records: Sequence[Record]) -> str:
@@ -76,7 +62,7 @@ def render(records: Sequence[Record]) -> str:
     pairings = sorted(row for row in by_row if row not in CONTROL_ORDER)
     lines = _head()
     for row in sorted(by_row, key=lambda row: _matching(by_row[row])):
-        lines.append(f"| {_title(row)} | {_cells(by_row[row])} |")
+        lines.append(f"| {row_title(row)} | {_cells(by_row[row])} |")
     first = by_row[pairings[0]][0] if pairings else records[0]
     seeds = sorted({record["seed"] for row in pairings for record in by_row[row]})
     lines += [
@@ -94,13 +80,6 @@ def _head() -> list[str]:
     return ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
 
 
-def _title(row: str) -> str:
-    key, takes = takes_of(row)
-    pairing, _, variant = key.partition("@")
-    title = TITLES.get(row, f"**{pairing}**" + (f" ({variant})" if variant else ""))
-    return title if takes == 1 else f"{title}, best of {takes} by the guide"
-
-
 def _matching(records: Sequence[Record]) -> float:
     """Emotion Matching of a row, by which rows are ordered; a row without any comes last."""
     found = spread([record["summary"].get("emotion_matching") for record in records])
@@ -109,7 +88,7 @@ def _matching(records: Sequence[Record]) -> float:
 
 def _cells(records: Sequence[Record]) -> str:
     """Every column of one row, over its seeds."""
-    return " | ".join(_cell([r["summary"].get(name) for r in records], digits) for name, _, digits in columns())
+    return " | ".join(cell([r["summary"].get(name) for r in records], digits) for name, _, digits in columns())
 
 
 def table_v(assets: Path) -> str:
@@ -119,10 +98,10 @@ def table_v(assets: Path) -> str:
         by_row.setdefault(record["row"], []).append(record)
     lines = _head()
     for pairing, printed in PAPER_TABLE_V.items():
-        cells = " | ".join(_cell([printed.get(name)], digits) for name, _, digits in columns())
+        cells = " | ".join(cell([printed.get(name)], digits) for name, _, digits in columns())
         lines.append(f"| {pairing}, the paper's Table V | {cells} |")
         lines += [
-            f"| {_title(row)} | {_cells(by_row[row])} |" for row in sorted(by_row) if row.startswith(f"{pairing}@")
+            f"| {row_title(row)} | {_cells(by_row[row])} |" for row in sorted(by_row) if row.startswith(f"{pairing}@")
         ]
     return "\n".join(lines)
 
@@ -208,8 +187,8 @@ def requests(assets: Path) -> str:
     lines = ["| target without a photo | distance ↓ | r(V) ↑ | r(A) ↑ |", "|---|---|---|---|"]
     for row, records in by_row.items():
         names = ("emotion_matching", "r_valence", "r_arousal")
-        cells = [_cell([record["summary"][name] for record in records], 2) for name in names]
-        lines.append(f"| {_title(row)} | " + " | ".join(cells) + " |")
+        cells = [cell([record["summary"][name] for record in records], 2) for name in names]
+        lines.append(f"| {row_title(row)} | " + " | ".join(cells) + " |")
     first = next(iter(by_row.values()))
     lines += ["", f"n = {first[0]['n']} points over the whole plane, {len(first)} seeds, {first[0]['date']}."]
     return "\n".join(lines)
@@ -230,7 +209,7 @@ def latents(assets: Path) -> str:
         cells = [str(record["width"]), used, _rebuilt(record.get("reconstruction", {}))]
         for group in ("out_of_fold", "test"):
             axes = [record["readout"][group][axis]["r"] for axis in ("valence", "arousal")]
-            cells.append(" / ".join(_cell([r], 2) for r in axes))
+            cells.append(" / ".join(cell([r], 2) for r in axes))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     n = {("photos" if r["data"] == "oasis" else "clips"): r["n"] for r in records}
     tests = " and ".join(f"{counts['test']} {items}" for items, counts in n.items())
@@ -271,7 +250,7 @@ def render_musicality(records: Sequence[Record]) -> str:
     lines = ["| composer | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     for row in (*(row for row in by_row if row not in controls), *controls):
         cells = _musical_cells(by_row[row]["summary"], real, beside_real=row != REAL)
-        lines.append(f"| {_YARDSTICKS.get(row) or _title(row)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {_YARDSTICKS.get(row) or row_title(row)} | " + " | ".join(cells) + " |")
     first = next((record for row, record in by_row.items() if row not in controls), by_row[REAL])
     takes = f"{len(first['takes'])} of them in {max(first['takes'], default=0)} takes; " if first["takes"] else ""
     lines += [
@@ -290,7 +269,7 @@ def render_musicality(records: Sequence[Record]) -> str:
 def _musical_cells(summary: Mapping[str, Any], real: Mapping[str, Any], *, beside_real: bool) -> list[str]:
     """The cells of one row; of what is copied, that of the first training set it names."""
     gap = sum(abs(summary[name] - real[name]) / real[name] for name in printed_metrics())
-    shares = [_cell([summary["distributions"].get(name, {}).get("share")], 2) for name in MEASURES]
+    shares = [cell([summary["distributions"].get(name, {}).get("share")], 2) for name in MEASURES]
     searched, copied = next(iter(summary["copying"].items()))
     run, many = f"{copied['mean']:.1f} / {copied['max']}", f"{copied['copied']:.0%}"
     if beside_real:
@@ -299,7 +278,7 @@ def _musical_cells(summary: Mapping[str, Any], real: Mapping[str, Any], *, besid
         base = real["copying"][searched]
         run, many = f"{run} ({base['mean']:.1f} / {base['max']})", f"{many} ({base['copied']:.0%})"
     alike = None if summary["similarity"] is None else summary["similarity"] / summary["similarity_real"]
-    return [f"{gap:.2f}", *shares, run, many, _cell([alike], 2)]
+    return [f"{gap:.2f}", *shares, run, many, cell([alike], 2)]
 
 
 def formats(_: Path) -> str:
@@ -348,6 +327,9 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "table_v": table_v,
     "requests": requests,
     "latents": latents,
+    "realness": realness,
+    "descriptors": descriptors,
+    "obedience": obedience,
     "musicality": musicality,
     "metrics": metrics,
     "formats": formats,
@@ -356,9 +338,18 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
 }
 
 DOCUMENTS: Mapping[str, Sequence[str]] = {
-    "README.md": ("results", "latency"),
+    "README.md": ("results", "realness", "latency"),
     "docs/formats.md": ("formats",),
-    "docs/measurements.md": ("table_v", "latents", "requests", "metrics", "musicality", "components"),
+    "docs/measurements.md": (
+        "table_v",
+        "latents",
+        "requests",
+        "obedience",
+        "descriptors",
+        "metrics",
+        "musicality",
+        "components",
+    ),
 }
 
 

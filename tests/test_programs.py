@@ -76,7 +76,7 @@ def test_a_midi_file_becomes_any_other_file(client: Any, tune: Path, kind: str) 
 def test_an_unknown_kind_is_refused_with_the_known_ones(client: Any, tune: Path) -> None:
     with pytest.raises(Exception, match="not in the list of choices"):
         client.predict(client_library.handle_file(str(tune)), "exe", api_name="/export")
-    with pytest.raises(InputError, match="There is no format 'exe' for a MIDI file; choose from: mp3, wav"):
+    with pytest.raises(InputError, match="There is no format 'exe'; choose from: mp3, wav, musicxml"):
         from_midi(TUNE, "exe", "x", lambda piece: b"")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from eimg_core.errors import InputError, RenderError
+from eimg_core.errors import RenderError
 from eimg_core.exports.formats import FORMATS, Format, formats_from_midi, known_formats
 from eimg_core.exports.record import composition_of, read_record
 from eimg_core.exports.work import MidiWork, Work
@@ -68,9 +68,7 @@ def from_midi(piece: Piece, key: str, title: str, play: Callable[[Piece], bytes]
         InputError: the format is unknown, or cannot be made of a MIDI file alone.
         RenderError: it needs a package that is not installed.
     """
-    if key not in formats_from_midi():
-        known = ", ".join(formats_from_midi())
-        raise InputError(f"There is no format {key[:20]!r} for a MIDI file; choose from: {known}.")
+    (key,) = known_formats([key], formats_from_midi())
     one = FORMATS[key]
     return _writer(one)(MidiWork(piece, title, play(piece) if one.sound else None))
 

@@ -14,6 +14,8 @@ from eimg_core.messages import message
 
 __all__ = ["FORMATS", "Format", "formats_from_midi", "formats_on_demand", "known_formats", "usual_formats"]
 
+_LONGEST_KEY = 20  # what is told of a format that somebody made up
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -85,18 +87,20 @@ FORMATS: dict[str, Format] = {
 }  # fmt: skip
 
 
-def known_formats(keys: Iterable[str]) -> list[str]:
+def known_formats(keys: Iterable[str], among: Iterable[str] | None = None) -> list[str]:
     """The keys, each once and in the order of ``FORMATS``.
 
+    Args:
+        keys: the formats that are asked for.
+        among: those that can be had; all of them where it is not given.
     Raises:
-        InputError: there is no such format.
+        InputError: one of the formats cannot be had.
     """
-    wanted = list(keys)
-    if unknown := [key for key in wanted if key not in FORMATS]:
-        raise InputError(
-            message("There is no format {format}; choose from: {known}.", format=repr(unknown[0]), known=tuple(FORMATS))
-        )
-    return [key for key in FORMATS if key in wanted]
+    wanted, known = list(keys), tuple(FORMATS if among is None else among)
+    if unknown := [key for key in wanted if key not in known]:
+        asked = repr(unknown[0][:_LONGEST_KEY])
+        raise InputError(message("There is no format {format}; choose from: {known}.", format=asked, known=known))
+    return [key for key in known if key in wanted]
 
 
 def usual_formats(figure: bool = True) -> list[str]:

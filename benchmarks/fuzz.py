@@ -40,7 +40,6 @@ from safetensors.torch import save as save_tensors
 
 from eimg_core import __version__
 from eimg_core.checkpoints import load_component, load_model, save_model
-from eimg_core.composer import ComposeOptions
 from eimg_core.data.tables import number, read_table
 from eimg_core.emotion import VA
 from eimg_core.errors import EimgError, InputError
@@ -51,6 +50,7 @@ from eimg_core.midi.notes import Note, Piece, write_midi
 from eimg_core.midi.reading import read_midi
 from eimg_core.notation.engraving import engrave
 from eimg_core.notation.musicxml import to_musicxml
+from eimg_core.options import ComposeOptions
 from eimg_core.performance import perform
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.music_features import features

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from benchmarks.pairings import example
 from eimg_core import __version__
-from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.images import open_photo
+from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound.render import available_engine

@@ -22,9 +22,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eimg_core import __version__
-from eimg_core.composer import COMPARED_DB, ComposeOptions
+from eimg_core.composer import COMPARED_DB
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
+from eimg_core.options import ComposeOptions
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound.render import available_engine
 from eimg_core.studio import Studio

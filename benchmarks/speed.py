@@ -36,11 +36,11 @@ from benchmarks.load import ROOT, app_running
 from eimg_core import __version__
 from eimg_core.backbones.effnet_lite import pooled
 from eimg_core.batch import Batch, Job, photos_in, run_batch
-from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
 from eimg_core.midi.notes import write_midi
 from eimg_core.music_ae.decoder import NoteDecoder, Sampling
+from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound import fluid

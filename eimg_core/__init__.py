@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 from eimg_core.version import __version__
 
 if TYPE_CHECKING:
-    from eimg_core.composer import ComposeOptions, Composition
+    from eimg_core.composer import Composition
     from eimg_core.emotion import VA
     from eimg_core.errors import EimgError
     from eimg_core.images import open_photo
     from eimg_core.midi.notes import Note, Piece, write_midi
     from eimg_core.midi.reading import read_midi
+    from eimg_core.options import ComposeOptions
     from eimg_core.sound.render import Waveform
     from eimg_core.studio import Studio
 
@@ -43,7 +44,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ComposeOptions": "composer",
+    "ComposeOptions": "options",
     "Composition": "composer",
     "EimgError": "errors",
     "Note": "midi.notes",

@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eimg_core.atomic import clear_drafts, replace_file
-from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import EimgError
+from eimg_core.options import OPTIONS, ComposeOptions, option_values
+from eimg_core.recipe import photo_id
 from eimg_core.shipped import CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -93,12 +94,13 @@ class Batch:
 class Row:
     """A row of the index: what went in, what came out, or one sentence that says why nothing did.
 
-    Emotions are on 1-9, ``seconds`` is the length of the piece, ``took_s`` the work. ``files`` are below the output
-    folder, with spaces between. ``photo_sha256`` and ``settings`` tell a later run whether the piece is still the one
-    that is asked for.
+    Emotions are on 1-9, ``seconds_made`` is the length of the piece, ``took_s`` the work. ``files`` are below the
+    output folder, with spaces between. ``photo_id`` and ``settings`` tell a later run whether the piece is still the
+    one that is asked for. In the index each option has a column of its own; the target's are ``target_…``.
     """
 
     file: str
+    options: ComposeOptions
     valence: float | None = None
     arousal: float | None = None
     target_valence: float | None = None
@@ -107,18 +109,17 @@ class Row:
     heard_arousal: float | None = None
     distance: float | None = None
     pairing: str = ""
-    seed: int = 0
-    seconds: float | None = None
+    seconds_made: float | None = None
     took_s: float | None = None
     files: str = ""
     error: str = ""
-    photo_sha256: str = ""
+    photo_id: str = ""
     settings: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
         """The same for the same piece of another run."""
-        return self.file, str(self.seed)
+        return self.file, str(self.options.seed)
 
 
 class Stems:
@@ -171,7 +172,7 @@ def photos_in(folder: Path, recursive: bool = False, leave_out: Path | None = No
 def make_piece(studio: Studio, job: Job, batch: Batch) -> Row:
     """Compose, play and save one job; a fault becomes the row's sentence and never leaves this function."""
     started = time.perf_counter()
-    row = Row(job.name, pairing=batch.pairing, seed=job.seed, settings=batch.settings)
+    row = _row(job, batch)
     try:
         return _made(studio, job, batch, row, started)
     except EimgError as error:
@@ -180,6 +181,12 @@ def make_piece(studio: Studio, job: Job, batch: Batch) -> Row:
         return replace(row, error=_UNWRITTEN.format(reason=error.strerror), took_s=_since(started))
     except Exception as error:
         return replace(row, error=_UNEXPECTED.format(kind=type(error).__name__), took_s=_since(started))
+
+
+def _row(job: Job, batch: Batch) -> Row:
+    """What is known before anything is made."""
+    options = replace(batch.options, seed=job.seed, target=job.target)
+    return Row(job.name, options, pairing=batch.pairing, settings=batch.settings)
 
 
 def _since(started: float) -> float:
@@ -192,9 +199,8 @@ def _made(studio: Studio, job: Job, batch: Batch, row: Row, started: float) -> R
     photo = None
     if job.photo:
         photo = open_photo(job.photo)
-        row = replace(row, photo_sha256=_hash_of(job.photo))
-    options = replace(batch.options, seed=job.seed, target=job.target)
-    composition = studio.compose(photo, batch.pairing, options)
+        row = replace(row, photo_id=photo_id(photo) or "")
+    composition = studio.compose(photo, batch.pairing, row.options)
     waveform = studio.render(composition.played) if batch.audio else None
     path = batch.out / job.stem
     files = studio.save(composition, waveform, path.parent, path.name, photo, batch.figure, batch.formats)
@@ -205,7 +211,7 @@ def _made(studio: Studio, job: Job, batch: Batch, row: Row, started: float) -> R
         **_coordinates("target_", target),
         **_coordinates("heard_", heard),
         distance=None if heard is None else round(distance(target, heard), 4),
-        seconds=round(composition.piece.duration_s, 3),
+        seconds_made=round(composition.piece.duration_s, 3),
         took_s=_since(started),
         files=" ".join(file.relative_to(batch.out).as_posix() for file in files.values()),
     )
@@ -216,17 +222,15 @@ def _coordinates(prefix: str, point: VA | None) -> dict[str, Any]:
     return {f"{prefix}{axis}": round(value, 4) for axis, value in named.items()}
 
 
-def _hash_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 # --- the index --------------------------------------------------------------------------------------------------------
 
-_COLUMNS = [field.name for field in fields(Row)]
+_CHOSEN = [name for name in OPTIONS if name != "target"]
+_COLUMNS = [name for field in fields(Row) for name in (_CHOSEN if field.name == "options" else [field.name])]
 
 
 def _cells(row: Row) -> dict[str, str]:
-    cells = {name: "" if value is None else str(value) for name, value in asdict(row).items()}
+    values = {**asdict(row), **option_values(row.options)}
+    cells = {name: "" if values[name] is None else str(values[name]) for name in _COLUMNS}
     # A cell that a spreadsheet would take for a formula gets "./" in front, which names the same file.
     return cells | {"file": f"./{row.file}" if row.file.startswith(_FORMULA) else row.file}
 
@@ -258,8 +262,13 @@ def _still_asked(row: dict[str, str], job: Job) -> bool:
     if not job.target and (row["target_valence"], row["target_arousal"]) != (row["valence"], row["arousal"]):
         return False
     if not job.photo:
-        return not row["photo_sha256"]
-    return job.photo.is_file() and row["photo_sha256"] == _hash_of(job.photo)
+        return not row["photo_id"]
+    from eimg_core.images import open_photo
+
+    try:
+        return row["photo_id"] == photo_id(open_photo(job.photo))
+    except EimgError:
+        return False
 
 
 class _Index:
@@ -341,7 +350,7 @@ def _alone(job: Job, batch: Batch) -> Row:
         with _pool(1) as pool:
             return pool.submit(_work, job, batch).result()
     except BrokenProcessPool:
-        return Row(job.name, pairing=batch.pairing, seed=job.seed, error=_DIED, settings=batch.settings)
+        return replace(_row(job, batch), error=_DIED)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

@@ -21,7 +21,7 @@ from torch import Tensor
 from eimg_core.autoencoder import ComposingAutoencoder, ImageAutoencoder, MusicAutoencoder
 from eimg_core.bridge import BRIDGES, Bridge
 from eimg_core.checkpoints import load_model, read_card
-from eimg_core.composer import ComposeOptions, Composer, Composition, Progress, Take
+from eimg_core.composer import Composer, Composition, Progress, Take
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
@@ -33,6 +33,7 @@ from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import Request, notes_in_beats, tune_of
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.music_ae.tvae_network import BARS
+from eimg_core.options import ComposeOptions
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.takes import best_take, weigh
 from eimg_core.threads import one_thread
@@ -232,14 +233,14 @@ class Pipeline(Composer):
         if target is None:
             raise InputError("There is nothing to compose for: give a photo, or both valence and arousal.")
         tell = progress or (lambda stage, share: None)
-        notes: list[str] = []
+        remarks: list[str] = []
         started = time.perf_counter()
         tell("composing", 0.1)
         z = self.project(self.embed(photo)) if photo is not None else None
         moves = z is None or (photo_va is not None and distance(target, photo_va) > _SAME_PLACE)
         if moves:
             if not self.music_ae.uses_va and z is not None:
-                notes.append(message("The photo's place in the emotion space was moved towards the wished emotion."))
+                remarks.append(message("The photo's place in the emotion space was moved towards the wished emotion."))
             z = self.moved(z, photo_va, target)
         assert z is not None
         v_y = self.to_music_latent(z)
@@ -248,7 +249,7 @@ class Pipeline(Composer):
         takes = self.takes(v_y, options, target, photo)
         tell("composing", 1.0)
         if options.density and not isinstance(self.music_ae, ComposingAutoencoder):
-            notes.append(
+            remarks.append(
                 message(
                     "{composer} has no say in how dense its music is, so that wish was left out.",
                     composer=self.music_ae.title,
@@ -262,7 +263,7 @@ class Pipeline(Composer):
             photo_va,
             target,
             timings_s=timings,
-            notes=tuple(notes),
+            remarks=tuple(remarks),
             variant=self.variant,
         )
         return _chosen(composition, takes)

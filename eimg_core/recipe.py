@@ -1,8 +1,10 @@
-"""A recipe: everything that makes a piece again, as plain values that a browser can keep.
+"""A recipe: everything that makes a piece again, as plain values.
 
-A piece is composed once, from settings and perhaps a photo, and may then be told again or continued, step by step. The
-recipe holds the settings, the steps and a short hash of the photo, never the photo. What comes back from a browser is
-anybody's text, so ``Recipe.parse`` believes nothing.
+A piece is composed once, with options and perhaps for a photo, and may then be retold or extended, step by step. The
+recipe holds the options, the steps and the photo id, never the photo. A story has several photos; and where the steps
+began with a MIDI file, its notes belong to the recipe.
+
+A browser keeps recipes as well. What comes back from there is anybody's text, so ``Recipe.parse`` believes nothing.
 """
 
 from __future__ import annotations
@@ -15,28 +17,40 @@ from typing import Any, Literal
 
 from PIL.Image import Image
 
-from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.messages import message
+from eimg_core.midi.notes import Piece
+from eimg_core.options import ComposeOptions, option_values, read_options
 
-__all__ = ["MOST_STEPS", "Recipe", "Step", "photo_hash"]
+__all__ = ["MOST_STEPS", "Recipe", "Step", "Stop", "photo_id"]
 
 MOST_STEPS = 12
-_HASH_DIGITS = 16
+_ID_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """What is done with a piece: ``retell`` keeps its tune and aims at ``target``, ``extend`` goes on to ``seconds``.
 
-    ``keep``: which of the step's takes; ``None`` leaves it to the guide.
+    Args:
+        keep: which of the step's takes; ``None`` leaves it to the guide.
+        tempo: factor of the tempo that the piece has by then.
     """
 
     do: Literal["retell", "extend"]
     target: VA
     seconds: float
     keep: int | None = None
+    tempo: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A photo of a story: the point that the piece passes, and the photo's id; ``None`` for a point alone."""
+
+    point: VA
+    photo_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +60,18 @@ class Recipe:
     Args:
         pairing: key of the composer.
         options: of the first piece, its ``keep`` included.
-        photo: hash of the photo it was composed for; ``None`` where there was none.
+        photo_id: of the photo it was composed for; ``None`` where there was none.
         steps: what was done with it since, in order.
+        stops: the photos of a story, in order.
+        source: the piece of a MIDI file with which the steps began; nothing was composed before them.
     """
 
     pairing: str
     options: ComposeOptions
-    photo: str | None = None
+    photo_id: str | None = None
     steps: tuple[Step, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    source: Piece | None = None
 
     @property
     def keep(self) -> int | None:
@@ -72,31 +90,38 @@ class Recipe:
         return json.dumps(self.keeping(None).value(), sort_keys=True)
 
     def options_of(self, step: Step) -> ComposeOptions:
-        """What the composer is told for a step. The tempo is the piece's own by then."""
-        return replace(self.options, seconds=step.seconds, target=step.target, tempo=1.0, keep=None)
+        """What the composer is told for a step."""
+        return replace(self.options, seconds=step.seconds, target=step.target, tempo=step.tempo, keep=step.keep)
+
+    @classmethod
+    def of_step(
+        cls, do: Literal["retell", "extend"], source: Piece, pairing: str, target: VA, options: ComposeOptions
+    ) -> Recipe:
+        """Of a step that began with a piece from elsewhere."""
+        step = Step(do, target, options.seconds, options.keep, options.tempo)
+        return cls(pairing, replace(options, keep=None), steps=(step,), source=source)
 
     def value(self) -> dict[str, Any]:
-        """As plain values."""
-        options = self.options
+        """As plain values, without ``stops`` and ``source``, which no browser needs to keep."""
         return {
-            "photo": self.photo,
             "pairing": self.pairing,
-            "seed": options.seed,
-            "seconds": options.seconds,
-            "target": _pair(options.target),
-            "expressive": options.expressive,
-            "tempo": options.tempo,
-            "density": options.density,
-            "keep": options.keep,
+            "photo_id": self.photo_id,
+            **option_values(self.options),
             "steps": [
-                {"do": step.do, "target": _pair(step.target), "seconds": step.seconds, "keep": step.keep}
+                {
+                    "do": step.do,
+                    "target": {"valence": step.target.valence, "arousal": step.target.arousal},
+                    "seconds": step.seconds,
+                    "keep": step.keep,
+                    "tempo": step.tempo,
+                }
                 for step in self.steps
             ],
         }
 
     @classmethod
     def parse(cls, value: Any) -> Recipe:
-        """The inverse of ``value``.
+        """The inverse of ``value``. An option that is missing is as usual: an earlier version did not know it.
 
         Raises:
             InputError: it is no recipe, or a number in it is out of range.
@@ -107,54 +132,39 @@ class Recipe:
                 raise InputError(
                     message("A piece can be told again or continued at most {most} times.", most=MOST_STEPS)
                 )
-            options = ComposeOptions(
-                int(value["seed"]),
-                float(value["seconds"]),
-                _point(value["target"]) if value["target"] else None,
-                USUAL_TAKES,
-                bool(value["expressive"]),
-                float(value["tempo"]),
-                float(value["density"]),
-                _take(value["keep"]),
-            )
-            photo = None if value["photo"] is None else str(value["photo"])[:_HASH_DIGITS]
-            recipe = cls(str(value["pairing"])[:60], options, photo, tuple(_step(step) for step in steps))
+            known = value.get("photo_id")
+            photo = None if known is None else str(known)[:_ID_DIGITS]
+            recipe = cls(str(value["pairing"])[:60], read_options(value), photo, tuple(_step(step) for step in steps))
             for step in recipe.steps:
                 recipe.options_of(step)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError("These settings cannot be read; compose the piece again instead.") from error
+            raise InputError(message("These settings cannot be read; compose the piece again instead.")) from error
         return recipe
 
 
-def photo_hash(photo: Image) -> str:
-    """Sixteen digits that tell photos apart and say nothing about them."""
-    size = f"{photo.width}x{photo.height}:".encode()
-    return hashlib.sha256(size + photo.convert("RGB").tobytes()).hexdigest()[:_HASH_DIGITS]
+def photo_id(photo: Image | None) -> str | None:
+    """Sixteen digits that tell photos apart and say nothing about them: of SHA-256 over size and pixels.
+
+    The same picture has the same id, whatever its file. ``None`` where there is no photo.
+    """
+    if photo is None:
+        return None
+    pixels = photo.convert("RGB")
+    seen = hashlib.sha256(f"{pixels.width}x{pixels.height}".encode() + pixels.tobytes())
+    return seen.hexdigest()[:_ID_DIGITS]
 
 
 def _step(value: Mapping[str, Any]) -> Step:
     do = value["do"]
     if do not in ("retell", "extend"):
         raise InputError(message("A piece can be told again or continued, not {step}.", step=repr(str(do)[:20])))
-    return Step(do, _point(value["target"]), float(value["seconds"]), _take(value["keep"]))
-
-
-def _take(value: Any) -> int | None:
-    if value is None:
-        return None
-    take = int(value)
-    if not 0 <= take < USUAL_TAKES:
-        raise InputError(
-            message("There are {count} takes, counted from 0, and no take {take}.", count=USUAL_TAKES, take=take)
-        )
-    return take
-
-
-def _point(value: Mapping[str, Any]) -> VA:
-    return VA(float(value["valence"]), float(value["arousal"]))
-
-
-def _pair(va: VA | None) -> dict[str, float] | None:
-    return None if va is None else {"valence": va.valence, "arousal": va.arousal}
+    target, keep = value["target"], value.get("keep")
+    return Step(
+        do,
+        VA(float(target["valence"]), float(target["arousal"])),
+        float(value["seconds"]),
+        None if keep is None else int(keep),
+        float(value.get("tempo", 1.0)),
+    )

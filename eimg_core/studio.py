@@ -17,7 +17,7 @@ from PIL.Image import Image
 from eimg_core.atomic import drafted
 from eimg_core.autoencoder import ComposingAutoencoder
 from eimg_core.checkpoints import load_model, read_card
-from eimg_core.composer import ComposeOptions, Composition, Progress
+from eimg_core.composer import Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.exports.archive import archive_of
@@ -25,15 +25,16 @@ from eimg_core.exports.comparison import table_row, write_table
 from eimg_core.exports.files import PHOTO, write
 from eimg_core.exports.formats import FORMATS, usual_formats
 from eimg_core.exports.record import describe
-from eimg_core.exports.tags import photo_digest
 from eimg_core.exports.work import Work
 from eimg_core.figures import save_comparison_figure
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.options import ComposeOptions
 from eimg_core.performance import perform
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
+from eimg_core.recipe import Recipe, Stop, photo_id
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound.protocol import Sound
 from eimg_core.sound.render import Waveform, match_loudness, render
@@ -178,19 +179,23 @@ class Studio:
         if photo is not None and photo_va is None:
             photo_va = self.read_photo(photo).va.clamped()
         timings = {"load": loaded - started, "read_photo": time.perf_counter() - loaded}
-        return self._finished(pipeline.compose(photo, photo_va, options, progress), timings)
+        composition = pipeline.compose(photo, photo_va, options, progress)
+        return self._finished(composition, Recipe(pairing, options, photo_id(photo)), timings)
 
     def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
         """The same tune with another emotion; see ``Pipeline.retell``."""
-        return self._finished(self.pipeline(pairing).retell(piece, target, options))
+        recipe = Recipe.of_step("retell", piece, pairing, target, options)
+        return self._finished(self.pipeline(pairing).retell(piece, target, options), recipe)
 
     def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
         """The piece, going on until ``options.seconds``; see ``Pipeline.extend``."""
-        return self._finished(self.pipeline(pairing).extend(piece, target, options))
+        recipe = Recipe.of_step("extend", piece, pairing, target, options)
+        return self._finished(self.pipeline(pairing).extend(piece, target, options), recipe)
 
     def keep(self, composition: Composition, take: int) -> Composition:
         """The composition with another of its takes, measured and performed."""
-        return self._finished(composition.keeping(take))
+        kept = composition.keeping(take)
+        return self._finished(kept, kept.made_by)
 
     def journey(
         self,
@@ -211,7 +216,8 @@ class Studio:
             points = [p if isinstance(p, VA) else self.read_photo(p).va.clamped() for p in photos]
         stops = [(None if isinstance(photo, VA) else photo, point) for photo, point in zip(photos, points, strict=True)]
         tell("composing", 0.3)
-        return self._finished(pipeline.journey(stops, options))
+        recipe = Recipe(pairing, options, stops=tuple(Stop(point, photo_id(photo)) for photo, point in stops))
+        return self._finished(pipeline.journey(stops, options), recipe)
 
     def listen(self, piece: Piece) -> VA:
         """Where the evaluator hears a piece.
@@ -222,8 +228,10 @@ class Studio:
         """
         return (self._evaluator() or Evaluator.load(self.root)).estimate(piece)
 
-    def _finished(self, composition: Composition, timings_s: Mapping[str, float] | None = None) -> Composition:
-        """Measured and performed."""
+    def _finished(
+        self, composition: Composition, recipe: Recipe, timings_s: Mapping[str, float] | None = None
+    ) -> Composition:
+        """Measured and performed, and with its recipe."""
         started = time.perf_counter()
         piece, options = composition.piece, composition.options
         metrics = measure(piece)
@@ -243,6 +251,7 @@ class Studio:
             metrics=metrics,
             timings_s=timings,
             performance=played,
+            recipe=recipe,
         )
 
     def render(self, piece: Piece, level_db: float | None = None) -> Waveform:
@@ -283,7 +292,7 @@ class Studio:
         later = formats is None and any(one.photo and key not in keys for key, one in FORMATS.items())
         wav = None if waveform is None else waveform.wav_bytes()
         sound = None if waveform is None else {"engine": waveform.engine, "soundfont": waveform.soundfont}
-        work = Work(composition, photo_digest(photo), photo, wav, sound)
+        work = Work(composition, photo, wav, sound)
         with drafted(folder) as draft:
             if later and photo is not None:
                 small = photo.convert("RGB")

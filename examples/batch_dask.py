@@ -18,7 +18,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from eimg_core.batch import INDEX, Batch, Job, Row, Stems, make_piece, photos_in
-from eimg_core.composer import ComposeOptions
+from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING
 from eimg_core.studio import Studio
 

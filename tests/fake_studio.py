@@ -16,16 +16,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from eimg_core.composer import ComposeOptions, Composition, Progress, Take
+from eimg_core.composer import Composition, Progress, Take
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
 from eimg_core.exports.files import write
 from eimg_core.exports.formats import usual_formats
-from eimg_core.exports.tags import photo_digest
 from eimg_core.exports.work import Work
 from eimg_core.messages import Message, message
 from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Note, Pedal, Piece
+from eimg_core.options import ComposeOptions
+from eimg_core.recipe import Recipe, Stop, photo_id
 
 RATE_HZ = 22_050
 
@@ -145,8 +146,19 @@ class FakeStudio:
         if pairing in self.before:
             self.before[pairing]()
         tell("composing", 1.0)
-        notes = ("ALAE + LSR cannot follow a density.",) if options.density and pairing == "alae+lsr" else ()
-        return self._heard(Composition(Piece(()), pairing, options, photo_va, target, notes=notes), options.seed)
+        remarks = ("ALAE + LSR cannot follow a density.",) if options.density and pairing == "alae+lsr" else ()
+        return self._heard(
+            Composition(
+                Piece(()),
+                pairing,
+                options,
+                photo_va,
+                target,
+                remarks=remarks,
+                recipe=Recipe(pairing, options, photo_id(photo)),
+            ),
+            options.seed,
+        )
 
     def _heard(self, composition: Composition, seed: int) -> Composition:
         """With its takes, the guide's choice among them, and where it is heard."""
@@ -193,11 +205,17 @@ class FakeStudio:
 
     def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
         self.retold.append((piece, target))
-        return self._heard(Composition(piece, pairing, options, None, target), options.seed + len(piece.notes))
+        recipe = Recipe.of_step("retell", piece, pairing, target, options)
+        return self._heard(
+            Composition(piece, pairing, options, None, target, recipe=recipe), options.seed + len(piece.notes)
+        )
 
     def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
         self.extended.append((piece, options.seconds))
-        return self._heard(Composition(piece, pairing, options, None, target), options.seed + len(piece.notes))
+        recipe = Recipe.of_step("extend", piece, pairing, target, options)
+        return self._heard(
+            Composition(piece, pairing, options, None, target, recipe=recipe), options.seed + len(piece.notes)
+        )
 
     def journey(
         self,
@@ -221,8 +239,10 @@ class FakeStudio:
             part = sketch(point, options.seed + n, part_s)
             notes += [replace(x, start_s=x.start_s + n * part_s, end_s=x.end_s + n * part_s) for x in part.notes]
         piece = Piece(tuple(notes))
+        stops = tuple(Stop(point, photo_id(photo)) for point, photo in zip(points, photos, strict=True))
         metrics = {**measure(piece), **METRICS}
-        return Composition(piece, pairing, options, None, middle, middle, metrics, {"compose": 0.01}, ())
+        made = Composition(piece, pairing, options, None, middle, middle, metrics, {"compose": 0.01})
+        return replace(made, recipe=Recipe(pairing, options, stops=stops))
 
     def listen(self, piece: Piece) -> VA:
         if not piece.notes:
@@ -250,7 +270,7 @@ class FakeStudio:
     ) -> dict[str, Path]:
         sound = None if waveform is None else {"engine": waveform.engine, "soundfont": waveform.soundfont}
         wav = None if waveform is None else waveform.wav_bytes()
-        work = Work(composition, photo_digest(photo), photo, wav, sound)
+        work = Work(composition, photo, wav, sound)
         return write(work, folder, stem, usual_formats(figure))
 
     def save_comparison(

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzz import one_sentence
 from eimg_core.agents.files import given_file
-from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.midi.reading import read_midi
+from eimg_core.options import ComposeOptions
 from tests.fake_studio import FakeStudio, scene
 from tests.proxy import PREFIX, proxied
 from tests.test_security import ask, upload

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError
 from eimg_core.midi.reading import read_midi
+from eimg_core.options import USUAL_TAKES, ComposeOptions
 from tests.fake_studio import FakeStudio, scene
 from tests.shots import give_photo
 from tests.visits import CONTRAST, Visit

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from eimg_core.composer import COMPARED_DB, ComposeOptions
+from eimg_core.composer import COMPARED_DB
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
+from eimg_core.options import ComposeOptions
 from eimg_core.results import PAPER_TABLE_V
 from eimg_core.shipped import RESULTS
 from eimg_core.ui.session.comparison_run import compose_all, pack, start_comparison

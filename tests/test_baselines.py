@@ -15,13 +15,13 @@ from eimg_core.baselines.gan_im import BarBatch, GanIMConfig
 from eimg_core.baselines.rolls import SOUNDING, STRUCK, bars_of, notes_of
 from eimg_core.baselines.tf_im import PairBatch, TransformerIMConfig, sets_in_batch
 from eimg_core.bridge import PaperBridge
-from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.options import ComposeOptions
 from tests.tiny import random_clip
 from train.stages.photo_music_pairs import BarBatches, PairBatches, Photos, nearest
 
@@ -245,7 +245,7 @@ def test_mappings_compose_like_any_other(kind):
     photos = [Image.new("RGB", (40, 30), colour) for colour in ("teal", "orange")]
     made = composer.compose(photos[0], VA(6, 6), ComposeOptions(seed=3, seconds=5.0, target=VA(2, 2)))
     assert made.piece.notes
-    assert made.notes == ("X cannot be asked for an emotion; it follows the photo.",)
+    assert made.remarks == ("X cannot be asked for an emotion; it follows the photo.",)
     assert made.piece == composer.compose(photos[0], None, ComposeOptions(seed=3, seconds=5.0)).piece
     assert len(composer.compose_many(photos, 1, 5.0)) == 2
     with pytest.raises(InputError, match="photos only"):

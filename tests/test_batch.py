@@ -17,8 +17,8 @@ import pytest
 from eimg_core.atomic import clear_drafts, drafted
 from eimg_core.batch import INDEX, Batch, Job, Stems, make_piece, photos_in
 from eimg_core.cli.main import main
-from eimg_core.composer import ComposeOptions
 from eimg_core.midi.reading import read_midi
+from eimg_core.options import ComposeOptions
 from tests.fake_studio import FakeStudio, scene
 
 ROOT = Path(__file__).resolve().parents[1]

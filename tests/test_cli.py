@@ -181,8 +181,8 @@ def test_odd_files_work(name, data, tmp_path):
         (["--valence", "7"], "give both"),
         (["--valence", "7", "--arousal", "99"], "from 1 to 9, not 7 and 99"),
         (["--valence", "nan", "--arousal", "5"], "from 1 to 9, not nan and 5"),
-        (["--valence", "7", "--arousal", "5", "--seed", "-4"], "seed must be"),
-        (["--valence", "7", "--arousal", "5", "--takes", "0"], "takes must be from 1"),
+        (["--valence", "7", "--arousal", "5", "--seed", "-4"], "Seed must be from 0"),
+        (["--valence", "7", "--arousal", "5", "--takes", "0"], "takes must be from 1 to 16, not 0"),
         (["--valence", "7", "--arousal", "5", "--versions", "0"], "versions must be from 1"),
         (
             ["--valence", "7", "--arousal", "5", "--pairing", "a+b"],

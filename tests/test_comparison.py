@@ -16,10 +16,11 @@ from PIL import Image
 
 import eimg_core.studio
 from eimg_core.cli.main import main
-from eimg_core.composer import ComposeOptions, Composition
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.figures import save_comparison_figure
+from eimg_core.options import ComposeOptions
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.studio import Studio
 from tests.fake_studio import scene, sketch

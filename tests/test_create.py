@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.emotion import PHOTO_CENTRE, VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import write_midi
-from eimg_core.recipe import Recipe, Step, photo_hash
-from eimg_core.ui.session.photo import OpenedPhoto
-from eimg_core.ui.session.recipe_run import follow
+from eimg_core.options import USUAL_TAKES, ComposeOptions
+from eimg_core.recipe import Recipe, Step, photo_id
+from eimg_core.remake import remake
 from tests.fake_studio import FakeStudio, scene, sketch
 from tests.shots import give_photo
 from tests.visits import CONTRAST, Visit
@@ -25,10 +24,6 @@ browser_test = pytest.mark.browser
 POINT = VA(6.0, 4.0)
 OPTIONS = ComposeOptions(seed=3, seconds=9.0, target=POINT, takes=USUAL_TAKES)
 SOUND = "(document.querySelector('.player[data-state=done] audio') || {}).src"
-
-
-def silently(stage: str, done: float) -> None:
-    pass
 
 
 # ---- recipes -----------------------------------------------------------------------------------------------------
@@ -51,19 +46,19 @@ def test_a_recipe_knows_its_piece_whatever_take_is_kept() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"seed": -1}, "seed must be"),
+        ({"seed": -1}, "Seed must be"),
         ({"seed": "x"}, "cannot be read"),
-        ({"seconds": float("nan")}, "length must be"),
-        ({"seconds": 1e9}, "length must be"),
-        ({"tempo": 9}, "tempo must be"),
+        ({"seconds": float("nan")}, "Length in seconds must be"),
+        ({"seconds": 1e9}, "Length in seconds must be"),
+        ({"tempo": 9}, "Tempo must be from 0.7 to 1.4, not 9"),
         ({"density": "none"}, "cannot be read"),
-        ({"keep": 7}, "no take 7"),
+        ({"keep": 7}, "no take 8"),
         ({"target": {"valence": 99, "arousal": 1}}, "from 1 to 9"),
         ({"target": {"valence": float("inf"), "arousal": 1}}, "cannot be read"),
         ({"steps": "retell"}, "at most"),
         ({"steps": [{"do": "delete"}]}, "told again or continued"),
         ({"steps": [{"do": "retell"}] * 400}, "at most"),
-        ({"steps": [{"do": "extend", "target": {"valence": 5, "arousal": 5}, "seconds": 1e9, "keep": None}]}, "length"),
+        ({"steps": [{"do": "extend", "target": {"valence": 5, "arousal": 5}, "seconds": 1e9, "keep": None}]}, "Length"),
     ],
 )
 def test_hostile_recipes_get_one_sentence(change: dict[str, Any], sentence: str) -> None:
@@ -80,33 +75,33 @@ def test_what_is_no_recipe_at_all_gets_one_sentence_too(value: Any) -> None:
 def test_following_a_recipe_composes_once_and_steps_on_from_the_take_that_is_kept() -> None:
     studio, known = FakeStudio(), {}
     recipe = Recipe("vqvae+fnt", OPTIONS)
-    first = follow(studio, None, recipe, known, silently)
-    other = follow(studio, None, recipe.keeping((first.choice + 1) % 4), known, silently)
+    first = remake(studio, recipe, known=known)
+    other = remake(studio, recipe.keeping((first.choice + 1) % 4), known=known)
     assert len(studio.asked) == 1
     assert other.piece == first.takes[other.kept].piece != first.piece
     retold = replace(recipe.keeping(other.kept), steps=(Step("retell", VA(6.0, 2.5), 9.0),))
-    follow(studio, None, retold, known, silently)
+    remake(studio, retold, known=known)
     assert studio.retold[-1] == (other.piece, VA(6.0, 2.5))
-    again = follow(FakeStudio(), None, retold, {}, silently)
-    assert again.piece == follow(studio, None, retold, known, silently).piece, "from memory or anew, it is one piece"
+    again = remake(FakeStudio(), retold, known={})
+    assert again.piece == remake(studio, retold, known=known).piece, "from memory or anew, it is one piece"
     assert len(studio.retold) == 1
 
 
 def test_a_recipe_for_a_photo_needs_that_photo() -> None:
-    studio, beach = FakeStudio(), OpenedPhoto(scene("beach"), "beach.jpg")
-    recipe = Recipe("vqvae+fnt", replace(OPTIONS, target=None), photo_hash(beach.image))
-    assert follow(studio, beach, recipe, {}, silently).photo_va is not None
-    for photo in (None, OpenedPhoto(scene("night"), "beach.jpg")):
+    studio, beach = FakeStudio(), scene("beach")
+    recipe = Recipe("vqvae+fnt", replace(OPTIONS, target=None), photo_id(beach))
+    assert remake(studio, recipe, [beach]).photo_va is not None
+    for photos in ([], [scene("night")]):
         with pytest.raises(InputError, match="made for another photo"):
-            follow(studio, photo, recipe, {}, silently)
+            remake(studio, recipe, photos)
 
 
 def test_a_visit_remembers_a_bounded_number_of_pieces() -> None:
     studio, known = FakeStudio(), {}
     for seed in range(40):
-        follow(studio, None, Recipe("vqvae+fnt", replace(OPTIONS, seed=seed)), known, silently)
+        remake(studio, Recipe("vqvae+fnt", replace(OPTIONS, seed=seed)), known=known)
     assert len(known) == 16
-    follow(studio, None, Recipe("vqvae+fnt", replace(OPTIONS, seed=39)), known, silently)
+    remake(studio, Recipe("vqvae+fnt", replace(OPTIONS, seed=39)), known=known)
     assert len(studio.asked) == 40, "the latest are those that are kept"
 
 

@@ -8,6 +8,7 @@ import struct
 import wave
 import xml.etree.ElementTree as ET
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -19,18 +20,20 @@ from tinytag import TinyTag
 
 from eimg_core import __version__
 from eimg_core.cli.main import main
-from eimg_core.composer import ComposeOptions, Composition
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError
 from eimg_core.exports.audio import mp3_of, wav_tagged
 from eimg_core.exports.files import PHOTO, export, work_of, write
 from eimg_core.exports.formats import FORMATS
 from eimg_core.exports.record import composition_of, read_record
-from eimg_core.exports.tags import photo_digest, tags_of
+from eimg_core.exports.tags import tags_of
 from eimg_core.exports.work import Work
 from eimg_core.midi.notes import write_midi
 from eimg_core.midi.reading import read_midi
+from eimg_core.options import ComposeOptions
 from eimg_core.performance import perform
+from eimg_core.recipe import Recipe, photo_id
 from tests.fake_studio import FakeStudio, scene, sketch
 
 FACTS = {"photo", "target", "heard", "seed", "pairing", "version"}
@@ -49,6 +52,7 @@ def composed(seed: int = 7) -> Composition:
         {"pitch_entropy": float("nan")},
         variant="eimg2",
         performance=perform(piece, TARGET, seed),
+        recipe=Recipe("effnet+tvae", ComposeOptions(seed, 8.0), photo_id(scene("beach", (320, 200)))),
     )
 
 
@@ -58,12 +62,12 @@ def saved(tmp_path_factory) -> dict[str, Path]:
     pytest.importorskip("verovio")
     composition, photo = composed(), scene("beach", (320, 200))
     wav = FakeStudio().render(composition.played).wav_bytes()
-    return write(Work(composition, photo_digest(photo), photo, wav), tmp_path_factory.mktemp("files"), "piece", FORMATS)
+    return write(Work(composition, photo, wav), tmp_path_factory.mktemp("files"), "piece", FORMATS)
 
 
 @pytest.fixture(scope="module")
 def facts() -> dict[str, str]:
-    return tags_of(composed(), photo_digest(scene("beach", (320, 200)))).facts
+    return tags_of(composed()).facts
 
 
 def test_the_facts_say_where_a_piece_comes_from(facts):
@@ -72,16 +76,16 @@ def test_the_facts_say_where_a_piece_comes_from(facts):
     assert facts["heard"] == "valence 6.50, arousal 3.25"
     assert (facts["seed"], facts["pairing"], facts["version"]) == ("7", "effnet+tvae@eimg2", __version__)
     assert facts["photo"].startswith("sha256:")
-    assert tags_of(composed()).facts["photo"] == "none"
+    assert tags_of(replace(composed(), recipe=None)).facts["photo"] == "none"
 
 
 def test_a_photo_is_known_by_its_pixels():
     photo = scene("beach", (64, 48))
     buffer = io.BytesIO()
     photo.save(buffer, "PNG")
-    assert photo_digest(Image.open(buffer)) == photo_digest(photo)
-    assert photo_digest(scene("night", (64, 48))) != photo_digest(photo)
-    assert photo_digest(None) is None
+    assert photo_id(Image.open(buffer)) == photo_id(photo)
+    assert photo_id(scene("night", (64, 48))) != photo_id(photo)
+    assert photo_id(None) is None
 
 
 def test_every_format_is_there_and_named_alike(saved):
@@ -160,7 +164,7 @@ def test_the_zip_holds_everything_and_the_json_lists_it(saved):
         assert {Path(name).suffix[1:] for name in archive.namelist()} == set(FORMATS) - {"zip"}
     record = json.loads(saved["json"].read_text())
     assert record["files"] == {kind: f"piece.{kind}" for kind in FORMATS}
-    assert record["photo_sha256"] in saved["svg"].read_text()
+    assert record["recipe"]["photo_id"] in saved["svg"].read_text()
     assert len(record["performance"]["hands"]) == record["note_count"]
 
 
@@ -176,7 +180,7 @@ def test_a_record_gives_the_same_piece_again(saved):
 def test_what_is_made_later_is_what_would_have_been_made_at_once(saved, tmp_path, kind):
     composition, photo = composed(), scene("beach", (320, 200))
     wav = FakeStudio().render(composition.played).wav_bytes()
-    files = write(Work(composition, photo_digest(photo), photo, wav), tmp_path, "piece", ("mid", "wav", "json"))
+    files = write(Work(composition, photo, wav), tmp_path, "piece", ("mid", "wav", "json"))
     photo.save(tmp_path / PHOTO)
     later = export(files["json"], kind)
     assert later == tmp_path / f"piece.{kind}"
@@ -201,7 +205,17 @@ def test_a_silent_piece_has_no_sound_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"format": 2}', '{"format": 1, "score": {}}', '{"format": 2, "score": {}}']
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"format": 3}',
+        '{"format": 1, "score": {}}',
+        '{"format": 2, "score": {}}',
+        '{"format": 3, "score": {}}',
+        '{"format": 2, "score": {}, "takes": 4, "take_kept": "one"}',
+    ],
 )
 def test_a_damaged_record_is_refused_in_a_sentence(tmp_path, text):
     record = tmp_path / "piece.json"

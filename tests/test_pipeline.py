@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from eimg_core.checkpoints import load_component, save_component
-from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.midi.notes import write_midi
+from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline, available, split_key, variants
 from tests.tiny import save_tiny_pairing
 
@@ -125,8 +125,8 @@ def test_nothing_to_compose_for(pipeline):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"seed": -1}, r"seed must be a whole number"),
-        ({"seconds": 1.0}, "length must be 4 to 120 seconds, not 1"),
+        ({"seed": -1}, "Seed must be from 0 to 2147483647, not -1"),
+        ({"seconds": 1.0}, "Length in seconds must be from 4 to 120, not 1"),
         ({"target": VA(0.5, 5)}, "from 1 to 9, not 0.5 and 5"),
     ],
 )

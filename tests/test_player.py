@@ -15,8 +15,8 @@ import mido
 import pytest
 from PIL import Image
 
-from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
+from eimg_core.options import ComposeOptions
 from eimg_core.ui.server.files import new_folder, pieces_root
 from eimg_core.ui.session.downloads import export_file, sheet_music
 from eimg_core.ui.session.photo import OpenedPhoto

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from eimg_core.composer import USUAL_TAKES
 from eimg_core.metrics.distributions import MEASURES
+from eimg_core.options import USUAL_TAKES
 from eimg_core.pipeline import DEFAULT_PAIRING, available, variants
 from eimg_core.results import columns
 from train.report.tables import BLOCKS, CONTROL_ORDER, DOCUMENTS, fill, load_records, render, render_musicality

@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 
 from eimg_core.cli.main import main
-from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.exports.comparison import table_row, write_table
 from eimg_core.exports.files import export
@@ -29,6 +28,7 @@ from eimg_core.exports.record import describe
 from eimg_core.exports.work import MidiWork, Work
 from eimg_core.metrics.registry import METRICS, Metric
 from eimg_core.midi.notes import Note, Piece, write_midi
+from eimg_core.options import ComposeOptions
 from eimg_core.shipped import CHECKPOINTS, RESULTS
 from eimg_core.studio import Studio
 from eimg_core.ui.api.programs import exported, measured

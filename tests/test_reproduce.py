@@ -13,10 +13,10 @@ from PIL import Image
 import eimg_core.studio
 from eimg_core.bridge import BRIDGES
 from eimg_core.cli.main import main as command_line
-from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING, variants
 from eimg_core.studio import Studio
 from examples.colour_grid import ColourGrid

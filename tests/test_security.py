@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from eimg_core.composer import MOST_TAKES, ComposeOptions
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.images import open_photo
+from eimg_core.options import MOST_TAKES, ComposeOptions
 from eimg_core.ui.server.guards import LARGEST_BODY, BodyLimit, all_finite
 from tests.fake_studio import FakeStudio, scene
 from tests.visits import Visit

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.errors import InputError
 from eimg_core.midi.reading import read_midi
+from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.ui.session.photo import OpenedPhoto
 from eimg_core.ui.session.story_timeline import make_story, sections, thumbnail
 from eimg_core.ui.widgets.story_board import open_upload

@@ -10,11 +10,12 @@ import torch
 from PIL import Image
 
 from eimg_core.checkpoints import save_model
-from eimg_core.composer import ComposeOptions, Take
+from eimg_core.composer import Take
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
 from eimg_core.midi.melody import upper_line
 from eimg_core.midi.notes import Note, Piece
+from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline
 from eimg_core.studio import Studio
 from eimg_core.takes import CHECKS, best_take, strain, weigh
@@ -120,12 +121,12 @@ def test_a_composition_keeps_its_takes_and_any_of_them_can_be_kept(pipeline):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"tempo": 0.5}, "tempo must be 0.7 to 1.4"),
-        ({"tempo": float("nan")}, "tempo must be"),
-        ({"density": 1.5}, "density must be from -1"),
-        ({"density": float("nan")}, "density must be"),
-        ({"keep": 4}, "take to keep must be from 0 to 3"),
-        ({"keep": -1}, "take to keep"),
+        ({"tempo": 0.5}, "Tempo must be from 0.7 to 1.4"),
+        ({"tempo": float("nan")}, "Tempo must be"),
+        ({"density": 1.5}, "Density must be from -1"),
+        ({"density": float("nan")}, "Density must be"),
+        ({"keep": 4}, "no take 5; this piece has 4"),
+        ({"keep": -1}, "no take 0"),
     ],
 )
 def test_options_out_of_range_are_refused(change, sentence):

@@ -7,27 +7,21 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, GetCoreSchemaHandler
 
 from eimg_core.agents.files import HOW_TO_GIVE
-from eimg_core.composer import FASTEST, LARGEST_SEED, SLOWEST
 from eimg_core.exports.formats import formats_from_midi
-from eimg_core.ui.pages.inputs import LONGEST_S, SHORTEST_S
-from eimg_core.ui.session.story_timeline import FEWEST_PHOTOS, LONGEST_STORY_S, MOST_PHOTOS, SHORTEST_STORY_S
+from eimg_core.options import Option
+from eimg_core.ui.session.story_timeline import FEWEST_PHOTOS, MOST_PHOTOS
 
 __all__ = [
     "Arousal",
     "Composing",
-    "Density",
-    "Expressive",
     "Kind",
     "Midi",
     "Pairing",
     "Pairings",
     "Photo",
     "Photos",
-    "Seconds",
-    "Seed",
-    "StorySeconds",
-    "Tempo",
     "Valence",
+    "argument_of",
 ]
 
 
@@ -42,8 +36,6 @@ Valence = Annotated[float, Field(ge=1, le=9, description="1 unpleasant to 9 plea
 Arousal = Annotated[float, Field(ge=1, le=9, description="1 calm to 9 excited")]
 Photo = Annotated[str, Field(description=f"JPEG, PNG, WebP, GIF, BMP or TIFF, up to 20 MB: {HOW_TO_GIVE}")]
 Midi = Annotated[str, Field(description=f"MIDI file, up to 512 kB: {HOW_TO_GIVE}")]
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED, description="another seed makes another piece")]
-Seconds = Annotated[float, Field(ge=SHORTEST_S, le=LONGEST_S, description="length of the piece in seconds")]
 Pairing = Annotated[
     str | None,
     Field(
@@ -52,12 +44,6 @@ Pairing = Annotated[
 ]
 Composing = Annotated[
     str | None, Field(description="key of a composer that ends in +tvae; see the tool pairings; null: the usual one")
-]
-Expressive = Annotated[bool, Field(description="dynamics, timing and pedal of a pianist, or exactly as written")]
-Tempo = Annotated[float, Field(ge=SLOWEST, le=FASTEST, description="factor of the composer's own tempo")]
-Density = Annotated[
-    float,
-    Field(ge=-1, le=1, description="-1 half as many notes as the composer would write, 1 twice as many; tvae alone"),
 ]
 Kind = Annotated[str, _OfMidi()]
 Pairings = Annotated[
@@ -68,6 +54,9 @@ Photos = Annotated[
     list[str],
     Field(min_length=FEWEST_PHOTOS, max_length=MOST_PHOTOS, description=f"in their order, each {HOW_TO_GIVE}"),
 ]
-StorySeconds = Annotated[
-    float, Field(ge=SHORTEST_STORY_S, le=LONGEST_STORY_S, description="length of the piece in seconds")
-]
+
+
+def argument_of(option: Option) -> Any:
+    """An option as the kind of an argument, with its range and description."""
+    limits: dict[str, Any] = {} if option.low is None else {"ge": option.lowest_offered, "le": option.high}
+    return Annotated[option.kind, Field(description=option.help, **limits)]

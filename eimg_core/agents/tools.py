@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from mcp.server.fastmcp import Context
 from mcp.types import ToolAnnotations
@@ -11,26 +12,23 @@ from eimg_core.agents.answers import comparison_answer, piece_answer, story_answ
 from eimg_core.agents.arguments import (
     Arousal,
     Composing,
-    Density,
-    Expressive,
     Kind,
     Midi,
     Pairing,
     Pairings,
     Photo,
     Photos,
-    Seconds,
-    Seed,
-    StorySeconds,
-    Tempo,
     Valence,
+    argument_of,
 )
 from eimg_core.agents.calls import Answer, Calls, target_of, tool
 from eimg_core.agents.files import given_file
-from eimg_core.composer import USUAL_TAKES, ComposeOptions, Progress
+from eimg_core.composer import Progress
 from eimg_core.emotion import VA
 from eimg_core.exports.files import export as export_saved
-from eimg_core.ui.api.midi import ANY_LENGTH_S, Act, tune_take
+from eimg_core.options import CREATE_OPTIONS, EXTEND_SECONDS, OPTIONS, SHARED_OPTIONS, STORY_OPTIONS, read_options
+from eimg_core.ui.api.midi import Act, tune_take
+from eimg_core.ui.api.option_arguments import spelt_out
 from eimg_core.ui.api.programs import composers, exported, measured
 from eimg_core.ui.server.files import new_folder
 from eimg_core.ui.session.comparison_run import ComparisonRun, compose_all, pack, start_comparison
@@ -86,18 +84,16 @@ class Tools(Calls):
         return await self.working(context, work)
 
     @tool(MAKES)
+    @spelt_out(CREATE_OPTIONS, argument_of)
     async def compose(
         self,
         context: Context,
         photo: Photo | None = None,
         valence: Valence | None = None,
         arousal: Arousal | None = None,
-        seconds: Seconds = 15,
-        seed: Seed = 0,
         pairing: Pairing = None,
-        expressive: Expressive = True,
-        tempo: Tempo = 1.0,
-        density: Density = 0.0,
+        *,
+        options: dict[str, Any],
     ) -> Answer:
         """Compose piano music for a photo, for an emotion, or for a photo with another emotion to aim at.
 
@@ -110,16 +106,16 @@ class Tools(Calls):
 
         def work(tell: Progress) -> Answer:
             key, title = self.title_of(pairing)
-            target = target_of(valence, arousal)
-            options = ComposeOptions(seed, seconds, target, USUAL_TAKES, expressive, tempo, density)
+            asked = read_options(options, target=target_of(valence, arousal))
             made = make_take(
-                self.studio, self.opened(photo) if photo else None, key, options, new_folder(self.pieces), tell
+                self.studio, self.opened(photo) if photo else None, key, asked, new_folder(self.pieces), tell
             )
             return {**piece_answer(take_value(made, title), link), "takes": takes_answer(made.composition)}
 
         return await self.working(context, work)
 
     @tool(MAKES)
+    @spelt_out(SHARED_OPTIONS, argument_of)
     async def compare(
         self,
         context: Context,
@@ -127,9 +123,8 @@ class Tools(Calls):
         valence: Valence | None = None,
         arousal: Arousal | None = None,
         pairings: Pairings = None,
-        seconds: Seconds = 15,
-        seed: Seed = 0,
-        expressive: Expressive = True,
+        *,
+        options: dict[str, Any],
     ) -> Answer:
         """Let several composers write for the same photo or emotion, with the same seed, piano and loudness.
 
@@ -141,10 +136,10 @@ class Tools(Calls):
 
         def work(tell: Progress) -> Answer:
             infos = self.studio.pairings()
-            options = ComposeOptions(seed, seconds, target_of(valence, arousal), expressive=expressive)
+            asked = read_options(options, target=target_of(valence, arousal), takes=1)
             chose = chosen(infos, usual_choice(infos) if pairings is None else pairings)
             start = start_comparison(
-                self.studio, self.opened(photo) if photo else None, options, chose, new_folder(self.pieces)
+                self.studio, self.opened(photo) if photo else None, asked, chose, new_folder(self.pieces)
             )
             for run in compose_all(self.studio, start):
                 tell("composing", _share(run))
@@ -153,14 +148,14 @@ class Tools(Calls):
         return await self.working(context, work)
 
     @tool(MAKES)
+    @spelt_out(STORY_OPTIONS, argument_of)
     async def story(
         self,
         context: Context,
         photos: Photos,
-        seconds: StorySeconds = 40,
-        seed: Seed = 0,
         pairing: Composing = None,
-        expressive: Expressive = True,
+        *,
+        options: dict[str, Any],
     ) -> Answer:
         """Compose one piece that moves through the emotions of two to eight photos, in their order.
 
@@ -171,27 +166,28 @@ class Tools(Calls):
 
         def work(tell: Progress) -> Answer:
             key, title = self.title_of(pairing)
-            options = ComposeOptions(seed, seconds, None, USUAL_TAKES, expressive)
+            asked = read_options(options)
             several = [self.opened(photo) for photo in photos]
             return story_answer(
-                make_story(self.studio, several, key, title, options, new_folder(self.pieces), tell), link
+                make_story(self.studio, several, key, title, asked, new_folder(self.pieces), tell), link
             )
 
         return await self.working(context, work)
 
     async def _told(
-        self, context: Context, act: Act, midi: str, pairing: str | None, target: VA | None, seed: int, seconds: float
+        self, context: Context, act: Act, midi: str, pairing: str | None, target: VA | None, options: dict[str, Any]
     ) -> Answer:
         link = self.link_of(context)
 
         def work(tell: Progress) -> Answer:
             key, title = self.title_of(pairing)
-            made = tune_take(self.studio, act, given_file(midi, self.pieces), key, target, seed, seconds, self.pieces)
+            made = tune_take(self.studio, act, given_file(midi, self.pieces), key, target, options, self.pieces)
             return {**piece_answer(take_value(made, title), link), "takes": takes_answer(made.composition)}
 
         return await self.working(context, work)
 
     @tool(MAKES)
+    @spelt_out([OPTIONS["seed"]], argument_of)
     async def retell(
         self,
         context: Context,
@@ -199,23 +195,25 @@ class Tools(Calls):
         valence: Valence,
         arousal: Arousal,
         pairing: Composing = None,
-        seed: Seed = 0,
+        *,
+        options: dict[str, Any],
     ) -> Answer:
         """Keep the tune of a MIDI file and compose another emotion below it: the same melody, but calmer or brighter.
 
         The file needs a melody of at least four notes. The answer is as that of compose.
         """
-        return await self._told(context, self.studio.retell, midi, pairing, VA(valence, arousal), seed, ANY_LENGTH_S)
+        return await self._told(context, self.studio.retell, midi, pairing, VA(valence, arousal), options)
 
     @tool(MAKES)
+    @spelt_out([EXTEND_SECONDS, OPTIONS["seed"]], argument_of)
     async def extend(
-        self, context: Context, midi: Midi, seconds: Seconds = 40, pairing: Composing = None, seed: Seed = 0
+        self, context: Context, midi: Midi, pairing: Composing = None, *, options: dict[str, Any]
     ) -> Answer:
         """Let the piece in a MIDI file go on until it lasts `seconds`, in the emotion it is heard with.
 
         The answer is as that of compose.
         """
-        return await self._told(context, self.studio.extend, midi, pairing, None, seed, seconds)
+        return await self._told(context, self.studio.extend, midi, pairing, None, options)
 
     @tool(MAKES)
     async def export(self, context: Context, midi: Midi, kind: Kind) -> Answer:

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from eimg_core.autoencoder import ImageAutoencoder, MusicAutoencoder
 from eimg_core.bridge import Bridge
-from eimg_core.composer import ComposeOptions, Composer, Composition, Progress
+from eimg_core.composer import Composer, Composition, Progress
 from eimg_core.emotion import MIDDLE, VA
 from eimg_core.errors import InputError
 from eimg_core.images import to_tensor
 from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
+from eimg_core.options import ComposeOptions
 
 __all__ = ["Baseline", "Mapped", "Mapping", "PhotoPlayer"]
 
@@ -87,13 +88,13 @@ class Baseline(Composer):
         # The photo's pixels join the seed, so that two photos of one seed do not share their chances as well.
         seed = zlib.crc32(photo.tobytes(), options.seed)
         (piece,) = self.compose_many([photo], seed, options.seconds)
-        notes = (
+        remarks = (
             (message("{composer} cannot be asked for an emotion; it follows the photo.", composer=self.title),)
             if options.target
             else ()
         )
         target = options.target or photo_va or VA(MIDDLE, MIDDLE)
-        return Composition(piece, self.key, options, photo_va, target, notes=notes)
+        return Composition(piece, self.key, options, photo_va, target, remarks=remarks)
 
     @torch.inference_mode()
     def compose_many(self, photos: Sequence[Image], seed: int, seconds: float) -> list[Piece]:

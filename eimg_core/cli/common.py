@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.exports.formats import FORMATS, known_formats, usual_formats
+from eimg_core.options import OPTIONS, ComposeOptions, Option, read_options
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,25 +87,27 @@ def piece_of(args: argparse.Namespace, *, straighten: bool) -> Piece:
 
 
 def target_of(valence: float | None, arousal: float | None) -> VA | None:
-    if (valence is None) != (arousal is None):
-        raise InputError("Valence and arousal come together: give both, each from 1 to 9.")
-    if valence is None or arousal is None:
+    """The point of two numbers, or ``None`` where neither is given.
+
+    Raises:
+        InputError: one is missing, or out of range.
+    """
+    if valence is None and arousal is None:
         return None
+    if valence is None or arousal is None:
+        raise InputError("Valence and arousal come together: give both, each from 1 to 9.")
     if not (1 <= valence <= 9 and 1 <= arousal <= 9):
         raise InputError(f"Valence and arousal must be from 1 to 9, not {valence:g} and {arousal:g}.")
     return VA(valence, arousal)
 
 
 def options_of(args: argparse.Namespace) -> ComposeOptions:
-    return ComposeOptions(
-        args.seed,
-        args.seconds,
-        takes=args.takes,
-        expressive=not args.as_written,
-        tempo=args.tempo,
-        density=args.density,
-        keep=None if args.keep is None else args.keep - 1,
-    )
+    """The options that were given, but for the target: that is the photo's, the request's or the file's."""
+    given = {name: getattr(args, name) for name, option in OPTIONS.items() if option.kind is not VA}
+    for name, option in OPTIONS.items():
+        if option.counts_from_one and given[name] is not None:
+            given[name] -= 1
+    return read_options(given, target=None)
 
 
 def writable(args: argparse.Namespace) -> argparse.Namespace:
@@ -166,28 +169,17 @@ def _formats(text: str) -> list[str]:
     return keys
 
 
-def composing_arguments(seconds: float) -> argparse.ArgumentParser:
-    """What every command that composes has; argparse lets commands share the defaults of a parent, so each command
-    gets a parent of its own.
+def composing_arguments(seconds: Option = OPTIONS["seconds"]) -> argparse.ArgumentParser:
+    """What every command that composes has: the options, and where its files go.
+
+    argparse lets commands share the defaults of a parent, so each command gets a parent of its own.
 
     Args:
-        seconds: the usual length.
+        seconds: the length, with what is usual for the command.
     """
-    made = argparse.ArgumentParser(add_help=False)  # what every command that composes has
-    made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--seconds", type=float, default=seconds)
-    made.add_argument(
-        "--takes",
-        type=int,
-        default=USUAL_TAKES,
-        help=f"compose so many and keep the one heard nearest to the target (default {USUAL_TAKES})",
-    )
-    made.add_argument("--keep", type=int, metavar="N", help="keep the N-th take instead of the guide's choice")
-    made.add_argument("--tempo", type=float, default=1.0, help="times the composer's own tempo, 0.7 to 1.4")
-    made.add_argument(
-        "--density", type=float, default=0.0, help="-1 fewer, 1 more notes a second than the composer would write"
-    )
-    made.add_argument("--as-written", action="store_true", help="without a pianist's dynamics, timing and pedal")
+    made = argparse.ArgumentParser(add_help=False)
+    for option in {**OPTIONS, "seconds": seconds}.values():
+        _add_option(made, option)
     made.add_argument("--out", type=Path, default=Path("outputs"))
     made.add_argument(
         "--format",
@@ -195,8 +187,24 @@ def composing_arguments(seconds: float) -> argparse.ArgumentParser:
         metavar="FORMATS",
         help=f"which files, with commas between: {', '.join(FORMATS)} (default {','.join(usual_formats())})",
     )
-    made.add_argument("--valence", type=float, help="1 unpleasant - 9 pleasant")
-    made.add_argument("--arousal", type=float, help="1 calm - 9 excited")
     made.add_argument("--no-audio", action="store_true", help="leave out what needs sound")
     made.add_argument("--no-figure", action="store_true", help="leave out the picture")
     return made
+
+
+def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
+    """The argument or arguments of an option."""
+    if option.kind is VA:
+        for flag, ends in zip(option.flag.split(), ("1 unpleasant - 9 pleasant", "1 calm - 9 excited"), strict=True):
+            parser.add_argument(flag, type=float, help=ends)
+    elif option.kind is bool:
+        action = "store_false" if option.usual else "store_true"
+        parser.add_argument(
+            option.flag, dest=option.name, action=action, help=f"{'not ' if option.usual else ''}{option.help}"
+        )
+    else:
+        usual = "" if option.usual is None else f" (default {option.usual:g})"
+        counted = "; the first is 1" if option.counts_from_one else ""
+        parser.add_argument(
+            option.flag, dest=option.name, type=option.kind, default=option.usual, help=option.help + counted + usual
+        )

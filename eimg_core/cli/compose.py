@@ -24,9 +24,10 @@ from eimg_core.cli.common import (
     wanted_formats,
     writable,
 )
-from eimg_core.composer import COMPARED_DB, ComposeOptions, Composition
+from eimg_core.composer import COMPARED_DB, Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, EimgError, InputError
+from eimg_core.options import ComposeOptions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,9 +43,7 @@ _MOST_WORKERS = 64
 
 def add_compose(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    compose = commands.add_parser(
-        "compose", help="photos or emotions become music", parents=[composing_arguments(15.0)]
-    )
+    compose = commands.add_parser("compose", help="photos or emotions become music", parents=[composing_arguments()])
     compose.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="photos, or folders of photos")
     compose.add_argument(
         "--pairing", help=f"see the command pairings; {_ALL}, or several with commas between, are compared"

@@ -15,6 +15,7 @@ from eimg_core.cli.common import (
     writable,
 )
 from eimg_core.errors import InputError
+from eimg_core.options import EXTEND_SECONDS, STORY_SECONDS
 
 __all__ = ["add_tunes"]
 
@@ -22,17 +23,17 @@ __all__ = ["add_tunes"]
 def add_tunes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands."""
     story = commands.add_parser(
-        "story", help="one piece that moves through 2 to 8 photos", parents=[composing_arguments(40.0)]
+        "story", help="one piece that moves through 2 to 8 photos", parents=[composing_arguments(STORY_SECONDS)]
     )
     story.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
     story.set_defaults(run=_story)
 
     retell = commands.add_parser(
-        "retell", help="the tune of a MIDI file with another emotion", parents=[composing_arguments(15.0)]
+        "retell", help="the tune of a MIDI file with another emotion", parents=[composing_arguments()]
     )
     retell.set_defaults(run=_retell)
     extend = commands.add_parser(
-        "extend", help="a MIDI file, going on until --seconds", parents=[composing_arguments(40.0)]
+        "extend", help="a MIDI file, going on until --seconds", parents=[composing_arguments(EXTEND_SECONDS)]
     )
     extend.set_defaults(run=_extend)
     for command in (retell, extend):

@@ -83,7 +83,6 @@ def work_of(record: Path) -> Work:
     wav, photo = record.with_suffix(".wav"), record.with_name(PHOTO)
     return Work(
         composition_of(saved),
-        saved.get("photo_sha256"),
         Image.open(photo).convert("RGB") if saved.get("photo") and photo.exists() else None,
         wav.read_bytes() if wav.exists() else None,
         saved.get("sound"),

@@ -5,19 +5,15 @@ They hold no date and no file name: the same photo, pairing and seed give the sa
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-
-from PIL.Image import Image
 
 from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.version import __version__
 
-__all__ = ["SOFTWARE", "Tags", "photo_digest", "tags_of"]
+__all__ = ["SOFTWARE", "Tags", "tags_of"]
 
 SOFTWARE = f"EIMG Studio {__version__}"
-_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -35,28 +31,15 @@ class Tags:
         return "; ".join(f"{name}: {value}" for name, value in self.facts.items())
 
 
-def photo_digest(photo: Image | None) -> str | None:
-    """The first half of SHA-256 over a photo's size and pixels: the same picture, whatever its file."""
-    if photo is None:
-        return None
-    pixels = photo.convert("RGB")
-    seen = hashlib.sha256(f"{pixels.width}x{pixels.height}".encode() + pixels.tobytes())
-    return seen.hexdigest()[:_DIGITS]
-
-
-def tags_of(composition: Composition, digest: str | None = None) -> Tags:
-    """The tags of a composition.
-
-    Args:
-        composition: measured, so that it is known where it was heard.
-        digest: of its photo, see ``photo_digest``.
-    """
+def tags_of(composition: Composition) -> Tags:
+    """The tags of a composition, which was measured, so that its estimate is known."""
+    photo = composition.made_by.photo_id
     region = composition.target_va.region
     article = "An" if region[0] in "aeiou" else "A"
     seed = str(composition.options.seed)
     pairing = composition.pairing.split("@")[0] + (f"@{composition.variant}" if composition.variant else "")
     facts = {
-        "photo": f"sha256:{digest}" if digest else "none",
+        "photo": f"sha256:{photo}" if photo else "none",
         "target": _place(composition.target_va),
         "heard": _place(composition.piece_va),
         "seed": seed,

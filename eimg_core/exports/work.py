@@ -17,11 +17,9 @@ __all__ = ["MidiWork", "Work"]
 
 @dataclass(frozen=True)
 class Work:
-    """A composition, the digest of its photo, the photo, its sound as WAV, how it sounds, and the files that are being
-    written, by format."""
+    """A composition, its photo, its sound as WAV, what played it, and the files that are being written, by format."""
 
     composition: Composition
-    digest: str | None = None
     photo: Image.Image | None = None
     wav: bytes | None = None
     sound: Mapping[str, str] | None = None
@@ -38,7 +36,7 @@ class Work:
 
     @property
     def tags(self) -> Tags:
-        return tags_of(self.composition, self.digest)
+        return tags_of(self.composition)
 
 
 @dataclass(frozen=True)

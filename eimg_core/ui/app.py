@@ -28,12 +28,13 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from eimg_core.exports.formats import FORMATS
+from eimg_core.options import SHARED_OPTIONS
 from eimg_core.shipped import EXAMPLES
 from eimg_core.ui.api import programs
 from eimg_core.ui.api.midi import tune_api
 from eimg_core.ui.languages import i18n, language_head, language_picker
 from eimg_core.ui.pages import compare, create, results, story
-from eimg_core.ui.pages.inputs import Inputs, emotion_card, music_settings, photo_card, wire_inputs
+from eimg_core.ui.pages.inputs import Inputs, emotion_card, option_controls, photo_card, wire_inputs
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.compression import CompressedPage
 from eimg_core.ui.server.events import IN_PAGE
@@ -113,7 +114,7 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
             plane = emotion_card()
             with gr.Column(elem_classes="card", min_width=280, scale=8):
                 gr.HTML("<h2>Music</h2>", apply_default_css=False)
-                inputs = Inputs(photo, why, plane, *music_settings())
+                inputs = Inputs(photo, why, plane, option_controls(SHARED_OPTIONS))
                 buttons = create.create_controls()
                 compared = compare.compare_controls(pairings)
         controls = create.CreateControls(*buttons, *create.composer_choice(pairings))

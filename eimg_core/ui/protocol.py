@@ -11,9 +11,10 @@ from typing import Protocol
 
 from PIL.Image import Image
 
-from eimg_core.composer import ComposeOptions, Composition, Progress
+from eimg_core.composer import Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.midi.notes import Piece
+from eimg_core.options import ComposeOptions
 from eimg_core.sound.protocol import Sound
 
 __all__ = ["Explanation", "PairingInfo", "PhotoReading", "Sound", "Studio"]
@@ -79,7 +80,7 @@ class Studio(Protocol):
 
     def journey(
         self,
-        photos: Sequence[Image],
+        photos: Sequence[Image | VA],
         pairing: str,
         options: ComposeOptions,
         progress: Progress | None = None,

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from eimg_core.baselines import CONTROLS, ClipLibrary
 from eimg_core.bridge import BRIDGES
 from eimg_core.checkpoints import load_model
-from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composer
+from eimg_core.composer import Composer
 from eimg_core.data import Corpus, Item, Split, load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
@@ -32,6 +32,7 @@ from eimg_core.metrics.registry import METRICS, measure
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
+from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.results import BEST_OF, MEAN_POINT, REAL, takes_of
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator

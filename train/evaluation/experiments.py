@@ -21,7 +21,6 @@ from PIL.Image import Image
 from eimg_core.baselines import BASELINES, Baseline, BridgeMapping, ClipLibrary, DirectMapping, Mapped, Retrieval
 from eimg_core.bridge import BRIDGES
 from eimg_core.checkpoints import load_model
-from eimg_core.composer import ComposeOptions
 from eimg_core.data import load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
@@ -29,6 +28,7 @@ from eimg_core.metrics.copying import CopyIndex
 from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece, write_midi
+from eimg_core.options import ComposeOptions
 from eimg_core.shipped import RESULTS
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from eimg_core.va.image_reader import READER_FOLDER, ImageReader

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from eimg_core.checkpoints import read_card
-from eimg_core.composer import ComposeOptions
 from eimg_core.data import READERS, Corpus, load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import pairwise_distance
 from eimg_core.images import open_photo
@@ -30,6 +29,7 @@ from eimg_core.metrics.diversity import near_similarity, takes_similarity
 from eimg_core.metrics.registry import METRICS, measure
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
+from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline, available, split_key, variants
 from eimg_core.results import REAL, takes_of
 from eimg_core.va.evaluator import EVALUATOR_FOLDER

@@ -13,13 +13,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
+from eimg_core.composer import Composition
 from eimg_core.emotion import MIDDLE, QUADRANTS, VA, distance
 from eimg_core.figures import draw_piano_roll, draw_plane
 from eimg_core.images import open_photo
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.notation.following import follow
+from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING
 from eimg_core.shipped import EXAMPLES
 from eimg_core.studio import Studio

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.reading import load_midi
+from eimg_core.options import EXTEND_SECONDS, OPTIONS, ComposeOptions, read_options
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import new_folder
 from eimg_core.ui.session.piece_values import Take, candidate_values, play_take, take_value
 
-__all__ = ["ANY_LENGTH_S", "Act", "tune_api", "tune_take"]
+__all__ = ["Act", "tune_api", "tune_take"]
 
-ANY_LENGTH_S = 15.0  # for a retelling: with a tune, its bars decide
 Act = Callable[[Piece, str, VA, ComposeOptions], Composition]
 
 
@@ -31,14 +31,14 @@ def tune_take(
     midi: bytes | Path | None,
     pairing: str,
     target: VA | None,
-    seed: int,
-    seconds: float,
+    options: Mapping[str, Any],
     pieces: Path,
 ) -> Take:
     """What ``act``, which is ``studio.retell`` or ``studio.extend``, makes of a MIDI file: played and saved.
 
     Args:
-        target: the emotion to aim at; ``None`` for the one the file is heard with.
+        target: the emotion to aim at; ``None`` for the evaluator's estimate of the file.
+        options: values by name. A retelling needs no length: the bars of its tune decide.
     Raises:
         InputError: there is no file, it cannot be read, or a value is out of range.
     """
@@ -46,7 +46,7 @@ def tune_take(
         raise InputError("There is no MIDI file yet. Give one with a melody of at least four notes.")
     piece = load_midi(midi, straighten=True, need_notes=True).piece
     aim = target or studio.listen(piece)
-    composition = act(piece, pairing, aim, ComposeOptions(seed, seconds, aim, USUAL_TAKES))
+    composition = act(piece, pairing, aim, read_options(options, target=aim))
     return play_take(studio, composition, new_folder(pieces), lambda stage, done: None)
 
 
@@ -55,9 +55,9 @@ def tune_api(studio: Studio, pieces: Path) -> None:
     titles = {info.key: info.title for info in studio.pairings()}
     usual = next((info.key for info in studio.pairings() if info.default), None)
 
-    def answer(act: Act, midi: bytes | None, pairing: str, target: VA | None, seed: float, seconds: float) -> Any:
+    def answer(act: Act, midi: bytes | None, pairing: str, target: VA | None, **options: float) -> Any:
         try:
-            take = tune_take(studio, act, midi, pairing, target, int(seed), float(seconds), pieces)
+            take = tune_take(studio, act, midi, pairing, target, options, pieces)
             return {
                 **take_value(take, titles.get(pairing, pairing)),
                 "takes": candidate_values(take.composition),
@@ -71,7 +71,7 @@ def tune_api(studio: Studio, pieces: Path) -> None:
         Valence and arousal run from 1 to 9. The result has the notes, the metrics, where the piece lies in the plane,
         and the files (MIDI, WAV, …). The same inputs give the same piece.
         """
-        return answer(studio.retell, midi, pairing, VA(float(valence), float(arousal)), seed, ANY_LENGTH_S)
+        return answer(studio.retell, midi, pairing, VA(float(valence), float(arousal)), seed=seed)
 
     def extend(midi: bytes | None, seconds: float, pairing: str, seed: float = 0) -> Any:
         """Let the piece in a MIDI file go on until ``seconds``, in the emotion it is heard with.
@@ -79,12 +79,13 @@ def tune_api(studio: Studio, pieces: Path) -> None:
         The result has the notes, the metrics, where the piece lies in the plane, and the files (MIDI, WAV, …). The same
         inputs give the same piece.
         """
-        return answer(studio.extend, midi, pairing, None, seed, seconds)
+        return answer(studio.extend, midi, pairing, None, seed=seed, seconds=seconds)
 
     with gr.Row(visible=False):
         midi = gr.File(label="MIDI file", type="binary", file_types=[".mid", ".midi"])
         valence, arousal = gr.Number(6.0, label="Valence, 1 to 9"), gr.Number(4.0, label="Arousal, 1 to 9")
-        seconds, seed = gr.Number(40.0, label="Seconds"), gr.Number(0, label="Seed", precision=0)
+        seconds = gr.Number(EXTEND_SECONDS.usual, label=EXTEND_SECONDS.title)
+        seed = gr.Number(OPTIONS["seed"].usual, label=OPTIONS["seed"].title, precision=0)
         pairing = gr.Textbox(usual, label="Composer")
         answered = gr.JSON(label="The piece")
         button = gr.Button()

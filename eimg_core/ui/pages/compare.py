@@ -9,8 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.composer import ComposeOptions
 from eimg_core.emotion import VA
+from eimg_core.options import SHARED_OPTIONS, read_options
+from eimg_core.ui.api.option_arguments import spelt_out
 from eimg_core.ui.pages.inputs import Inputs
 from eimg_core.ui.protocol import PairingInfo, Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE
@@ -70,13 +71,12 @@ def wire_compare(
     known = studio.pairings()
     under_way = gr.State(None, time_to_live=int(KEEP_S))  # the comparison, so that Stop can pack what is there
 
+    @spelt_out(SHARED_OPTIONS)
     def compare(
         photo: OpenedPhoto | None,
         emotion: VA | None,
         pairings: list[str],
-        seed: float,
-        seconds: float,
-        expressive: bool = True,
+        options: dict[str, Any],
     ) -> Iterator[tuple[dict[str, Any], ComparisonRun | None]]:
         """Let several composers write for the same photo or point, with the same seed, soundfont and loudness.
 
@@ -87,8 +87,8 @@ def wire_compare(
         """
         try:
             # One take each: what is compared are the pairings, not the guide's choice.
-            options = ComposeOptions(int(seed), float(seconds), emotion, expressive=bool(expressive))
-            start = start_comparison(studio, photo, options, chosen(known, pairings), new_folder(pieces))
+            asked = read_options(options, target=emotion, takes=1)
+            start = start_comparison(studio, photo, asked, chosen(known, pairings), new_folder(pieces))
             for run in compose_all(studio, start):
                 yield run_value(run), run
             yield run_value(replace(run, state="packing")), run
@@ -101,7 +101,7 @@ def wire_compare(
         """After Stop: the files of the pieces that are done."""
         return (run_value(pack(studio, run)), None) if run else (gr.skip(), gr.skip())
 
-    wanted = [inputs.photo, inputs.plane, controls.pairings, inputs.seed, inputs.seconds, inputs.expressive]
+    wanted = [inputs.photo, inputs.plane, controls.pairings, *(inputs.options[one.name] for one in SHARED_OPTIONS)]
     buttons = [controls.compare, controls.prepare]
     clicks = [button.click for button in buttons]
     gr.on(clicks, js=START, inputs=controls.pairings, outputs=[shown, *buttons], **IN_PAGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,20 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.composer import FASTEST, LARGEST_SEED, LONGEST_S, SLOWEST, USUAL_TAKES, ComposeOptions, Composition
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA
-from eimg_core.recipe import Recipe, photo_hash
-from eimg_core.ui.pages.inputs import LONGEST_S as LONGEST_OFFERED_S
-from eimg_core.ui.pages.inputs import SHORTEST_S, Inputs
+from eimg_core.options import (
+    CREATE_OPTIONS,
+    LARGEST_SEED,
+    OPTIONS,
+    SHARED_OPTIONS,
+    options_for_scripts,
+    read_options,
+)
+from eimg_core.recipe import Recipe, photo_id
+from eimg_core.remake import Known, remake
+from eimg_core.ui.api.option_arguments import spelt_out
+from eimg_core.ui.pages.inputs import Inputs, OptionControls, option_controls
 from eimg_core.ui.protocol import PairingInfo, Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE
 from eimg_core.ui.server.faults import sentence
@@ -22,7 +32,6 @@ from eimg_core.ui.server.files import KEEP_S, new_folder
 from eimg_core.ui.server.stages import stages_of
 from eimg_core.ui.session.photo import OpenedPhoto
 from eimg_core.ui.session.piece_values import COMPOSED, candidate_values, pending_value, play_take, take_value
-from eimg_core.ui.session.recipe_run import Known, follow
 from eimg_core.ui.widgets.piece_actions import PieceActions
 from eimg_core.ui.widgets.player import Player, failed, working
 
@@ -48,32 +57,34 @@ MARK_PIECE = """(piece, plane, actions) => {
 KNOW_PHOTO = "(plane, actions) => ({...actions, photo: (plane && plane.photo && plane.photo.id) || null})"
 # A piece that this page still has: the player gets it as it is, the inputs its settings.
 SHOW_AGAIN = """(actions, plane, ...inputs) => {
-  const {recipe, target} = actions.show, own = recipe.photo && !recipe.target && !recipe.steps.length;
-  return [actions.show, {...plane, target: own ? null : target}, recipe.seed, recipe.seconds, recipe.expressive,
-    recipe.pairing, recipe.tempo, recipe.density];
+  const {recipe, target} = actions.show, own = recipe.photo_id && !recipe.target && !recipe.steps.length;
+  return [actions.show, {...plane, target: own ? null : target}, recipe.pairing,
+    ...OPTIONS.map(({name, usual}) => recipe[name] ?? usual)];
 }"""
 PUT_BACK = """(actions, plane, ...inputs) => {
   const recipe = actions.settings || actions.recipe, last = recipe.steps.at(-1);
   const target = (actions.settings && recipe.target) || (last ? last.target : recipe.target);
-  return [{...plane, target}, recipe.seed, recipe.seconds, recipe.expressive, recipe.pairing, recipe.tempo,
-    recipe.density];
+  return [{...plane, target}, recipe.pairing, ...OPTIONS.map(({name, usual}) => recipe[name] ?? usual)];
 }"""
 # The address may say anything: only numbers in range and composers that are here count.
-FROM_ADDRESS = """(plane, seed, seconds, expressive, pairing, tempo, density) => {
+FROM_ADDRESS = """(plane, pairing, ...inputs) => {
   const query = new URLSearchParams(location.search);
   const number = (name, low, high, otherwise) => {
     const text = query.get(name), value = Number(text);
     return text && text.trim() && value >= low && value <= high ? value : otherwise; // NaN is in no range
   };
-  const valence = number('v', 1, 9, null), arousal = number('a', 1, 9, null);
+  const chosen = ({address, kind, low, high, usual}, now) =>
+    !address ? now
+    : kind === 'bool' ? (query.get(address) === '1' ? !usual : now)
+    : kind === 'int' ? Math.round(number(address, low, high, now))
+    : number(address, low, high, now);
+  const [valence, arousal] = POINT.map((name) => number(name, 1, 9, null));
   const target = valence !== null && arousal !== null ? {valence, arousal} : plane && plane.target;
-  return [{...plane, target}, Math.round(number('seed', 0, %d, seed)), number('length', %d, %d, seconds),
-    query.get('plain') === '1' ? false : expressive,
-    %s.includes(query.get('pairing')) ? query.get('pairing') : pairing,
-    number('tempo', %g, %g, tempo), number('density', -1, 1, density)];
+  return [{...plane, target}, PAIRINGS.includes(query.get('pairing')) ? query.get('pairing') : pairing,
+    ...OPTIONS.map((option, n) => chosen(option, inputs[n]))];
 }"""
-# A composer without a say in density leaves the fader to those that have one.
-DENSITY_IF_ABLE = """(pairing) => ({interactive: %s.includes(pairing), __type__: 'update'})"""
+# A composer that cannot obey an option leaves its control to those that can.
+IF_ABLE = """(pairing) => ({interactive: %s.includes(pairing), __type__: 'update'})"""
 NAME_THE_CHOSEN = """(pairing) => ({label: `Composer: ${(%s)[pairing]}`, __type__: 'update'})"""
 
 
@@ -83,38 +94,18 @@ class CreateControls:
 
     compose: gr.Button
     another: gr.Button
-    tempo: gr.Slider
-    density: gr.Slider
+    options: OptionControls
     fold: gr.Accordion
     pairing: gr.Radio
 
 
-def create_controls() -> tuple[gr.Button, gr.Button, gr.Slider, gr.Slider]:
-    """How to play, and the buttons that start a composer, and start it with the next seed."""
+def create_controls() -> tuple[gr.Button, gr.Button, OptionControls]:
+    """The options of a single composer, and the buttons that start it, and start it with the next seed."""
     with gr.Column(elem_classes="controls only-create"):
-        tempo = gr.Slider(
-            SLOWEST,
-            FASTEST,
-            1.0,
-            step=0.05,
-            label="Tempo",
-            info="1 is the composer’s own.",
-            buttons=[],
-            elem_id="tempo",
-        )
-        density = gr.Slider(
-            -1.0,
-            1.0,
-            0.0,
-            step=0.25,
-            label="Density",
-            info="0 is the composer’s own. TVAE alone follows.",
-            buttons=[],
-            elem_id="density",
-        )
+        options = option_controls([one for one in CREATE_OPTIONS if one not in SHARED_OPTIONS])
         another = gr.Button("Other takes", elem_id="another")
         compose = gr.Button("Compose", variant="primary", elem_id="compose")
-    return compose, another, tempo, density
+    return compose, another, options
 
 
 def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[gr.Accordion, gr.Radio]:
@@ -157,12 +148,13 @@ def wire_create(
 
     def made(photo: OpenedPhoto | None, recipe: Recipe, known: Known) -> Iterator[Shown]:
         """Stages, then the notes as soon as they are there, then the same with its sound."""
+        images = [photo.image] if photo else []
         try:
             composition = yield from stages_of(
-                lambda tell: follow(studio, photo, recipe, known, lambda stage, done: tell(stage, COMPOSED * done)),
+                lambda tell: remake(studio, recipe, images, known, lambda stage, done: tell(stage, COMPOSED * done)),
                 lambda stage, done: (working(stage, done), gr.skip()),
             )
-            yield from sounding(photo if recipe.photo else None, recipe, composition, known)
+            yield from sounding(photo if recipe.photo_id else None, recipe, composition, known)
         except Exception as error:
             yield failed(sentence(error)), gr.skip()
             raise gr.Error(sentence(error), visible=False, print_exception=False) from error
@@ -176,67 +168,45 @@ def wire_create(
         )
         yield {**take_value(take, title), **more}, known
 
+    @spelt_out(CREATE_OPTIONS)
     def compose(
         photo: OpenedPhoto | None,
         emotion: VA | None,
         pairing: str,
-        seed: float,
-        seconds: float,
-        expressive: bool = True,
-        tempo: float = 1.0,
-        density: float = 0.0,
+        options: dict[str, Any],
         known: Known | None = None,
     ) -> Iterator[Shown]:
         """Compose piano music for a photo, for a point in the emotion plane, or for a photo with another target.
 
         The last value has the notes, the metrics, where the piece lies in the plane, all takes with the guide's
-        opinion of each, and the files (MIDI, WAV, …). Tempo is a factor of the composer's own, 0.7 to 1.4; density runs
-        from -1, sparser, to 1, denser. The same inputs give the same piece.
+        estimate of each, and the files (MIDI, WAV, …). docs/options.md explains the options. The same inputs give the
+        same piece.
         """
         try:
-            options = ComposeOptions(
-                int(seed), float(seconds), emotion, USUAL_TAKES, bool(expressive), float(tempo), float(density)
-            )
+            asked = read_options(options, target=emotion)
         except Exception as error:
             yield failed(sentence(error)), gr.skip()
             raise gr.Error(sentence(error), visible=False, print_exception=False) from error
-        yield from made(
-            photo, Recipe(pairing, options, photo_hash(photo.image) if photo else None), {} if known is None else known
-        )
+        recipe = Recipe(pairing, asked, photo_id(photo.image) if photo else None)
+        yield from made(photo, recipe, {} if known is None else known)
 
     def make_again(photo: OpenedPhoto | None, recipe: Recipe, known: Known) -> Iterator[Shown]:
         """A recipe from the piece actions: another take, the same tune again, something from the history."""
         yield from made(photo, recipe, known)
 
-    wanted = [
-        inputs.photo,
-        inputs.plane,
-        controls.pairing,
-        inputs.seed,
-        inputs.seconds,
-        inputs.expressive,
-        controls.tempo,
-        controls.density,
-        known,
-    ]
-    settings = [
-        inputs.plane,
-        inputs.seed,
-        inputs.seconds,
-        inputs.expressive,
-        controls.pairing,
-        controls.tempo,
-        controls.density,
-    ]
+    chosen = {**inputs.options, **controls.options}
+    options = [chosen[one.name] for one in CREATE_OPTIONS]
+    wanted = [inputs.photo, inputs.plane, controls.pairing, *options, known]
+    settings = [inputs.plane, controls.pairing, *options]
     shown = [piece, known]
     controls.compose.click(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
     # By default a click is dropped while the run before it is being cancelled; after Stop it must count.
     composing = controls.compose.click(compose, wanted, shown, api_name="compose", trigger_mode="multiple", **HEAVY)
     controls.another.click(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
-    next_take = controls.another.click(js=NEXT_SEED, inputs=inputs.seed, outputs=inputs.seed, **IN_PAGE)
+    next_take = controls.another.click(js=NEXT_SEED, inputs=chosen["seed"], outputs=chosen["seed"], **IN_PAGE)
     composing_again = next_take.then(compose, wanted, shown, api_visibility="private", **HEAVY)
     actions.submit(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
-    actions.submit(js=PUT_BACK, inputs=[actions, *settings], outputs=settings, **IN_PAGE)
+    actions.submit(js=_script(PUT_BACK), inputs=[actions, *settings], outputs=settings, **IN_PAGE)
     making_again = actions.submit(
         make_again, [inputs.photo, actions, known], shown, api_visibility="private", trigger_mode="multiple", **HEAVY
     )
@@ -246,21 +216,25 @@ def wire_create(
     piece.change(js=MARK_PIECE, inputs=[piece, inputs.plane, actions], outputs=[inputs.plane, actions], **IN_PAGE)
     piece.stop(cancels=runs, **IN_PAGE)
     inputs.plane.change(js=KNOW_PHOTO, inputs=[inputs.plane, actions], outputs=actions, **IN_PAGE)
-    actions.select(js=SHOW_AGAIN, inputs=[actions, *settings], outputs=[piece, *settings], **IN_PAGE)
-    actions.apply(js=PUT_BACK, inputs=[actions, *settings], outputs=settings, **IN_PAGE)
+    actions.select(js=_script(SHOW_AGAIN), inputs=[actions, *settings], outputs=[piece, *settings], **IN_PAGE)
+    actions.apply(js=_script(PUT_BACK), inputs=[actions, *settings], outputs=settings, **IN_PAGE)
     able = json.dumps([info.key for info in infos if info.composes])
-    controls.pairing.change(js=DENSITY_IF_ABLE % able, inputs=controls.pairing, outputs=controls.density, **IN_PAGE)
+    for one in CREATE_OPTIONS:
+        if one.needs_composing:
+            controls.pairing.change(js=IF_ABLE % able, inputs=controls.pairing, outputs=chosen[one.name], **IN_PAGE)
     named = NAME_THE_CHOSEN % json.dumps(titles)
     controls.pairing.change(js=named, inputs=controls.pairing, outputs=controls.fold, **IN_PAGE)
-    from_address = FROM_ADDRESS % (
-        LARGEST_SEED,
-        SHORTEST_S,
-        min(LONGEST_OFFERED_S, LONGEST_S),
-        json.dumps(list(titles)),
-        SLOWEST,
-        FASTEST,
-    )
-    page.load(js=from_address, inputs=settings, outputs=settings, **IN_PAGE)
+    page.load(js=_script(FROM_ADDRESS, list(titles)), inputs=settings, outputs=settings, **IN_PAGE)
+
+
+def _script(source: str, pairings: Sequence[str] = ()) -> str:
+    """A script with what it must know of options and composers in the places of OPTIONS, POINT and PAIRINGS."""
+    known = {
+        "OPTIONS": options_for_scripts(CREATE_OPTIONS),
+        "POINT": OPTIONS["target"].address.split(),
+        "PAIRINGS": pairings,
+    }
+    return re.sub("|".join(known), lambda name: json.dumps(known[name[0]]), source)
 
 
 def _suffix(recipe: Recipe) -> str:

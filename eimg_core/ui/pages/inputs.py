@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from eimg_core.composer import LARGEST_SEED
 from eimg_core.errors import InputError
-from eimg_core.recipe import photo_hash
+from eimg_core.options import Option
+from eimg_core.recipe import photo_id
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE, READING
 from eimg_core.ui.server.faults import sentence
@@ -19,9 +20,10 @@ from eimg_core.ui.widgets.emotion_plane import EmotionPlane, photo_value
 from eimg_core.ui.widgets.photo_input import Photo, example_photos, photo_input
 from eimg_core.ui.widgets.why import Why, why_value
 
-__all__ = ["Inputs", "emotion_card", "music_settings", "photo_card", "wire_inputs"]
+__all__ = ["Inputs", "OptionControls", "emotion_card", "option_controls", "photo_card", "wire_inputs"]
 
-SHORTEST_S, LONGEST_S, USUAL_S = 8, 120, 15
+OptionControls = Mapping[str, Any]
+"""Name of an option → its component."""
 
 ROLL_DICE = "() => Math.floor(Math.random() * 1000000)"
 # A new photo has a new place in the plane, and nobody has asked yet why.
@@ -36,9 +38,7 @@ class Inputs:
     photo: Photo
     why: Why
     plane: EmotionPlane
-    seconds: gr.Slider
-    seed: gr.Number
-    expressive: gr.Checkbox
+    options: OptionControls
 
 
 def photo_card(examples: Path) -> tuple[Photo, Why]:
@@ -65,38 +65,27 @@ def emotion_card() -> EmotionPlane:
         return EmotionPlane(elem_id="plane")
 
 
-def music_settings(
-    shortest: int = SHORTEST_S, longest: int = LONGEST_S, usual: int = USUAL_S, what: str = "piece", prefix: str = ""
-) -> tuple[gr.Slider, gr.Number, gr.Checkbox]:
-    """Length in seconds, the seed with its dice, and whether a pianist plays.
+def option_controls(options: Sequence[Option], prefix: str = "") -> OptionControls:
+    """A control for each option, by its name, sliders first; a seed has dice beside it.
 
     Args:
-        shortest, longest, usual: of the length.
-        what: what the seed makes again.
-        prefix: of the ids on the page.
+        prefix: of the ids on the page; the rest is the option's name.
     """
-    seconds = gr.Slider(
-        shortest, longest, usual, step=1, label="Length in seconds", buttons=[], elem_id=f"{prefix}seconds"
-    )
-    with gr.Row(elem_id=f"{prefix}seed-row"):
-        seed = gr.Number(
-            0,
-            label="Seed",
-            info=f"The same seed makes the same {what} again.",
-            precision=0,
-            minimum=0,
-            maximum=LARGEST_SEED,
-            elem_id=f"{prefix}seed",
-        )
-        dice = gr.Button("Roll a new seed", elem_id=f"{prefix}dice", min_width=44, scale=0)
-    dice.click(js=ROLL_DICE, outputs=seed, **IN_PAGE)
-    expressive = gr.Checkbox(
-        True,
-        label="Play with expression",
-        info="Dynamics, timing and pedal of a pianist; otherwise exactly as written.",
-        elem_id=f"{prefix}expressive",
-    )
-    return seconds, seed, expressive
+    return {one.name: _control(one, f"{prefix}{one.name}") for one in sorted(options, key=lambda one: one.step is None)}
+
+
+def _control(option: Option, place: str) -> Any:
+    known = {"label": option.title, "info": option.info or None, "elem_id": place}
+    if option.kind is bool:
+        return gr.Checkbox(option.usual, **known)
+    if option.step:
+        return gr.Slider(option.lowest_offered, option.high, option.usual, step=option.step, buttons=[], **known)
+    with gr.Row(elem_id=f"{place}-row"):
+        number = gr.Number(option.usual, precision=0, minimum=option.low, maximum=option.high, **known)
+        if option.name == "seed":
+            dice = gr.Button("Roll a new seed", elem_id=place.replace("seed", "dice"), min_width=44, scale=0)
+            dice.click(js=ROLL_DICE, outputs=number, **IN_PAGE)
+    return number
 
 
 def wire_inputs(studio: Studio, inputs: Inputs) -> None:
@@ -105,7 +94,7 @@ def wire_inputs(studio: Studio, inputs: Inputs) -> None:
     def read_photo(photo: OpenedPhoto | None) -> dict[str, Any]:
         """Read the emotion of a photo: valence and arousal from 1 to 9, each with one standard deviation."""
         try:
-            return photo_value(studio.read_photo(photo.image), photo_hash(photo.image)) if photo else {}
+            return photo_value(studio.read_photo(photo.image), photo_id(photo.image)) if photo else {}
         except Exception as error:
             raise gr.Error(sentence(error), print_exception=False) from error
 

@@ -9,17 +9,18 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.composer import USUAL_TAKES, ComposeOptions
 from eimg_core.errors import InputError
 from eimg_core.messages import message
-from eimg_core.ui.pages.inputs import music_settings
+from eimg_core.options import STORY_OPTIONS, read_options
+from eimg_core.ui.api.option_arguments import spelt_out
+from eimg_core.ui.pages.inputs import OptionControls, option_controls
 from eimg_core.ui.protocol import PairingInfo, Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import new_folder
 from eimg_core.ui.server.stages import stages_of
 from eimg_core.ui.session.photo import OpenedPhoto
-from eimg_core.ui.session.story_timeline import LONGEST_STORY_S, SHORTEST_STORY_S, make_story
+from eimg_core.ui.session.story_timeline import make_story
 from eimg_core.ui.widgets.photo_input import example_photos
 from eimg_core.ui.widgets.player import failed, working
 from eimg_core.ui.widgets.story_board import StoryBoard
@@ -30,7 +31,6 @@ __all__ = ["LEAD", "StoryPage", "story_page", "wire_story"]
 LEAD = "Put two to eight photos in order: one piece moves through their emotions, from the first to the last."
 
 _MOVING = "tvae"  # the music autoencoder whose pieces can change their emotion as they go
-_USUAL_S = 40
 _EXAMPLES = ("winter_tree", "forest_path", "evening_meadow", "fireworks")  # from quiet to loud
 SHOW_WAITING = "() => [{state: 'working', stage: 'waiting', done: 0}, {interactive: false, __type__: 'update'}]"
 END = (
@@ -45,9 +45,7 @@ class StoryPage:
 
     board: StoryBoard
     pairing: gr.Radio
-    seconds: gr.Slider
-    seed: gr.Number
-    expressive: gr.Checkbox
+    options: OptionControls
     compose: gr.Button
     piece: StoryPlayer
 
@@ -67,7 +65,7 @@ def story_page(studio: Studio, examples: Path, pieces: Path) -> StoryPage:
             board = StoryBoard(studio, few, pieces, elem_id="story-board")
         with gr.Column(elem_classes="card", min_width=280, scale=8):
             gr.HTML("<h2>Music</h2>", apply_default_css=False)
-            seconds, seed, expressive = music_settings(SHORTEST_STORY_S, LONGEST_STORY_S, _USUAL_S, "story", "story-")
+            options = option_controls(STORY_OPTIONS, "story-")
             pairing = gr.Radio(
                 [(info.title, info.key) for info in able],
                 value=next((info.key for info in able if info.default), able[0].key if able else None),
@@ -75,19 +73,18 @@ def story_page(studio: Studio, examples: Path, pieces: Path) -> StoryPage:
                 elem_id="story-pairing",
             )
             compose = gr.Button("Compose the story", variant="primary", elem_id="story-start")
-    return StoryPage(board, pairing, seconds, seed, expressive, compose, StoryPlayer(elem_id="story-piece"))
+    return StoryPage(board, pairing, options, compose, StoryPlayer(elem_id="story-piece"))
 
 
 def wire_story(studio: Studio, page: StoryPage, pieces: Path) -> None:
     """From a click to a story; ``/story`` is the same for programs."""
     titles = {info.key: info.title for info in moving(studio.pairings())}
 
+    @spelt_out(STORY_OPTIONS)
     def story(
         photos: list[OpenedPhoto],
         pairing: str,
-        seed: float,
-        seconds: float,
-        expressive: bool = True,
+        options: dict[str, Any],
     ) -> Iterator[dict[str, Any]]:
         """Compose one piece of piano music that moves through the emotions of two to eight photos.
 
@@ -102,17 +99,17 @@ def wire_story(studio: Studio, page: StoryPage, pieces: Path) -> None:
                         composers=list(titles) or message("none is shipped"),
                     )
                 )
-            options = ComposeOptions(int(seed), float(seconds), None, USUAL_TAKES, bool(expressive))
+            asked = read_options(options)
             folder = new_folder(pieces)
             value = yield from stages_of(
-                lambda tell: make_story(studio, photos, pairing, titles[pairing], options, folder, tell), working
+                lambda tell: make_story(studio, photos, pairing, titles[pairing], asked, folder, tell), working
             )
             yield value
         except Exception as error:
             yield failed(sentence(error))
             raise gr.Error(sentence(error), visible=False, print_exception=False) from error
 
-    wanted = [page.board, page.pairing, page.seed, page.seconds, page.expressive]
+    wanted = [page.board, page.pairing, *(page.options[one.name] for one in STORY_OPTIONS)]
     shown, button = page.piece, page.compose
     button.click(js=SHOW_WAITING, outputs=[shown, button], **IN_PAGE)
     run = button.click(story, wanted, shown, api_name="story", trigger_mode="multiple", **HEAVY)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eimg_core.composer import COMPARED_DB, ONCE_FOR_ALL, ComposeOptions, Composition
+from eimg_core.composer import COMPARED_DB, ONCE_FOR_ALL, Composition
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
+from eimg_core.options import ComposeOptions
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import file_stem

@@ -9,12 +9,13 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.composer import ComposeOptions, Composition, Progress
+from eimg_core.composer import Composition, Progress
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import RenderError
 from eimg_core.exports.formats import FORMATS, formats_on_demand
 from eimg_core.messages import message
 from eimg_core.notation.following import follow
+from eimg_core.options import ComposeOptions
 from eimg_core.ui.protocol import Sound, Studio
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import file_stem
@@ -100,7 +101,7 @@ def play_take(
     A piece that cannot be played is still saved, without sound and with a remark that says why.
     """
     progress(PLAYING, COMPOSED)
-    waveform, remarks = None, composition.notes
+    waveform, remarks = None, composition.remarks
     try:
         waveform = studio.render(composition.played, level_db)
     except RenderError as error:
@@ -154,7 +155,7 @@ def take_value(take: Take, pairing_title: str) -> dict[str, Any]:
 
 def pending_value(composition: Composition, pairing_title: str) -> dict[str, Any]:
     """A composition whose sound is still being made, for the player: all but the sound and the files."""
-    return {**take_value(Take(composition, None, {}, composition.notes), pairing_title), "pending": True}
+    return {**take_value(Take(composition, None, {}, composition.remarks), pairing_title), "pending": True}
 
 
 def candidate_values(composition: Composition) -> list[dict[str, Any]]:

@@ -14,10 +14,11 @@ from typing import Any
 
 from PIL.Image import Image
 
-from eimg_core.composer import ComposeOptions, Progress
+from eimg_core.composer import Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError
 from eimg_core.messages import message
+from eimg_core.options import STORY_SECONDS, ComposeOptions
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import file_stem
@@ -27,9 +28,7 @@ from eimg_core.ui.session.points import point
 
 __all__ = [
     "FEWEST_PHOTOS",
-    "LONGEST_STORY_S",
     "MOST_PHOTOS",
-    "SHORTEST_STORY_S",
     "STORY_STAGES",
     "make_story",
     "sections",
@@ -37,7 +36,6 @@ __all__ = [
 ]
 
 FEWEST_PHOTOS, MOST_PHOTOS = 2, 8
-SHORTEST_STORY_S, LONGEST_STORY_S = 20, 120
 READING_ALL = message("reading the photos")
 STORY_STAGES = (READING_ALL, COMPOSING, PLAYING)
 _READ, _COMPOSED = 0.25, 0.8  # shares of the whole work
@@ -93,15 +91,7 @@ def make_story(
                 count=len(photos),
             )
         )
-    if not SHORTEST_STORY_S <= options.seconds <= LONGEST_STORY_S:
-        raise InputError(
-            message(
-                "A story lasts {shortest} to {longest} seconds, not {seconds}.",
-                shortest=SHORTEST_STORY_S,
-                longest=LONGEST_STORY_S,
-                seconds=f"{options.seconds:g}",
-            )
-        )
+    STORY_SECONDS.check(options.seconds)
     points: list[VA] = []
     for n, photo in enumerate(photos):
         progress(READING_ALL, _READ * n / len(photos))
@@ -115,7 +105,7 @@ def make_story(
         points,
     )
     progress(PLAYING, _COMPOSED)
-    waveform, remarks = None, composition.notes
+    waveform, remarks = None, composition.remarks
     try:
         waveform = studio.render(composition.played)
     except RenderError as error:

@@ -1,6 +1,6 @@
 """What can be done with a piece, below the player: its takes, retelling, undo, a link, and what this browser has made.
 
-Its value is a plain dict. The page's events fill in ``piece`` (the player's value) and ``photo`` (hash of the photo on
+Its value is a plain dict. The page's events fill in ``piece`` (the player's value) and ``photo`` (id of the photo on
 the inputs); the visitor wants a ``recipe`` (make it: event ``submit``), ``show`` (a value that this page still has:
 event ``select``) or ``settings`` (put them into the inputs: event ``apply``).
 """
@@ -13,7 +13,9 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.errors import InputError
-from eimg_core.recipe import Recipe
+from eimg_core.messages import message
+from eimg_core.options import CREATE_OPTIONS, OPTIONS, USUAL_TAKES, options_for_scripts
+from eimg_core.recipe import MOST_STEPS, Recipe
 from eimg_core.ui.protocol import PairingInfo
 from eimg_core.ui.widgets.parts import script, template
 
@@ -30,11 +32,19 @@ class PieceActions(gr.HTML):
             js_on_load=script("shared/tiny_roll", "piece_actions/history", "piece_actions/piece_actions"),
             apply_default_css=False,
             composing=[info.key for info in pairings if info.composes],
+            options=options_for_scripts(CREATE_OPTIONS),
+            point=OPTIONS["target"].address.split(),
+            shortest=OPTIONS["seconds"].lowest_offered,
+            longest=OPTIONS["seconds"].high,
+            most_steps=MOST_STEPS,
             **kwargs,
         )
 
     def preprocess(self, payload: Any) -> Recipe:
         try:
-            return Recipe.parse(payload.get("recipe") if isinstance(payload, dict) else None)
+            recipe = Recipe.parse(payload.get("recipe") if isinstance(payload, dict) else None)
+            if recipe.options.takes > USUAL_TAKES:  # more is more work than one visitor gets
+                raise InputError(message("These settings cannot be read; compose the piece again instead."))
+            return recipe
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error

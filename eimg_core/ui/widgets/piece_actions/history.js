@@ -17,7 +17,8 @@ function checkedEntry(entry) {
   return {
     id: text(entry.id), made: entry.made, star: entry.star === true, region: text(entry.region), title: text(entry.title),
     target: aim, piece: asPoint(entry.piece), duration: isNumber(entry.duration, 0, 600) ? entry.duration : 0,
-    roll: Array.isArray(entry.roll) ? entry.roll.filter(isSmallNote).slice(0, 200) : [], recipe,
+    roll: Array.isArray(entry.roll) ? entry.roll.filter(isSmallNote).slice(0, 200) : [],
+    recipe: { ...recipe, photo_id: recipe.photo_id ?? recipe.photo ?? null }, // versions before 0.2 called it photo
   };
 }
 

@@ -3,7 +3,8 @@
 
 const find = (selector) => element.querySelector(selector);
 const root = find(".actions"), said = find(".actions-said");
-const LETTERS = "ABCDEFGH", MOVE = 1.5, CONTINUE_S = 15, LONGEST_S = 120, MOST_STEPS = 12;
+const LETTERS = "ABCDEFGH", MOVE = 1.5, CONTINUE_S = 15;
+const { shortest: SHORTEST_S, longest: LONGEST_S, most_steps: MOST_STEPS, options: OPTIONS } = props;
 const KEPT_MS = 50 * 60 * 1000; // the server gives up files after an hour
 const history_ = createHistory();
 const memory = new Map(); // key of a recipe → { value, since }: what this page has shown
@@ -42,7 +43,7 @@ function want(recipe) {
 function retell(right, up) {
   const { valence, arousal } = piece.target, { recipe } = piece;
   const target = { valence: clamp(valence + MOVE * right), arousal: clamp(arousal + MOVE * up) };
-  const step = { do: "retell", target, seconds: Math.min(LONGEST_S, Math.max(8, Math.round(piece.duration_s))), keep: null };
+  const step = { do: "retell", target, seconds: Math.min(LONGEST_S, Math.max(SHORTEST_S, Math.round(piece.duration_s))), keep: null };
   want({ ...recipe, steps: [...recipe.steps, step] });
 }
 
@@ -61,7 +62,7 @@ function openTake(keep) {
 function restore(entry) {
   at = entry.id;
   const photo = props.value && props.value.photo;
-  if (entry.recipe.photo && entry.recipe.photo !== photo) {
+  if (entry.recipe.photo_id && entry.recipe.photo_id !== photo) {
     find(".history-said").textContent =
       "This piece was made for another photo, which is not kept. Its settings are back: add that photo again to hear it exactly, or compose for the same point.";
     props.value = { ...props.value, settings: { ...entry.recipe, target: entry.target } };
@@ -76,10 +77,13 @@ function restore(entry) {
 
 function linkTo(value) {
   const { recipe, target } = value;
-  const settings = {
-    v: target.valence.toFixed(2), a: target.arousal.toFixed(2), seed: recipe.seed, pairing: recipe.pairing,
-    length: recipe.seconds, tempo: recipe.tempo, density: recipe.density, ...(recipe.expressive ? {} : { plain: 1 }),
-  };
+  const [right, up] = props.point, settings = { [right]: target.valence.toFixed(2), [up]: target.arousal.toFixed(2) };
+  settings.pairing = recipe.pairing;
+  for (const { name, kind, usual, address } of OPTIONS) {
+    const value = recipe[name] ?? usual;
+    if (address && kind !== "bool") settings[address] = value;
+    else if (address && value !== usual) settings[address] = 1;
+  }
   const query = Object.entries(settings).map(([key, text]) => `${key}=${encodeURIComponent(text)}`).join("&");
   return `${location.origin}${location.pathname}?${query}`;
 }
@@ -97,7 +101,7 @@ async function copyLink() {
     field.remove();
   }
   root.dataset.link = link;
-  say(piece.recipe.photo ? "Link copied. It holds the emotion and the settings, never the photo." : "Link copied.");
+  say(piece.recipe.photo_id ? "Link copied. It holds the emotion and the settings, never the photo." : "Link copied.");
 }
 
 // --- drawing
@@ -154,7 +158,7 @@ function entryItem(entry) {
     make("strong", "", [entry.region, ...steps.slice(-1), ...(Number.isInteger(take) ? [`take ${LETTERS[take]}`] : [])].join(", ")),
     make("small", "", numbers(entry.target)),
     make("small", "", `${entry.title} · seed ${recipe.seed} · ${entry.duration.toFixed(0)} s`),
-    make("small", "", clockOf(entry.made) + (recipe.photo ? " · for a photo" : ""))
+    make("small", "", clockOf(entry.made) + (recipe.photo_id ? " · for a photo" : ""))
   );
   for (const button of [open, star, drop]) button.type = "button";
   open.append(tinyRoll(entry.roll), lines);

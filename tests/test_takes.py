@@ -168,11 +168,11 @@ def test_density_is_told_to_who_can_follow_and_confessed_by_who_cannot(pipeline,
     usual = pipeline.compose(None, None, options)
     denser = pipeline.compose(None, None, replace(options, density=1.0))
     assert denser.piece != usual.piece
-    assert denser.notes == ()
+    assert denser.remarks == ()
     assert denser.piece == pipeline.compose(None, None, replace(options, density=1.0)).piece
     deaf = other.compose(None, None, replace(options, density=1.0))
     assert deaf.piece == other.compose(None, None, options).piece
-    assert "has no say in how dense" in deaf.notes[0]
+    assert "has no say in how dense" in deaf.remarks[0]
 
 
 def test_a_tune_is_told_again(pipeline):

@@ -2,8 +2,8 @@
 
 Each field of ``ComposeOptions`` carries its ``Option``: limits, title, help, and how the command line and an address
 spell it. Whatever offers options reads ``OPTIONS``: the JSON record and the recipe, the command line, the endpoints,
-the tools for language models, the controls of the page and docs/options.md (``python -m eimg_core.options`` prints its
-table). A new option is a new field here, and a composer that obeys it.
+the tools for language models, the controls of the page and the table of docs/options.md. A new option is a new field
+here, and a composer that obeys it.
 """
 
 from __future__ import annotations
@@ -322,7 +322,3 @@ def _usual(option: Option) -> str:
 
 def _ticked(words: str) -> str:
     return ", ".join(f"`{word}`" for word in words.split()) or "–"
-
-
-if __name__ == "__main__":
-    print(options_table())

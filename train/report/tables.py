@@ -16,6 +16,7 @@ from eimg_core.exports.formats import FORMATS
 from eimg_core.metrics.distributions import MEASURES
 from eimg_core.metrics.registry import METRICS, printed_metrics
 from eimg_core.midi.codec import FIELDS
+from eimg_core.options import options_table
 from eimg_core.pipeline import available, variants
 from eimg_core.results import (
     CONTROLS,
@@ -333,6 +334,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "musicality": musicality,
     "metrics": metrics,
     "formats": formats,
+    "options": lambda assets: options_table(),
     "components": components,
     "latency": latency,
 }
@@ -350,6 +352,7 @@ DOCUMENTS: Mapping[str, Sequence[str]] = {
         "musicality",
         "components",
     ),
+    "docs/options.md": ("options",),
 }
 
 

@@ -116,7 +116,11 @@ def _stepped(studio: Maker, recipe: Recipe, step: Step, before: Composition | No
 
 
 def _with_take(studio: Maker, composition: Composition, keep: int | None) -> Composition:
-    return composition if keep is None or keep == composition.kept else studio.keep(composition, keep)
+    if keep is None:
+        return composition
+    if keep == composition.kept:
+        return replace(composition, recipe=composition.made_by.keeping(keep))
+    return studio.keep(composition, keep)
 
 
 def _remember(known: Known, recipe: Recipe, composition: Composition) -> None:

@@ -92,7 +92,7 @@ def test_a_record_read_back_and_composed_again_gives_the_same_bytes(studio, phot
 
 
 def test_every_option_is_in_the_record_and_comes_back(tmp_path):
-    values = {"target": VA(1 + 1 / 3, 8.7654321), "takes": 3, "keep": 2}
+    values = {"target": VA(1 + 1 / 3, 6.7654321), "takes": 3, "keep": 2}
     for name, one in OPTIONS.items():
         if name not in values:
             third = one.kind((one.high - one.low) / 3 + one.low) if one.kind is not bool else not one.usual

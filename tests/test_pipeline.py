@@ -94,10 +94,10 @@ def test_the_photo_decides_the_latent(pipeline):
 
 def test_a_target_moves_the_photo_and_says_so(pipeline):
     here = pipeline.compose(photo(), PHOTO_VA, ComposeOptions(seconds=6.0, target=PHOTO_VA))
-    assert here.notes == ()
+    assert here.remarks == ()
     moved = pipeline.compose(photo(), PHOTO_VA, ComposeOptions(seconds=6.0, target=VA(8.0, 2.0)))
     assert moved.target_va == VA(8.0, 2.0)
-    assert "moved" in moved.notes[0]
+    assert "moved" in moved.remarks[0]
     assert moved.piece != here.piece
     alone = pipeline.compose(None, None, ComposeOptions(seconds=6.0, target=VA(8.0, 2.0)))
     assert alone.photo_va is None

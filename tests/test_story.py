@@ -71,7 +71,7 @@ def test_a_story_of_one_photo_or_of_nine_or_of_five_minutes_is_refused(tmp_path:
     for count in (0, 1, 9):
         with pytest.raises(InputError, match=f"2 to 8 photos, not {count}"):
             tell(count, 40)
-    with pytest.raises(InputError, match="20 to 120 seconds, not 10"):
+    with pytest.raises(InputError, match="from 20 to 120, not 10"):
         tell(3, 10)
 
 

@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from eimg_core.autoencoder import ComposingAutoencoder
-from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
+from eimg_core.composer import Composition
 from eimg_core.data import load_pieces, read_eimg
 from eimg_core.emotion import VA
 from eimg_core.metrics.emotion_match import correlation
 from eimg_core.metrics.obedience import CALM, EXCITED, obedience, slope
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
+from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.performance import perform
 from eimg_core.pipeline import Pipeline, split_key
 from eimg_core.results import BEST_OF

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from eimg_core import __version__
 from eimg_core.checkpoints import read_card
-from eimg_core.composer import USUAL_TAKES, ComposeOptions, Composition
+from eimg_core.composer import Composition
 from eimg_core.data import load_pieces, read_eimg, read_pop909
 from eimg_core.emotion import VA
 from eimg_core.metrics.analysis import analyse, as_notated
@@ -39,6 +39,7 @@ from eimg_core.midi import codec
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.reading import read_midi
+from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.results import BEST_OF, REAL
 from eimg_core.shipped import CHECKPOINTS, RESULTS

@@ -109,7 +109,7 @@ class _Desk:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.evaluator = Evaluator.load(args.root)
-        clips = read_eimg(args.data)
+        self.corpus = clips = read_eimg(args.data)
         loaded = load_pieces(clips, args.runs / "cache")
         groups = {item.group: loaded[item.key].cropped(CLIP_S) for item in clips.split("test")}
         self.clips = [groups[name] for name in sorted(groups)][:: max(1, len(groups) // _RETOLD)][:_RETOLD]
@@ -145,7 +145,8 @@ class _Desk:
         folders = [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}", "va_predictor/evaluator"]
         head = {"table": table, "row": row, "command": _COMMAND, "seed": seed, "n": n, "seconds": self.args.seconds}
         result = {**head, "summary": summary}
-        keep(self.args.out, self.args.root, f"{table}-{row}-seed{seed}", folders, result)
+        corpora = [self.corpus] if table == "retelling" else []  # the others are composed for targets alone
+        keep(self.args.out, self.args.root, f"{table}-{row}-seed{seed}", folders, corpora, result)
         tqdm.write(f"{table}, {row}, seed {seed}: {summary}")
 
 

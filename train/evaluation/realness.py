@@ -12,10 +12,8 @@ whole songs. One JSON result is kept for each row and seed; ``python -m train.ta
 from __future__ import annotations
 
 import argparse
-import datetime
 import functools
 import itertools
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.util import find_spec
@@ -26,10 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from eimg_core import __version__
-from eimg_core.checkpoints import read_card
 from eimg_core.composer import Composition
-from eimg_core.data import load_pieces, read_eimg, read_pop909
+from eimg_core.data import Corpus, load_pieces, read_eimg, read_pop909
 from eimg_core.emotion import VA
 from eimg_core.metrics.analysis import analyse, as_notated
 from eimg_core.metrics.descriptors import DESCRIPTORS, table
@@ -43,6 +39,7 @@ from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.results import BEST_OF, REAL
 from eimg_core.shipped import CHECKPOINTS, RESULTS
+from train.evaluation.result import dependencies, write_result
 
 __all__ = ["CODEC", "FORM", "POP909", "VIEWS", "composers", "grid", "keep", "kept", "main", "one_take"]
 
@@ -109,25 +106,22 @@ def form(pieces: Iterable[Piece]) -> dict[str, float | None]:
     return {name: _number(_mean([function(one) for one in analyses])) for name, function in FORM.items()}
 
 
-def keep(out: Path, root: Path, name: str, folders: Sequence[str], result: Mapping[str, Any]) -> None:
-    """Add what makes numbers repeatable, and write a result.
+def keep(
+    out: Path, root: Path, name: str, folders: Sequence[str], corpora: Sequence[Corpus], result: Mapping[str, Any]
+) -> None:
+    """Write a result with what it depends on.
 
     Args:
         out: folder of the results.
         root: trained components.
         name: of the file, without its suffix; blanks become underlines.
         folders: of the components that took part.
-        result: with ``table``, ``row``, ``seed``, ``n`` and ``summary``.
+        corpora: the data sets that took part.
+        result: with ``table``, ``command``, ``row``, ``seed``, ``n`` and ``summary``.
     """
-    full = {
-        **result,
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
-        "components": {folder: read_card(root / folder)["sha256"][:12] for folder in folders},
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(full, indent=1, ensure_ascii=False)
-    (out / f"{name.replace(' ', '_')}.json").write_text(text + "\n", encoding="utf-8")
+    now = dependencies(result["table"], root, folders, corpora)
+    numbers = {key: value for key, value in result.items() if key not in ("table", "command")}
+    write_result(out / f"{name.replace(' ', '_')}.json", result["command"], now, numbers)
 
 
 def one_take(composition: Composition) -> Piece:
@@ -158,7 +152,7 @@ class _Desk:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        clips = read_eimg(args.data)
+        self.corpus = clips = read_eimg(args.data)
         loaded = load_pieces(clips, args.runs / "cache")
         items = [item for item in clips.split(_SPLIT) if item.va is not None]
         self.labels = [item.va.clamped() for item in items if item.va]
@@ -199,7 +193,8 @@ class _Desk:
     def write(self, row: str, seed: int, n: int, summary: Mapping[str, Any], folders: Sequence[str] = ()) -> None:
         head = {"table": "realness", "row": row, "command": _COMMAND, "seed": seed, "split": _SPLIT, "n": n}
         result = {**head, "seconds": CLIP_S, "summary": summary}
-        keep(self.args.out, self.args.root, f"realness-{row}-seed{seed}", folders, result)
+        corpora = [read_pop909(self.args.data) if row == POP909 else self.corpus]
+        keep(self.args.out, self.args.root, f"realness-{row}-seed{seed}", folders, corpora, result)
         tqdm.write(f"{row}, seed {seed}: { ({k: v for k, v in summary.items() if k != 'descriptors'}) }")
 
     def songs(self) -> list[Piece]:

@@ -32,6 +32,9 @@ PROTOCOLS: Mapping[str, int] = {
     "midi_evaluation": 1,
     "dataset": 1,
     "photo_cues": 1,
+    "realness": 1,
+    "obedience": 1,
+    "retelling": 1,
 }
 """Kind of measurement → the number of its protocol."""
 

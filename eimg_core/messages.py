@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["LIST_SEPARATOR", "Message", "message", "messages_in", "translated"]
+__all__ = ["LIST_SEPARATOR", "Message", "message", "messages_in", "translated", "with_messages"]
 
 LIST_SEPARATOR = ", "  # between the items of a list; a key of its own, since not every language has this comma
 
@@ -65,6 +65,12 @@ def translated(text: str, catalogue: Mapping[str, str]) -> str:
 def messages_in(value: Any) -> dict[str, dict[str, Any]]:
     """The messages with values that are anywhere inside a JSON value: English sentence → its ``wire`` form."""
     return {str(found): found.wire() for found in _messages(value) if found.values}
+
+
+def with_messages(value: Any) -> Any:
+    """A dict that goes to the page, and as ``messages`` the key and the values of each English sentence in it."""
+    found = messages_in(value) if isinstance(value, dict) else {}
+    return {**value, "messages": found} if found else value
 
 
 def _messages(value: Any) -> Iterator[Message]:

@@ -22,7 +22,9 @@ TITLES = ("VQ-VAE + FNT", "ALAE + FNT")
 @pytest.fixture
 def rules(visit: Visit) -> Any:
     """Runs an expression of the rules in the browser, where they live."""
-    return lambda expression: visit.page.evaluate(f"() => {{ {script('listening_rules')}; return {expression}; }}")
+    return lambda expression: visit.page.evaluate(
+        f"() => {{ const element = document.body; {script('listening/rules')}; return {expression}; }}"
+    )
 
 
 # ---- the rules ---------------------------------------------------------------------------------------------------

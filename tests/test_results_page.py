@@ -63,7 +63,7 @@ def test_nothing_that_a_card_or_a_record_says_becomes_markup() -> None:
             "metrics": {bad: {bad: 1.5}}, "sha256": bad, "licence": {bad: bad}}  # fmt: skip
     html = model_cards({f"image_ae/{bad}": card})
     html += dot_chart([Row(bad, (Mark(Spread(1.0, 0.1, 3), "ours"),))], bad, bad, 0, 2, 1, (1.0, bad))
-    html += share_bar([(bad, 1.0)], bad, bad)
+    html += share_bar([(bad, 1.0)], bad)
     assert "<img" not in html
     assert html.count("&lt;img") >= 15
 

@@ -16,10 +16,13 @@ from mutagen.wave import WAVE
 from eimg_core.errors import RenderError
 from eimg_core.exports.tags import SOFTWARE, Tags
 from eimg_core.exports.work import MidiWork, Work
+from eimg_core.messages import message
 
 __all__ = ["mp3_file", "mp3_of", "wav_file", "wav_tagged"]
 
-_MISSING = "MP3 needs the package soundfile 0.13 or later, which is not installed; `pip install soundfile` brings it."
+_MISSING = message(
+    "MP3 needs the package soundfile 0.13 or later, which is not installed; `pip install soundfile` brings it."
+)
 _QUALITY = 0.2  # 0 best - 1 smallest: about 190 kbit/s
 
 

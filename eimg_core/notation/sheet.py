@@ -18,10 +18,11 @@ from typing import Any
 from xml.etree.ElementTree import fromstring, tostring
 
 from eimg_core.errors import RenderError
+from eimg_core.messages import message
 
 __all__ = ["Sheet", "engrave_svg", "is_installed"]
 
-_MISSING = "Sheet music needs the package verovio, which is not installed; `pip install verovio` brings it."
+_MISSING = message("Sheet music needs the package verovio, which is not installed; `pip install verovio` brings it.")
 _SCALE = 42  # percent; staff lines are then 7.6 px apart at full size
 _TALLEST = 60000  # Verovio's own limit, in tenths of a millimetre
 _TOP = 62  # margin above the music, in tenths of a millimetre: a tempo mark fits in

@@ -47,7 +47,7 @@ _PEAK = 10 ** (-1 / 20)  # -1 dBFS: room for players that resample
 _SILENCE = 1e-5  # -100 dBFS, below the softest note: a softer peak is no music, and must not be made loud
 _TAIL_FLOOR = 10 ** (-60 / 20)  # relative to the peak
 _FADE_IN_S, _FADE_OUT_S = 0.002, 0.030
-_BUILT_IN = "built-in sampler"
+_BUILT_IN = message("built-in sampler")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

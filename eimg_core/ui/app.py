@@ -25,14 +25,16 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
 
 import gradio as gr
+from gradio.i18n import I18nData
 from starlette.middleware import Middleware
 
 from eimg_core.exports.formats import FORMATS
+from eimg_core.messages import Message
 from eimg_core.options import SHARED_OPTIONS
 from eimg_core.shipped import EXAMPLES
 from eimg_core.ui.api import programs
 from eimg_core.ui.api.midi import tune_api
-from eimg_core.ui.languages import i18n, language_head, language_picker
+from eimg_core.ui.languages import english, i18n, language_head, language_picker, marked, term
 from eimg_core.ui.pages import compare, create, results, story
 from eimg_core.ui.pages.inputs import Inputs, emotion_card, option_controls, photo_card, wire_inputs
 from eimg_core.ui.protocol import Studio
@@ -42,6 +44,7 @@ from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.guards import MIDDLEWARE, Page
 from eimg_core.ui.style import SHEETS, page_head, studio_theme
 from eimg_core.ui.widgets import listening
+from eimg_core.ui.widgets.parts import words
 from eimg_core.ui.widgets.photo_input import name_examples
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
 PIECES = pieces_root()
 
 HEADER = f"""<header class="masthead"><h1>EIMG Studio</h1>
-<p>A photo becomes a piece of piano music with the same emotion.</p>{language_picker()}</header>"""
+<p data-say>A photo becomes a piece of piano music with the same emotion.</p>{language_picker()}</header>"""
 
 
 # The address #compare opens the page Compare, and turning a page changes the address, so that it can be passed on. The
@@ -63,9 +66,10 @@ FOLLOW_ADDRESS = """() => {
   const follow = () => {
     const [name] = /^[a-z]+/.exec(location.hash.slice(1)) || [];
     if (!name || name === (document.body.dataset.page || "create")) return;
-    const words = window.eimgSay ? window.eimgSay(name[0].toUpperCase() + name.slice(1)) : name;
+    const said = (key) => window.words.say(window.words.message(key)).toLowerCase();
     const tabs = [...document.querySelectorAll("#pages [role=tab], #pages .overflow-dropdown button")];
-    const tab = tabs.find((each) => [words.toLowerCase(), name].includes(each.textContent.trim().toLowerCase()));
+    const words = said(name[0].toUpperCase() + name.slice(1));
+    const tab = tabs.find((each) => each.textContent.trim().toLowerCase() === words);
     if (tab) tab.click();
   };
   window.addEventListener("hashchange", follow);
@@ -74,12 +78,13 @@ FOLLOW_ADDRESS = """() => {
 
 
 @contextmanager
-def _page(name: str, lead: str) -> Iterator[gr.Tab]:
+def _page(title: I18nData, lead: Message) -> Iterator[gr.Tab]:
     """A tab with its one sentence; what is put into it is built when it is first opened."""
-    with gr.Tab(name, id=name.lower(), elem_id=name.lower()) as tab:
-        gr.HTML(f'<p class="lead">{lead}</p>', apply_default_css=False)
+    name = english(title).lower()
+    with gr.Tab(title, id=name, elem_id=name) as tab:
+        words(f'<p class="lead"{marked(lead)}>{lead}</p>')
         yield tab
-    tab.select(js=TURN.replace("NAME", name.lower()), **IN_PAGE)
+    tab.select(js=TURN.replace("NAME", name), **IN_PAGE)
 
 
 def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -> gr.Blocks:
@@ -94,17 +99,17 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
     """
     pairings = studio.pairings()
     with Page(title="EIMG Studio", analytics_enabled=False, delete_cache=(600, int(KEEP_S))) as demo:
-        gr.HTML(HEADER, apply_default_css=False)
+        words(HEADER)
         with gr.Tabs(elem_id="pages"):
-            with _page("Create", create.LEAD):
+            with _page(term("Create"), create.LEAD):
                 pass
-            with _page("Compare", compare.LEAD):
+            with _page(term("Compare"), compare.LEAD):
                 pass
-            with _page("Listen", listening.LEAD):
+            with _page(term("Listen"), listening.LEAD):
                 pass
-            with _page("Story", story.LEAD):
+            with _page(term("Story"), story.LEAD):
                 told = story.story_page(studio, examples, pieces)
-            with _page("Results", results.LEAD) as opened:
+            with _page(term("Results"), results.LEAD) as opened:
                 page, show = results.results_page({info.key: info.title for info in pairings})
                 opened.select(show, None, page, queue=False, show_progress="hidden", api_visibility="private")
         demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
@@ -113,7 +118,7 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
             photo, why = photo_card(examples)
             plane = emotion_card()
             with gr.Column(elem_classes="card", min_width=280, scale=8):
-                gr.HTML("<h2>Music</h2>", apply_default_css=False)
+                words("<h2 data-say>Music</h2>")
                 inputs = Inputs(photo, why, plane, option_controls(SHARED_OPTIONS))
                 buttons = create.create_controls()
                 compared = compare.compare_controls(pairings)

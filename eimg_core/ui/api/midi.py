@@ -16,7 +16,7 @@ from eimg_core.midi.reading import load_midi
 from eimg_core.options import EXTEND_SECONDS, OPTIONS, ComposeOptions, read_options
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
-from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.faults import toast
 from eimg_core.ui.server.files import new_folder
 from eimg_core.ui.session.piece_values import Take, candidate_values, play_take, take_value
 
@@ -63,7 +63,7 @@ def tune_api(studio: Studio, pieces: Path) -> None:
                 "takes": candidate_values(take.composition),
             }
         except Exception as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
+            raise toast(error) from error
 
     def retell(midi: bytes | None, valence: float, arousal: float, pairing: str, seed: float = 0) -> Any:
         """Keep the tune of a MIDI file and compose another emotion below it.

@@ -20,7 +20,7 @@ from eimg_core.midi.notes import Piece
 from eimg_core.midi.reading import load_midi
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
-from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.faults import toast
 from eimg_core.ui.server.files import new_folder, safe_word
 from eimg_core.ui.session.points import point
 
@@ -116,13 +116,13 @@ def offer_programs(studio: Studio, pieces: Path) -> None:
         try:
             return str(exported(studio, midi, kind, pieces))
         except Exception as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
+            raise toast(error) from error
 
     def evaluate_midi(midi: str | None) -> dict[str, Any]:
         try:
             return measured(studio, midi)
         except Exception as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
+            raise toast(error) from error
 
     export.__doc__ = (
         f"Turn a MIDI file into a file of another format ({formats_said()}). MIDI files may last "

@@ -1,151 +1,117 @@
-// The page in the visitor's language. Gradio chooses the language and speaks it in its own parts; this speaks it in ours,
-// whose texts are English in the source. It runs before the page is built, and changes nothing while that is English.
+// The page in the visitor's language. What the page says is a message: an English template with named holes, which is its
+// key, and the values that stand in them (see eimg_core/messages.py). A catalogue (languages/*.json, handed out by Gradio
+// with its settings) leads from each template to its translation; without one, the page says the template itself.
 //
-// A catalogue (languages/*.json, handed out by Gradio with its settings) leads from an English text to its translation.
-// {1}, {2} … in both stand for what differs within a sentence, {#1} for a number; what stands there is translated as well
-// where it can be. A text that is not in the catalogue is taken apart into sentences, clauses and items. What has
-// translate="no" stays as it is.
+// Elements remember their messages, so that all of them follow a change of language. In a template, an element that is
+// marked with data-say has its own English text as its key, and data-say-title, say, marks an attribute in the same way.
+// Gradio chooses the language and speaks it in its own parts.
 
-(() => {
-  const NAMES = ["aria-label", "aria-valuetext", "title", "placeholder", "alt"];
-  const LEAVE = "[translate=no], script, style, code, textarea, .player-sheet svg *";
-  const INLINE = "strong, em, b, i, code, cite, small, sub, sup, br, a";
-  const HOLE = /(\{#?\d\})/, NUMBER = "([\\d.,:−–-]+)", WORDS = "((?:(?![.!?] | · ).)+?)";
-  const CUTS = [/(?<=[.!?])( )/, /(; )/, /( · )/, /(: )/, /(, )/];
-  const JOINTS = { " ": "", "; ": "；", " · ": " · ", ": ": "：", ", ": "，" };
-  const KEPT = "eimg-studio-language", REMEMBERED = 2000;
+window.words = (() => {
+  const NAMES = ["", "html", "aria-label", "aria-valuetext", "title", "placeholder", "alt"]; // "": the text itself
+  const KEPT = "eimg-studio-language", REMEMBERED = 500;
 
   const catalogues = () => (window.gradio_config && window.gradio_config.i18n_translations) || {};
-  const changed = new WeakMap(); // node or element → { name or "" : { from, to } }
-  let exact = new Map(), patterns = [], rich = { exact: new Map(), patterns: [] };
-  let known = new Map(); // what was asked for before
-  let spoken = ""; // the catalogue in use; "" is English
+  const told = new WeakMap(); // element → { name: message }
+  const learnt = new Map(); // English sentence of the server → its message
+  let spoken = "en";
+  let catalogue = {};
 
-  // ---- texts -----------------------------------------------------------------------------------------------------
+  // ---- messages --------------------------------------------------------------------------------------------------
 
-  function patternOf([from, to]) {
-    const order = [];
-    const source = from.split(HOLE).map((part) => {
-      if (!HOLE.test(part)) return part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-      order.push(part.replace("#", ""));
-      return part[1] === "#" ? NUMBER : WORDS;
-    }).join("");
-    return { form: new RegExp(`^${source}$`), order, to, weight: from.split(HOLE).filter((_, n) => n % 2 === 0).join("").length };
+  const message = (key, values = {}) => ({ key, values });
+  // Several messages or texts one after another, with another between them.
+  const joined = (parts, separator) => ({ parts: parts.filter((part) => part !== ""), separator });
+
+  // In words: a message, a list of them, what was joined, or a text or number that is the same in every language.
+  function say(part) {
+    if (part === null || part === undefined) return "";
+    if (Array.isArray(part)) return say(joined(part, message(", ")));
+    if (part.parts) return part.parts.map(say).join(say(part.separator));
+    if (part.key === undefined) return String(part);
+    const template = Object.hasOwn(catalogue, part.key) ? catalogue[part.key] : part.key;
+    return template.replace(/\{(\w+)\}/g, (hole, name) => (name in part.values ? say(part.values[name]) : hole));
   }
 
-  function learn(catalogue) {
-    const entries = Object.entries(catalogue), open = ([from]) => HOLE.test(from), tagged = ([from]) => /<\w/.test(from);
-    const heaviest = (one, other) => other.weight - one.weight;
-    const sorted = (some) => ({
-      exact: new Map(some.filter((entry) => !open(entry))),
-      patterns: some.filter(open).map(patternOf).sort(heaviest), // the most particular first
-    });
-    ({ exact, patterns } = sorted(entries.filter((entry) => !tagged(entry))));
-    rich = sorted(entries.filter(tagged));
-    known = new Map();
+  // Values of the server hold English sentences, as programs read them, and `messages`: sentence → key and values.
+  function learn(value) {
+    if (learnt.size > REMEMBERED) learnt.clear();
+    for (const [sentence, one] of Object.entries((value && value.messages) || {})) learnt.set(sentence, one);
+  }
+  const said = (sentence) => learnt.get(sentence) || (sentence ? message(sentence) : "");
+
+  // ---- elements --------------------------------------------------------------------------------------------------
+
+  const marker = (name) => (name ? `data-say-${name}` : "data-say");
+
+  function write(element, name, words) {
+    if (name === "html") element.innerHTML = words; // markup of a catalogue or of our templates, never of a visitor
+    else if (name) element.setAttribute(name, words);
+    else if (element.textContent !== words) element.textContent = words;
   }
 
-  function fill({ form, order, to }, text) {
-    const found = form.exec(text);
-    return found && order.reduce((said, hole, n) => said.replace(hole, () => find(found[n + 1]) ?? found[n + 1]), to);
+  // Puts a message into the text of an element, or into an attribute of it, now and after each change of language.
+  function tell(element, part, name = "") {
+    told.set(element, { ...told.get(element), [name]: part });
+    if (!element.hasAttribute(marker(name))) element.setAttribute(marker(name), "");
+    write(element, name, say(part));
   }
 
-  function find(text) {
-    if (!/[A-Za-z]/.test(text)) return null;
-    if (exact.has(text)) return exact.get(text);
-    for (const pattern of patterns) {
-      const said = fill(pattern, text);
-      if (said) return said;
-    }
-    for (const cut of CUTS) {
-      const parts = text.split(cut);
-      if (parts.length < 2) continue;
-      const said = parts.map((part, n) => (n % 2 ? null : find(part))); // every second part is a joint
-      if (said.every((one) => one === null)) continue;
-      return parts.map((part, n) => said[n] ?? (n % 2 && said[n - 1] ? JOINTS[part] : part)).join("");
-    }
-    return null;
+  function ownText(element, name) {
+    const text = name === "html" ? element.innerHTML : name ? element.getAttribute(name) : element.textContent;
+    return text.trim().replace(/\s+/g, " ");
   }
 
-  function translated(text) {
-    const core = text.trim().replace(/\s+/g, " ");
-    if (!known.has(core)) {
-      if (known.size > REMEMBERED) known.clear();
-      known.set(core, find(core));
-    }
-    const said = known.get(core);
-    return said === null ? null : text.match(/^\s*/)[0] + said + text.match(/\s*$/)[0];
-  }
-
-  function translatedHtml(html) {
-    const core = html.trim().replace(/\s+/g, " ");
-    if (rich.exact.has(core)) return rich.exact.get(core);
-    for (const pattern of rich.patterns) {
-      const said = fill(pattern, core);
-      if (said) return said;
-    }
-    return null;
-  }
-
-  // ---- the page --------------------------------------------------------------------------------------------------
-
-  function put(node, name, from, write, lookup) {
-    const seen = changed.get(node) || {};
-    if (seen[name] && seen[name].to === from) return; // our own words
-    const to = lookup(from);
-    if (to === null || to === from) return;
-    changed.set(node, { ...seen, [name]: { from, to } });
-    write(to);
-  }
-
-  const left = (element) => !element || element.closest(LEAVE);
-  const text = (node) => left(node.parentElement) || put(node, "", node.data, (to) => (node.data = to), translated);
-  const attribute = (element, name) =>
-    element.hasAttribute(name) && !left(element) &&
-    put(element, name, element.getAttribute(name), (to) => element.setAttribute(name, to), translated);
-  const html = (element) =>
-    element.firstElementChild && rich.exact.size && !left(element) && [...element.querySelectorAll("*")].every((one) => one.matches(INLINE)) &&
-    put(element, "<>", element.innerHTML, (to) => {
-      element.innerHTML = to; // from our catalogue, around what was on the page before
-      changed.get(element)["<>"].to = element.innerHTML;
-    }, translatedHtml);
-
-  function under(root, seeElement, seeText) {
-    if (root.nodeType === Node.TEXT_NODE) return seeText(root);
-    if (root.nodeType !== Node.ELEMENT_NODE) return;
-    for (const element of [root, ...root.querySelectorAll("*")]) seeElement(element);
-    const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), nodes = [];
-    while (walk.nextNode()) nodes.push(walk.currentNode);
-    nodes.forEach(seeText);
-  }
-
-  const speak = (root) => under(root, (element) => (html(element), NAMES.forEach((name) => attribute(element, name))), text);
-
-  // Back to English. Some of Gradio's texts were never English on this page, and stay as they are by themselves.
-  function unspeak(root) {
-    const english = new Map([...exact].reverse().map(([from, to]) => [to, from])); // of two, the first in the catalogue
-    const back = (node, name, now, write) => {
-      const { [name]: was, ...rest } = changed.get(node) || {};
-      if (was) changed.set(node, rest);
-      if (was && was.to === now) write(was.from);
-      else if (now && name !== "<>" && english.has(now.trim())) write(now.replace(now.trim(), () => english.get(now.trim())));
-    };
-    under(root, (element) => {
-      back(element, "<>", element.innerHTML, (from) => (element.innerHTML = from));
-      NAMES.forEach((name) => back(element, name, element.getAttribute(name), (from) => element.setAttribute(name, from)));
-    }, (node) => back(node, "", node.data, (from) => (node.data = from)));
-  }
-
-  const LOOK = { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: NAMES };
-  const watcher = new MutationObserver((records) => {
-    for (const { type, target, attributeName, addedNodes } of records) {
-      if (type === "attributes") attribute(target, attributeName);
-      else if (type === "characterData") text(target);
-      else {
-        html(target);
-        for (const node of addedNodes) if (node.isConnected) speak(node);
+  // Everything that is marked below `root`, in the language of now.
+  function fill(root) {
+    for (const name of NAMES)
+      for (const element of root.querySelectorAll(`[${marker(name)}]`)) {
+        const known = told.get(element), given = element.getAttribute(marker(name));
+        if (known && name in known) write(element, name, say(known[name]));
+        else tell(element, given ? JSON.parse(given) : message(ownText(element, name)), name);
       }
+  }
+
+  // ---- Gradio's own parts ----------------------------------------------------------------------------------------
+
+  // Gradio translates what it shows, but has these names in English in every language, or forever in the first one.
+  const GRADIO = [
+    message("Capture from camera"), message("Close"), message("Drop an image file here to upload"), message("File upload"),
+    message("Gradio footer navigation"), message("More tabs"), message("Paste from clipboard"), message("Remove Image"),
+    message("Upload file"),
+  ];
+  const WARNINGS = [message("Error"), message("Warning")];
+  const inAllLanguages = (key) => [key, ...Object.values(catalogues()).map((one) => one[key]).filter(Boolean)];
+
+  function adopt() {
+    for (const name of ["aria-label", "title"])
+      for (const one of GRADIO) {
+        const named = inAllLanguages(one.key).map((words) => `[${name}="${words}"]:not([${marker(name)}])`);
+        for (const element of document.querySelectorAll(named)) tell(element, one, name);
+      }
+    for (const { firstChild } of document.querySelectorAll(".toast-title-row > span")) {
+      const found = WARNINGS.find(({ key }) => key === firstChild.data.trim());
+      if (found) firstChild.data = say(found); // beside it stands how many there are
     }
+    nameTabs();
+    for (const shown of document.querySelectorAll("[data-testid=block-info]")) {
+      const block = shown.closest(".block"), label = shown.textContent.trim();
+      for (const input of block.querySelectorAll("input[type=number]")) tell(input, message("number input for {label}", { label }), "aria-label");
+      for (const input of block.querySelectorAll("input[type=range]")) tell(input, message("range slider for {label}", { label }), "aria-label");
+    }
+  }
+  // It names tabs as well, but once, in the language of then. The id of a tab is its title in small letters.
+  function nameTabs() {
+    const tabs = window.gradio_config.components.filter(({ type }) => type === "tabitem");
+    const titles = tabs.map(({ props: { id } }) => id[0].toUpperCase() + id.slice(1));
+    for (const button of document.querySelectorAll("#pages .tab-wrapper button:not([data-say])")) {
+      const title = titles.find((one) => inAllLanguages(one).includes(button.textContent.trim()));
+      if (title) tell(button, message(title));
+    }
+  }
+
+  // They come and go by themselves (a warning, the camera, the menu of a narrow window), and nothing but this tells.
+  const arrivals = new MutationObserver((records) => {
+    if (records.some(({ addedNodes }) => [...addedNodes].some((node) => node.nodeType === Node.ELEMENT_NODE))) adopt();
   });
 
   // ---- which language --------------------------------------------------------------------------------------------
@@ -155,18 +121,15 @@
   const nearest = (code) => choices().find((one) => one === code) || choices().find((one) => base(one) === base(code)) || "en";
 
   function follow() {
-    const code = nearest(document.documentElement.lang || "en"), next = code === "en" ? "" : code;
+    const code = nearest(document.documentElement.lang || "en");
     const picker = document.querySelector("#language");
     if (picker) picker.value = code;
-    if (next === spoken) return;
-    watcher.disconnect();
-    if (spoken) unspeak(document.body);
-    spoken = next;
-    learn(next ? catalogues()[next] : {});
-    if (next) {
-      speak(document.body);
-      watcher.observe(document.body, LOOK);
-    }
+    document.cookie = `${KEPT}=${code}; path=/; SameSite=Lax`; // for the warnings of Gradio, which the server words
+    if (code === spoken) return;
+    spoken = code;
+    catalogue = catalogues()[code] || {};
+    fill(document);
+    requestAnimationFrame(adopt); // by then Gradio has changed its labels
   }
 
   // Gradio's own way to change the language belongs to its settings, which this page does not show; the module that does
@@ -204,10 +167,11 @@
     const wish = nearest(kept() || navigator.language || "en"); // Gradio has no relative for every language
     if (wish !== nearest(document.documentElement.lang)) change(wish);
     follow();
+    fill(document);
+    adopt();
+    arrivals.observe(document.body, { childList: true, subtree: true });
   });
   arrival.observe(document.documentElement, { childList: true, subtree: true });
-  follow();
 
-  // For scripts that look for a text of ours on the page.
-  window.eimgSay = (words) => (spoken && translated(words)) || words;
+  return { message, joined, say, learn, said, tell, fill };
 })();

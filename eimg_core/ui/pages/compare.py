@@ -10,12 +10,14 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.emotion import VA
+from eimg_core.messages import message
 from eimg_core.options import SHARED_OPTIONS, read_options
 from eimg_core.ui.api.option_arguments import spelt_out
+from eimg_core.ui.languages import term
 from eimg_core.ui.pages.inputs import Inputs
 from eimg_core.ui.protocol import PairingInfo, Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE
-from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.faults import sentence, toast
 from eimg_core.ui.server.files import KEEP_S, new_folder
 from eimg_core.ui.session.comparison_run import ComparisonRun, compose_all, pack, start_comparison
 from eimg_core.ui.session.composers import chosen
@@ -27,7 +29,9 @@ from eimg_core.ui.widgets.player import failed
 
 __all__ = ["LEAD", "CompareControls", "compare_controls", "compare_result", "wire_compare"]
 
-LEAD = "The same photo, emotion, seed, piano and loudness for each composer: hear and see what the models make of it."
+LEAD = message(
+    "The same photo, emotion, seed, piano and loudness for each composer: hear and see what the models make of it."
+)
 
 # The button rests while the composers work: a second run would write on the same cards.
 REST, READY = "{interactive: false, __type__: 'update'}", "{interactive: true, __type__: 'update'}"
@@ -49,8 +53,10 @@ def compare_controls(pairings: Sequence[PairingInfo]) -> CompareControls:
     """All composers to choose from, at first the paper's six, and the buttons that start them."""
     with gr.Column(elem_classes="controls only-compare only-listen"):
         choice = Choice(pairings, elem_id="pairings")
-        compare = gr.Button("Compare", variant="primary", elem_id="compare-start", elem_classes="only-compare")
-        prepare = gr.Button("Prepare the pieces", variant="primary", elem_id="listen-start", elem_classes="only-listen")
+        compare = gr.Button(term("Compare"), variant="primary", elem_id="compare-start", elem_classes="only-compare")
+        prepare = gr.Button(
+            term("Prepare the pieces"), variant="primary", elem_id="listen-start", elem_classes="only-listen"
+        )
     return CompareControls(choice, compare, prepare)
 
 
@@ -95,7 +101,7 @@ def wire_compare(
             yield run_value(pack(studio, run)), None
         except Exception as error:
             yield failed(sentence(error)), None
-            raise gr.Error(sentence(error), visible=False, print_exception=False) from error
+            raise toast(error, visible=False) from error
 
     def pack_what_is_there(run: ComparisonRun | None) -> Any:
         """After Stop: the files of the pieces that are done."""

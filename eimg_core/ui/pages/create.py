@@ -13,6 +13,7 @@ import gradio as gr
 
 from eimg_core.composer import Composition
 from eimg_core.emotion import VA
+from eimg_core.messages import message
 from eimg_core.options import (
     CREATE_OPTIONS,
     LARGEST_SEED,
@@ -24,10 +25,11 @@ from eimg_core.options import (
 from eimg_core.recipe import Recipe, photo_id
 from eimg_core.remake import Known, remake
 from eimg_core.ui.api.option_arguments import spelt_out
+from eimg_core.ui.languages import term
 from eimg_core.ui.pages.inputs import Inputs, OptionControls, option_controls
 from eimg_core.ui.protocol import PairingInfo, Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE
-from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.faults import sentence, toast
 from eimg_core.ui.server.files import KEEP_S, new_folder
 from eimg_core.ui.server.stages import stages_of
 from eimg_core.ui.session.photo import OpenedPhoto
@@ -37,7 +39,7 @@ from eimg_core.ui.widgets.player import Player, failed, working
 
 __all__ = ["LEAD", "CreateControls", "composer_choice", "create_controls", "create_result", "wire_create"]
 
-LEAD = "Give a photo, aim at another emotion if you like, and let one composer write for it."
+LEAD = message("Give a photo, aim at another emotion if you like, and let one composer write for it.")
 
 Shown = tuple[Any, Any]
 """A value for the player, and what the session knows by then."""
@@ -85,7 +87,7 @@ FROM_ADDRESS = """(plane, pairing, ...inputs) => {
 }"""
 # A composer that cannot obey an option leaves its control to those that can.
 IF_ABLE = """(pairing) => ({interactive: %s.includes(pairing), __type__: 'update'})"""
-NAME_THE_CHOSEN = """(pairing) => ({label: `Composer: ${(%s)[pairing]}`, __type__: 'update'})"""
+NAME_THE_CHOSEN = """(pairing) => ({label: `%s ${(%s)[pairing]}`, __type__: 'update'})"""
 
 
 @dataclass(frozen=True)
@@ -103,15 +105,15 @@ def create_controls() -> tuple[gr.Button, gr.Button, OptionControls]:
     """The options of a single composer, and the buttons that start it, and start it with the next seed."""
     with gr.Column(elem_classes="controls only-create"):
         options = option_controls([one for one in CREATE_OPTIONS if one not in SHARED_OPTIONS])
-        another = gr.Button("Other takes", elem_id="another")
-        compose = gr.Button("Compose", variant="primary", elem_id="compose")
+        another = gr.Button(term("Other takes"), elem_id="another")
+        compose = gr.Button(term("Compose"), variant="primary", elem_id="compose")
     return compose, another, options
 
 
 def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[gr.Accordion, gr.Radio]:
     """Which composer, folded away under the name of the one that is chosen."""
     usual = next((info for info in pairings if info.default), None)
-    label = f"Composer: {usual.title}" if usual else "Composer"
+    label = f"{term('Composer:')} {usual.title}" if usual else term("Composer")
     with (
         gr.Accordion(label, open=False, elem_id="more", elem_classes="only-create") as fold,
         gr.Column(elem_classes="more"),
@@ -119,7 +121,7 @@ def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[gr.Accordion, gr.R
         pairing = gr.Radio(
             [(info.title, info.key) for info in pairings],
             value=usual.key if usual else None,
-            label="Composer",
+            label=term("Composer"),
             show_label=False,
             elem_id="pairing",
         )
@@ -157,7 +159,7 @@ def wire_create(
             yield from sounding(photo if recipe.photo_id else None, recipe, composition, known)
         except Exception as error:
             yield failed(sentence(error)), gr.skip()
-            raise gr.Error(sentence(error), visible=False, print_exception=False) from error
+            raise toast(error, visible=False) from error
 
     def sounding(photo: OpenedPhoto | None, recipe: Recipe, composition: Composition, known: Known) -> Iterator[Shown]:
         title = titles.get(recipe.pairing, recipe.pairing)
@@ -186,7 +188,7 @@ def wire_create(
             asked = read_options(options, target=emotion)
         except Exception as error:
             yield failed(sentence(error)), gr.skip()
-            raise gr.Error(sentence(error), visible=False, print_exception=False) from error
+            raise toast(error, visible=False) from error
         recipe = Recipe(pairing, asked, photo_id(photo.image) if photo else None)
         yield from made(photo, recipe, {} if known is None else known)
 
@@ -222,7 +224,7 @@ def wire_create(
     for one in CREATE_OPTIONS:
         if one.needs_composing:
             controls.pairing.change(js=IF_ABLE % able, inputs=controls.pairing, outputs=chosen[one.name], **IN_PAGE)
-    named = NAME_THE_CHOSEN % json.dumps(titles)
+    named = NAME_THE_CHOSEN % (term("Composer:"), json.dumps(titles))
     controls.pairing.change(js=named, inputs=controls.pairing, outputs=controls.fold, **IN_PAGE)
     page.load(js=_script(FROM_ADDRESS, list(titles)), inputs=settings, outputs=settings, **IN_PAGE)
 

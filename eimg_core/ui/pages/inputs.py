@@ -12,11 +12,13 @@ import gradio as gr
 from eimg_core.errors import InputError
 from eimg_core.options import Option
 from eimg_core.recipe import photo_id
+from eimg_core.ui.languages import term
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE, READING
-from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.faults import toast
 from eimg_core.ui.session.photo import OpenedPhoto
 from eimg_core.ui.widgets.emotion_plane import EmotionPlane, photo_value
+from eimg_core.ui.widgets.parts import words
 from eimg_core.ui.widgets.photo_input import Photo, example_photos, photo_input
 from eimg_core.ui.widgets.why import Why, why_value
 
@@ -44,14 +46,14 @@ class Inputs:
 def photo_card(examples: Path) -> tuple[Photo, Why]:
     """The place for the photo, why it is read as it is, and the photos of the folder ``examples`` to start from."""
     with gr.Column(elem_classes="card", min_width=300, scale=10):
-        gr.HTML("<h2>Photo</h2>", apply_default_css=False)
+        words("<h2 data-say>Photo</h2>")
         why = Why(elem_id="why")
         photo = photo_input()
         if shipped := example_photos(examples):
             gr.Examples(
                 [str(path) for path in shipped],
                 photo,
-                label="Or start from one of these",
+                label=str(term("Or start from one of these")),
                 examples_per_page=len(shipped),
                 elem_id="examples",
             )
@@ -61,7 +63,7 @@ def photo_card(examples: Path) -> tuple[Photo, Why]:
 def emotion_card() -> EmotionPlane:
     """The emotion plane."""
     with gr.Column(elem_classes="card", min_width=300, scale=10):
-        gr.HTML("<h2>Emotion</h2>", apply_default_css=False)
+        words("<h2 data-say>Emotion</h2>")
         return EmotionPlane(elem_id="plane")
 
 
@@ -75,7 +77,11 @@ def option_controls(options: Sequence[Option], prefix: str = "") -> OptionContro
 
 
 def _control(option: Option, place: str) -> Any:
-    known = {"label": option.title, "info": option.info or None, "elem_id": place}
+    known = {
+        "label": term(option.title),
+        "info": term(option.info) if option.info else None,
+        "elem_id": place,
+    }
     if option.kind is bool:
         return gr.Checkbox(option.usual, **known)
     if option.step:
@@ -83,7 +89,7 @@ def _control(option: Option, place: str) -> Any:
     with gr.Row(elem_id=f"{place}-row"):
         number = gr.Number(option.usual, precision=0, minimum=option.low, maximum=option.high, **known)
         if option.name == "seed":
-            dice = gr.Button("Roll a new seed", elem_id=place.replace("seed", "dice"), min_width=44, scale=0)
+            dice = gr.Button(term("Roll a new seed"), elem_id=place.replace("seed", "dice"), min_width=44, scale=0)
             dice.click(js=ROLL_DICE, outputs=number, **IN_PAGE)
     return number
 
@@ -96,7 +102,7 @@ def wire_inputs(studio: Studio, inputs: Inputs) -> None:
         try:
             return photo_value(studio.read_photo(photo.image), photo_id(photo.image)) if photo else {}
         except Exception as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
+            raise toast(error) from error
 
     def explain_photo(photo: OpenedPhoto | None) -> dict[str, Any]:
         """Which parts of a photo make its reading pleasant or exciting: what is lost when each part is blurred."""
@@ -105,7 +111,7 @@ def wire_inputs(studio: Studio, inputs: Inputs) -> None:
                 raise InputError("There is no photo to explain yet. Add one first.")
             return why_value(studio.explain_photo(photo.image))
         except Exception as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
+            raise toast(error) from error
 
     photo, plane, why = inputs.photo, inputs.plane, inputs.why
     photo.change(js=SHOW_READING, inputs=photo, outputs=[plane, why], **IN_PAGE)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from eimg_core.messages import Message, message
 from eimg_core.results import (
     CONTROLS,
     MEAN_POINT,
@@ -29,24 +30,35 @@ from eimg_core.results import (
     takes_of,
 )
 from eimg_core.shipped import SHIPPED
+from eimg_core.ui.languages import marked
 from eimg_core.ui.pages.results_cards import model_cards
 from eimg_core.ui.pages.results_charts import Mark, Row, dot_chart, share_bar
 from eimg_core.ui.pages.results_method import method
-from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.faults import toast
+from eimg_core.ui.widgets.parts import words
 
 __all__ = ["LEAD", "results_html", "results_page"]
 
-LEAD = "What the pairings achieve on photos that nobody trained on, beside the controls that they have to beat."
+LEAD = message(
+    "What the pairings achieve on photos that nobody trained on, beside the controls that they have to beat."
+)
 
 _CONTROL_WORDS = {
-    MEAN_POINT: "constant: the mean point",
-    "constant": "constant: one real clip",
-    "random": "random: any real clip",
-    "oracle": "oracle: told the label",
-    "real": "real clips, own labels",
+    MEAN_POINT: message("constant: the mean point"),
+    "constant": message("constant: one real clip"),
+    "random": message("random: any real clip"),
+    "oracle": message("oracle: told the label"),
+    "real": message("real clips, own labels"),
 }
-_SPELLED = {"r_valence": "r valence ↑", "r_arousal": "r arousal ↑"}  # there is room for it
-_BASELINES = {"photos": "frozen features, no autoencoder", "clips": "counted features, no autoencoder"}
+_SPELLED = {  # there is room for it
+    "emotion_matching": message("Emotion Matching ↓"),
+    "r_valence": message("r valence ↑"),
+    "r_arousal": message("r arousal ↑"),
+}
+_BASELINES = {
+    "photos": message("frozen features, no autoencoder"),
+    "clips": message("counted features, no autoencoder"),
+}
 
 Titles = Mapping[str, str]
 
@@ -66,11 +78,9 @@ def results_page(titles: Titles, assets: Path = SHIPPED) -> tuple[gr.HTML, Calla
         try:
             return results_html(tuple(sorted(titles.items())), assets)
         except Exception as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
+            raise toast(error) from error
 
-    return gr.HTML(
-        '<p class="results-wait">Reading the records …</p>', elem_id="results-page", apply_default_css=False
-    ), results
+    return words('<p class="results-wait" data-say>Reading the records …</p>', elem_id="results-page"), results
 
 
 @functools.lru_cache(maxsize=2)
@@ -78,26 +88,34 @@ def results_html(titles: tuple[tuple[str, str], ...], assets: Path) -> str:
     """The whole page as HTML."""
     names = dict(titles)
     parts = (
-        _section("How a photo becomes music", "method", method()),
-        _section("Emotion Matching, with its controls", "matching", _matching(load_records(assets / "results"), names)),
-        _section("Beside the paper’s Table V", "table-v", _table_v(load_records(assets / "results"), names)),
+        _section(message("How a photo becomes music"), "method", method()),
         _section(
-            "Asked for, and heard",
+            message("Emotion Matching, with its controls"),
+            "matching",
+            _matching(load_records(assets / "results"), names),
+        ),
+        _section(message("Beside the paper’s Table V"), "table-v", _table_v(load_records(assets / "results"), names)),
+        _section(
+            message("Targets, and the estimates of what was composed for them"),
             "requests",
             _requests(read_records(assets / "results", "requests-grid-*.json"), names),
         ),
-        _section("Where is emotion lost?", "latents", _latents(read_records(assets / "results", "latents-*.json"))),
-        _section("How long it takes", "latency", _latency(assets / "results", names)),
-        _section("Model cards", "cards", model_cards(load_cards(assets / "checkpoints"))),
-        _section("Limits, data and licences", "limits", LIMITS.read_text(encoding="utf-8")),
+        _section(
+            message("Where is emotion lost?"), "latents", _latents(read_records(assets / "results", "latents-*.json"))
+        ),
+        _section(message("How long it takes"), "latency", _latency(assets / "results", names)),
+        _section(message("Model cards"), "cards", model_cards(load_cards(assets / "checkpoints"))),
+        _section(message("Limits, data and licences"), "limits", LIMITS.read_text(encoding="utf-8")),
     )
-    links = "".join(f'<li><a href="#results-{name}">{escape(title)}</a></li>' for title, name, _ in parts)
+    links = "".join(
+        f'<li><a href="#results-{name}"{marked(title)}>{escape(title)}</a></li>' for title, name, _ in parts
+    )
     body = "".join(html for _, _, html in parts)
-    return f'<div class="results"><nav aria-label="On this page"><ul>{links}</ul></nav>{body}</div>'
+    return f'<div class="results"><nav aria-label="On this page" data-say-aria-label><ul>{links}</ul></nav>{body}</div>'
 
 
 def _section(title: str, name: str, inner: str) -> tuple[str, str, str]:
-    html = f'<section class="card" id="results-{name}"><h2>{escape(title)}</h2>{inner}</section>'
+    html = f'<section class="card" id="results-{name}"><h2{marked(title)}>{escape(title)}</h2>{inner}</section>'
     return title, name, html
 
 
@@ -107,11 +125,11 @@ def _title(row: str, names: Titles) -> str:
     key, takes = takes_of(row)
     pairing, _, variant = key.partition("@")
     title = names.get(pairing, pairing) + (f" ({variant})" if variant else "")
-    return title if takes == 1 else f"{title}, best of {takes}"
+    return title if takes == 1 else message("{title}, best of {takes}", title=title, takes=takes)
 
 
-def _columns() -> list[tuple[str, str, int]]:
-    return [(name, _SPELLED.get(name, title), digits) for name, title, digits in columns()]
+def _columns() -> list[tuple[str, Message, int]]:
+    return [(name, _SPELLED.get(name, message(title)), digits) for name, title, digits in columns()]
 
 
 def _cell(found: Spread | None, digits: int) -> str:
@@ -122,19 +140,20 @@ def _cell(found: Spread | None, digits: int) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str], str]]) -> str:
     """A table that scrolls by itself on a narrow page; ``rows`` are label, cells and a class."""
-    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    top = "".join(f'<th scope="col"{marked(name)}>{escape(name)}</th>' for name in head)
     lines = "".join(
-        f'<tr class="{kind}"><th scope="row">{escape(label)}</th>{"".join(f"<td>{escape(c)}</td>" for c in cells)}</tr>'
+        f'<tr class="{kind}"><th scope="row"{marked(label)}>{escape(label)}</th>'
+        f"{''.join(f'<td>{escape(c)}</td>' for c in cells)}</tr>"
         for label, cells, kind in rows
     )
     return (
-        '<div class="scrolls" tabindex="0" role="region" aria-label="Table"><table>'
+        '<div class="scrolls" tabindex="0" role="region" aria-label="Table" data-say-aria-label><table>'
         f"<thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
 
 
 def _table_of(
-    shown: Sequence[tuple[str, str, int]],
+    shown: Sequence[tuple[str, Message, int]],
     rows: Mapping[str, Sequence[Record]],
     ordered: Sequence[tuple[str, Spread]],
     names: Titles,
@@ -144,11 +163,22 @@ def _table_of(
         (_title(row, names), [_cell(_mean(rows[row], name), digits) for name, _, digits in shown], _kind(row))
         for row, _ in ordered
     )
-    return _table(["composer", *(title for _, title, _ in shown)], lines)
+    return _table([message("composer"), *(title for _, title, _ in shown)], lines)
+
+
+def _paragraph(markup: str) -> str:
+    """A message in HTML as a paragraph."""
+    return f"<p{marked(markup, 'html')}>{markup}</p>"
+
+
+def _listed(what: str, rows: Iterable[tuple[str, float]]) -> Message:
+    """A chart for those who cannot see it."""
+    found = [message("{name} {value}", name=name, value=f"{value:.2f}") for name, value in rows]
+    return message("{what}: {rows}.", what=what, rows=found)
 
 
 def _folded(summary: str, inner: str) -> str:
-    return f"<details><summary>{escape(summary)}</summary>{inner}</details>"
+    return f"<details><summary{marked(summary)}>{escape(summary)}</summary>{inner}</details>"
 
 
 def _mean(records: Sequence[Record], name: str) -> Spread | None:
@@ -172,15 +202,15 @@ def _chart_of(ordered: Sequence[tuple[str, Spread]], names: Titles, axis: str, l
     ends = [edge for _, found in ordered for edge in (found.mean - found.sd, found.mean + found.sd)]
     low, high = math.floor(min(ends) * 4) / 4, math.ceil(max(ends) * 4) / 4
     rows = [Row(_title(row, names), (Mark(found, _kind(row)),), row in CONTROLS) for row, found in ordered]
-    said = f"{axis}: " + "; ".join(f"{_title(row, names)} {found.mean:.2f}" for row, found in ordered) + "."
+    said = _listed(axis, [(_title(row, names), found.mean) for row, found in ordered])
     return dot_chart(rows, said, axis, low, high, 0.25, line)
 
 
 def _legend(controls: str = "") -> str:
     return (
-        '<p class="chart-legend"><span class="ours">eimg2</span> <span class="paper">as in the paper</span> '
-        f'<span class="best">best of several takes, chosen by the guide</span> {controls}'
-        "bars: one standard deviation over seeds</p>"
+        '<p class="chart-legend"><span class="ours">eimg2</span> <span class="paper" data-say>as in the paper</span> '
+        f'<span class="best" data-say>best of several takes, chosen by the guide</span> {controls}'
+        "<span data-say>bars: one standard deviation over seeds</span></p>"
     )
 
 
@@ -190,21 +220,31 @@ def _matching(records: Sequence[Record], names: Titles) -> str:
         return _NONE
     ordered = _distances(rows)
     constant = next((found.mean for row, found in ordered if row == MEAN_POINT), None)
-    line = (constant, "answering without looking") if constant else None
+    line = (constant, message("answering without looking")) if constant else None
     first = next(iter(rows.values()))[0]
     seeds = sorted({record["seed"] for record in records})
     table = _table_of(_columns(), rows, ordered, names)
     return (
-        "<p>The distance, on a plane from 1 to 9, between the emotion of a photo and the emotion heard in its piece; "
-        "lower is better. A machine that plays the same to every photo gets the value of the line: <strong>whoever "
-        "lies to the right of it has not looked at the photo</strong>. Random plays any real clip; the oracle is told "
-        "the label and plays the real clip nearest to it, which is as near as real music comes.</p>"
-        + _legend('<span class="control">controls</span> ')
-        + _chart_of(ordered, names, "Emotion Matching, lower is better", line)
-        + _folded("All numbers, with correlations and the paper’s three quality metrics", table)
+        _paragraph(
+            message(
+                "The distance, on a plane from 1 to 9, between the emotion of a photo and the estimate of its piece; "
+                "lower is better. A machine that plays the same to every photo gets the value of the line: <strong>"
+                "whoever lies to the right of it has not looked at the photo</strong>. Random plays any real clip; the "
+                "oracle is told the label and plays the real clip nearest to it, which is as near as real music comes."
+            )
+        )
+        + _legend('<span class="control" data-say>controls</span> ')
+        + _chart_of(ordered, names, message("Emotion Matching, lower is better"), line)
+        + _folded(message("All numbers, with correlations and the paper’s three quality metrics"), table)
         + _source(
-            f"n = {first['n']} photos of the {first['split']} split, none of whose themes was trained on; seeds "
-            f"{', '.join(map(str, seeds))}; pieces of {first['seconds']:g} s",
+            message(
+                "n = {n} photos of the {split} split, none of whose themes was trained on; seeds {seeds}; pieces of "
+                "{seconds} s",
+                n=first["n"],
+                split=first["split"],
+                seeds=seeds,
+                seconds=f"{first['seconds']:g}",
+            ),
             records,
         )
     )
@@ -212,7 +252,8 @@ def _matching(records: Sequence[Record], names: Titles) -> str:
 
 def _source(what: str, records: Sequence[Record]) -> str:
     newest = max(str(record["date"]) for record in records)
-    return f'<p class="source">{escape(what)}; {escape(newest)}. <code>{escape(str(records[0]["command"]))}</code></p>'
+    words_of_it = f"<span{marked(what)}>{escape(what)}</span>"
+    return f'<p class="source">{words_of_it}; {escape(newest)}. <code>{escape(str(records[0]["command"]))}</code></p>'
 
 
 def _table_v(records: Sequence[Record], names: Titles) -> str:
@@ -221,16 +262,17 @@ def _table_v(records: Sequence[Record], names: Titles) -> str:
     lines: list[tuple[str, Sequence[str], str]] = []
     for pairing, numbers in PAPER_TABLE_V.items():
         cells = [f"{numbers[name]:.{digits}f}" for name, _, digits in printed]
-        lines.append((f"{names.get(pairing, pairing)}, as printed", cells, "printed"))
+        lines.append((message("{title}, as printed", title=names.get(pairing, pairing)), cells, "printed"))
         for row in sorted(row for row in rows if row.startswith(f"{pairing}@")):
             cells = [_cell(_mean(rows[row], name), digits) for name, _, digits in printed]
             lines.append((_title(row, names), cells, _kind(row)))
-    return (
-        "<p>The paper’s numbers come from other photos, and its judge was trained on the clips that it judges: read "
-        "them beside ours, do not rank them together. Its best Emotion Matching is about what a constant answer gets "
-        "on its labels, and its groove counts ticks of the file rather than rhythm.</p>"
-        + _table(["composer", *(title for _, title, _ in printed)], lines)
-    )
+    return _paragraph(
+        message(
+            "The paper’s numbers come from other photos, and its evaluator was trained on the clips that it "
+            "evaluates: read them beside ours, do not rank them together. Its best Emotion Matching is about what "
+            "a constant answer gets on its labels, and its groove counts ticks of the file rather than rhythm."
+        )
+    ) + _table([message("composer"), *(title for _, title, _ in printed)], lines)
 
 
 def _requests(records: Sequence[Record], names: Titles) -> str:
@@ -239,14 +281,18 @@ def _requests(records: Sequence[Record], names: Titles) -> str:
         return _NONE
     ordered = _distances(rows)
     distance, *others = _columns()[:3]
-    table = _table_of([(distance[0], "distance ↓", distance[2]), *others], rows, ordered, names)
+    table = _table_of([(distance[0], message("distance ↓"), distance[2]), *others], rows, ordered, names)
     return (
-        "<p>Without a photo, each bridge can be asked for a point of the plane, which is what happens when you drag "
-        "the target: this is what the music side can do by itself.</p>"
+        _paragraph(
+            message(
+                "Without a photo, each bridge can be given a point of the plane as its target, which is what happens "
+                "when you drag the target: this is what the music side can do by itself."
+            )
+        )
         + _legend()
-        + _chart_of(ordered, names, "distance from the wish, lower is better", None)
-        + _folded("All numbers", table)
-        + _source(f"n = {records[0]['n']} points over the whole plane", records)
+        + _chart_of(ordered, names, message("distance from the target, lower is better"), None)
+        + _folded(message("All numbers"), table)
+        + _source(message("n = {n} points over the whole plane", n=records[0]["n"]), records)
     )
 
 
@@ -256,7 +302,7 @@ def _latents(records: Sequence[Record]) -> str:
     order = sorted(records, key=lambda r: (r["data"] != "oasis", r["kind"] == "baseline", r["key"]))
     rows, lines = [], []
     for record in order:
-        name = _BASELINES.get(record["key"], f"{record['kind'].removesuffix('_ae')} · {record['key']}")
+        name = _BASELINES.get(record["key"]) or _AUTOENCODERS[record["kind"]](record["key"])
         found = {axis: record["readout"]["test"][axis]["r"] for axis in ("valence", "arousal")}
         known = {axis: r for axis, r in found.items() if r is not None}
         marks = tuple(Mark(Spread(r, 0.0, 1), axis) for axis, r in known.items())
@@ -264,17 +310,35 @@ def _latents(records: Sequence[Record]) -> str:
         cells = [f"{r:.2f}" if r is not None else "–" for r in found.values()]
         lines.append((name, [str(record["width"]), *cells], "control" if record["kind"] == "baseline" else ""))
     lowest = min((mark.spread.mean for row in rows for mark in row.marks), default=0.0)
-    said = "Correlation read from the latents on test items: " + "; ".join(
-        f"{name}: valence {cells[1]}, arousal {cells[2]}" for name, cells, _ in lines
+    said = message(
+        "Correlation read from the features on test items: {items}",
+        items=[
+            message("{name}: valence {valence}, arousal {arousal}", name=name, valence=cells[1], arousal=cells[2])
+            for name, cells, _ in lines
+        ],
     )
-    n = {("photos" if r["data"] == "oasis" else "clips"): r["n"]["test"] for r in records}
+    tested = {r["data"] == "oasis": r["n"]["test"] for r in records}
+    counts = [
+        message("{count} test photos", count=n) if photos else message("{count} test clips", count=n)
+        for photos, n in tested.items()
+    ]
     return (
-        "<p>How much valence and arousal a straight line can read from each autoencoder’s vector. What a photo’s "
-        "vector does not hold, no bridge can pass on to the music.</p>"
-        '<p class="chart-legend"><span class="valence">valence</span> <span class="arousal">arousal</span></p>'
-        + dot_chart(rows, said, "r on test items, higher is better", min(0.0, math.floor(lowest * 5) / 5), 1.0, 0.2)
-        + _folded("All numbers", _table(["read from", "width", "r valence", "r arousal"], lines))
-        + _source(", ".join(f"{count} test {items}" for items, count in n.items()), records)
+        _paragraph(
+            message(
+                "How much valence and arousal a straight line can read from each autoencoder’s feature. What a photo’s "
+                "feature does not hold, no bridge can pass on to the music."
+            )
+        )
+        + '<p class="chart-legend"><span class="valence" data-say>valence</span> '
+        '<span class="arousal" data-say>arousal</span></p>'
+        + dot_chart(
+            rows, said, message("r on test items, higher is better"), min(0.0, math.floor(lowest * 5) / 5), 1.0, 0.2
+        )
+        + _folded(
+            message("All numbers"),
+            _table([message("read from"), message("width"), message("r valence"), message("r arousal")], lines),
+        )
+        + _source(message("n = {counts}", counts=counts), records)
     )
 
 
@@ -285,25 +349,36 @@ def _latency(folder: Path, names: Titles) -> str:
     record, compared = one[0], many[0]
     median = record["median_s"]
     stages = [
-        (name.replace("_", " "), value)
+        (_STAGES.get(name, name), value)
         for name, value in median.items()
         if name not in ("total", "notes") and value > 0
     ]
-    said = f"{median['total']:.2f} seconds in all: " + ", ".join(f"{name} {value:.2f}" for name, value in stages)
+    said = _listed(message("{seconds} seconds in all", seconds=f"{median['total']:.2f}"), stages)
     each = sorted(compared["warm"]["each_s"].items(), key=lambda pair: pair[1])
     rows = [Row(_title(key, names), (Mark(Spread(value, 0.0, 1), "ours"),)) for key, value in each]
     highest = max(value for _, value in each)
     return (
-        f"<p>From a photo to {record['seconds']:g} s of sound, the best of {record['takes']} takes: "
-        f"<strong>{median['total']:.2f} s</strong> (median of {record['repeats']}, slowest "
-        f"{record['slowest_total_s']:.2f} s) on {record['cores']} CPU cores; from a cold start to the first piece "
-        f"{record['cold_start_s']:.0f} s. All {len(compared['pairings'])} pairings for one photo: "
-        f"{compared['warm']['all_s']:.1f} s.</p>"
-        + share_bar(stages, "s", said)
+        _paragraph(
+            message(
+                "From a photo to {seconds} s of sound, the best of {takes} takes: <strong>{total} s</strong> (median "
+                "of {repeats}, slowest {slowest} s) on {cores} CPU cores; from a cold start to the first piece {cold} "
+                "s. All {pairings} pairings for one photo: {all} s.",
+                seconds=f"{record['seconds']:g}",
+                takes=record["takes"],
+                total=f"{median['total']:.2f}",
+                repeats=record["repeats"],
+                slowest=f"{record['slowest_total_s']:.2f}",
+                cores=record["cores"],
+                cold=f"{record['cold_start_s']:.0f}",
+                pairings=len(compared["pairings"]),
+                all=f"{compared['warm']['all_s']:.1f}",
+            )
+        )
+        + share_bar(stages, said)
         + dot_chart(
             rows,
-            "Seconds for one piece: " + ", ".join(f"{_title(key, names)} {value:.2f}" for key, value in each),
-            "seconds for one piece and its sound",
+            _listed(message("Seconds for one piece"), [(_title(key, names), value) for key, value in each]),
+            message("seconds for one piece and its sound"),
             0.0,
             math.ceil(highest * 5) / 5,
             0.2,
@@ -312,4 +387,17 @@ def _latency(folder: Path, names: Titles) -> str:
     )
 
 
-_NONE = "<p>No records of this are here; <code>python -m train.reproduce</code> writes them.</p>"
+_NONE = _paragraph(message("No records of this are here; <code>python -m train.reproduce</code> writes them."))
+_AUTOENCODERS: Mapping[str, Callable[[str], str]] = {
+    "image_ae": lambda key: message("image · {key}", key=key),
+    "music_ae": lambda key: message("music · {key}", key=key),
+}
+_STAGES = {
+    "open": message("open"),
+    "read_photo": message("read photo"),
+    "embed": message("embed"),
+    "generate": message("generate"),
+    "measure": message("measure"),
+    "perform": message("perform"),
+    "render": message("render"),
+}

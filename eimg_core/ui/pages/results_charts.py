@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from eimg_core.messages import message
 from eimg_core.results import Spread
+from eimg_core.ui.languages import marked
 
 __all__ = ["Mark", "Row", "dot_chart", "share_bar"]
 
@@ -71,16 +73,17 @@ def dot_chart(
             at = x(low + n * step)
             parts.append(f'<path class="chart-grid" d="M{at} {_TOP}V{bottom}"/>')
             parts.append(f'<text class="chart-tick" x="{at}" y="{bottom + 16}">{low + n * step:g}</text>')
-        parts.append(f'<text class="chart-axis" x="{x(high)}" y="{bottom + 31}">{escape(axis)}</text>')
+        parts.append(f'<text class="chart-axis" x="{x(high)}" y="{bottom + 31}"{marked(axis)}>{escape(axis)}</text>')
         if line:
             parts.append(f'<path class="chart-line" d="M{x(line[0])} {_TOP}V{bottom}"/>')
-            parts.append(f'<text class="chart-said" x="{x(line[0])}" y="{_TOP - 6}">{escape(line[1])}</text>')
+            said_of_line = f"{marked(line[1])}>{escape(line[1])}"
+            parts.append(f'<text class="chart-said" x="{x(line[0])}" y="{_TOP - 6}"{said_of_line}</text>')
         for n, row in enumerate(rows):
             middle = _TOP + tall * n + (tall - 12 if narrow else tall / 2)
             base = middle - 12 if narrow else middle + 4.5
             where = f'x="{left}"' if narrow else f'x="{left - 14}" text-anchor="end"'
             name = "chart-label control" if row.control else "chart-label"
-            parts.append(f'<text class="{name}" {where} y="{base}">{escape(row.label)}</text>')
+            parts.append(f'<text class="{name}" {where} y="{base}"{marked(row.label)}>{escape(row.label)}</text>')
             parts += [_dot(mark, x, middle) for mark in row.marks]
         return _svg(parts, width, bottom + _BOTTOM + 4, said, narrow)
 
@@ -94,20 +97,21 @@ def _dot(mark: Mark, x: Callable[[float], float], y: float) -> str:
     return f'<g class="chart-mark {mark.kind}"><title>{told}</title>{bar}<circle cx="{at}" cy="{y}" r="5"/></g>'
 
 
-def share_bar(parts: Sequence[tuple[str, float]], unit: str, said: str) -> str:
-    """One bar of parts that make a whole, each with its name and number; parts under 2 % go without words."""
+def share_bar(parts: Sequence[tuple[str, float]], said: str) -> str:
+    """One bar of parts that make a whole, each with its name and its seconds; parts under 2 % go without words."""
     whole = sum(value for _, value in parts) or 1.0
 
     def draw(narrow: bool) -> str:
         width, drawn, left, legend = (360 if narrow else 900), [], 0.0, []
         for n, (name, value) in enumerate(parts):
             wide = width * value / whole
+            told = message("{part}: {seconds} s", part=name, seconds=f"{value:.2f}")
             drawn.append(
                 f'<rect class="chart-part part-{n % 8}" x="{left:.1f}" y="6" width="{max(wide - 1.5, 0.5):.1f}" '
-                f'height="34" rx="4"><title>{escape(name)}: {value:.2f} {escape(unit)}</title></rect>'
+                f'height="34" rx="4"><title{marked(told)}>{escape(told)}</title></rect>'
             )
             if value / whole > 0.02:
-                legend.append((n, f"{name} {value:.2f} {unit}"))
+                legend.append((n, told))
             left += wide
         for place, (n, text) in enumerate(legend):
             column, line = place % (2 if narrow else 4), place // (2 if narrow else 4)
@@ -115,7 +119,7 @@ def share_bar(parts: Sequence[tuple[str, float]], unit: str, said: str) -> str:
             drawn.append(
                 f'<rect class="chart-part part-{n % 8}" x="{x:.0f}" y="{y - 10}" width="11" height="11" rx="3"/>'
             )
-            drawn.append(f'<text class="chart-label" x="{x + 18:.0f}" y="{y}">{escape(text)}</text>')
+            drawn.append(f'<text class="chart-label" x="{x + 18:.0f}" y="{y}"{marked(text)}>{escape(text)}</text>')
         lines = math.ceil(len(legend) / (2 if narrow else 4))
         return _svg(drawn, width, 52 + 22 * lines, said, narrow)
 
@@ -125,6 +129,7 @@ def share_bar(parts: Sequence[tuple[str, float]], unit: str, said: str) -> str:
 def _svg(parts: Sequence[str], width: float, height: float, said: str, narrow: bool) -> str:
     size = "narrow" if narrow else "wide"
     return (
-        f'<svg class="chart chart-{size}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(said)}">'
+        f'<svg class="chart chart-{size}" viewBox="0 0 {width:g} {height:g}" role="img"{marked(said, "aria-label")} '
+        f'aria-label="{escape(said)}">'
         f"{''.join(parts)}</svg>"
     )

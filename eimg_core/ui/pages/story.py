@@ -13,14 +13,16 @@ from eimg_core.errors import InputError
 from eimg_core.messages import message
 from eimg_core.options import STORY_OPTIONS, read_options
 from eimg_core.ui.api.option_arguments import spelt_out
+from eimg_core.ui.languages import term
 from eimg_core.ui.pages.inputs import OptionControls, option_controls
 from eimg_core.ui.protocol import PairingInfo, Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE
-from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.faults import sentence, toast
 from eimg_core.ui.server.files import new_folder
 from eimg_core.ui.server.stages import stages_of
 from eimg_core.ui.session.photo import OpenedPhoto
 from eimg_core.ui.session.story_timeline import make_story
+from eimg_core.ui.widgets.parts import words
 from eimg_core.ui.widgets.photo_input import example_photos
 from eimg_core.ui.widgets.player import failed, working
 from eimg_core.ui.widgets.story_board import StoryBoard
@@ -28,7 +30,7 @@ from eimg_core.ui.widgets.story_player import StoryPlayer
 
 __all__ = ["LEAD", "StoryPage", "story_page", "wire_story"]
 
-LEAD = "Put two to eight photos in order: one piece moves through their emotions, from the first to the last."
+LEAD = message("Put two to eight photos in order: one piece moves through their emotions, from the first to the last.")
 
 _MOVING = "tvae"  # the music autoencoder whose pieces can change their emotion as they go
 _EXAMPLES = ("winter_tree", "forest_path", "evening_meadow", "fireworks")  # from quiet to loud
@@ -64,15 +66,15 @@ def story_page(studio: Studio, examples: Path, pieces: Path) -> StoryPage:
         with gr.Column(elem_classes="card", min_width=300, scale=20):
             board = StoryBoard(studio, few, pieces, elem_id="story-board")
         with gr.Column(elem_classes="card", min_width=280, scale=8):
-            gr.HTML("<h2>Music</h2>", apply_default_css=False)
+            words("<h2 data-say>Music</h2>")
             options = option_controls(STORY_OPTIONS, "story-")
             pairing = gr.Radio(
                 [(info.title, info.key) for info in able],
                 value=next((info.key for info in able if info.default), able[0].key if able else None),
-                label="Composer",
+                label=term("Composer"),
                 elem_id="story-pairing",
             )
-            compose = gr.Button("Compose the story", variant="primary", elem_id="story-start")
+            compose = gr.Button(term("Compose the story"), variant="primary", elem_id="story-start")
     return StoryPage(board, pairing, options, compose, StoryPlayer(elem_id="story-piece"))
 
 
@@ -107,7 +109,7 @@ def wire_story(studio: Studio, page: StoryPage, pieces: Path) -> None:
             yield value
         except Exception as error:
             yield failed(sentence(error))
-            raise gr.Error(sentence(error), visible=False, print_exception=False) from error
+            raise toast(error, visible=False) from error
 
     wanted = [page.board, page.pairing, *(page.options[one.name] for one in STORY_OPTIONS)]
     shown, button = page.piece, page.compose

@@ -16,11 +16,14 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from eimg_core.messages import message
+from eimg_core.ui.languages import english, in_language_of
+
 __all__ = ["LARGEST_BODY", "MIDDLEWARE", "BodyLimit", "Page", "SafeHeaders", "all_finite"]
 
 LARGEST_BODY = 4 * 2**20  # bytes of a request that is no upload; a comparison with all its notes has a tenth
-_WRONG = "A value is not of the kind that was expected; see the API page for what each one is."
-_NOT_FINITE = "A number is infinite or none at all; please give a plain number."
+_WRONG = message("A value is not of the kind that was expected; see the API page for what each one is.")
+_NOT_FINITE = message("A number is infinite or none at all; please give a plain number.")
 _LONGEST_MESSAGE = 300
 _FILLED = (gr.Number, gr.Slider, gr.Radio, gr.Textbox)  # where such a field has a usual value, it may not be empty
 _log = logging.getLogger(__name__)
@@ -51,19 +54,37 @@ class Page(gr.Blocks):
             values = await super().preprocess_data(block_fn, inputs, *args, **options)
             for block, value in zip(block_fn.inputs, values, strict=True):
                 if value is None and isinstance(block, _FILLED) and block.value is not None:
-                    raise gr.Error(f"One thing is missing: {block.label or 'a value'}.", print_exception=False)
+                    missing = message(english(block.label)) if block.label else message("a value")
+                    raise gr.Error(message("One thing is missing: {missing}.", missing=missing), print_exception=False)
                 if isinstance(block, (gr.Number, gr.Slider)) and not isinstance(value, (int, float, type(None))):
                     raise gr.Error(_WRONG, print_exception=False)
             return values
         except gr.Error as error:
-            message = str(error.message)
-            if len(message) <= _LONGEST_MESSAGE:
+            text = str(error.message)
+            if len(text) <= _LONGEST_MESSAGE:
                 raise
             # Gradio repeats the value; nobody needs all of it.
-            raise gr.Error(f"{message[: _LONGEST_MESSAGE - 1]}…", print_exception=False) from error
+            raise gr.Error(f"{text[: _LONGEST_MESSAGE - 1]}…", print_exception=False) from error
         except Exception as error:
             _log.info("A request was refused: %s", type(error).__name__)
             raise gr.Error(_WRONG, print_exception=False) from error
+
+    async def process_api(self, *args: Any, request: Any = None, **options: Any) -> dict[str, Any]:
+        """Gradio shows the text of an error as it stands, so it is worded here in the language that the page is in."""
+        try:
+            return await super().process_api(*args, request=request, **options)
+        except gr.Error as error:
+            error.message = in_language_of(error.message, getattr(request, "cookies", None) or {})
+            raise
+
+    def get_api_info(self, *args: Any, **options: Any) -> Any:
+        """Programs read the labels in English."""
+        info = super().get_api_info(*args, **options)
+        for endpoints in (info or {}).values():
+            for endpoint in endpoints.values():
+                for each in (*endpoint.get("parameters", ()), *endpoint.get("returns", ())):
+                    each["label"] = english(each["label"])
+        return info
 
 
 def all_finite(value: Any) -> bool:

@@ -16,6 +16,7 @@ from eimg_core.errors import InputError
 from eimg_core.exports.files import export, work_of
 from eimg_core.exports.formats import formats_on_demand
 from eimg_core.exports.score import musicxml_file
+from eimg_core.messages import message, with_messages
 from eimg_core.notation.sheet import engrave_svg
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import pieces_root
@@ -23,7 +24,7 @@ from eimg_core.ui.server.files import pieces_root
 __all__ = ["export_file", "sheet_music"]
 
 _NAME = re.compile(r"[\w+-][\w+.-]*/[\w+-][\w+.-]*")
-_GONE = "This piece is no longer kept; it is removed after an hour. Compose it again with the same seed."
+_GONE = message("This piece is no longer kept; it is removed after an hour. Compose it again with the same seed.")
 _NARROWEST, _WIDEST = 240, 2000  # px of sheet music
 _ONE_AT_A_TIME = threading.Lock()  # files are for one visitor; the cores are for all
 
@@ -56,7 +57,7 @@ def _answered(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         with _ONE_AT_A_TIME:
             return make()
     except Exception as error:  # whatever it was, the visitor gets a sentence and the log the rest
-        return {"fault": sentence(error)}
+        return with_messages({"fault": sentence(error)})
 
 
 def _record(take: Any) -> Path:

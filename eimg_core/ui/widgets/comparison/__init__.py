@@ -17,8 +17,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import gradio as gr
-
 from eimg_core.emotion import NEUTRAL_RADIUS, REGIONS
 from eimg_core.exports.formats import FORMATS
 from eimg_core.metrics.registry import shown_metrics
@@ -28,12 +26,12 @@ from eimg_core.ui.session.composers import pairing_variants, usual_choice
 from eimg_core.ui.session.piece_values import file_values
 from eimg_core.ui.session.points import point
 from eimg_core.ui.session.scorecard import control_rows
-from eimg_core.ui.widgets.parts import script, template
+from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = ["Comparison", "run_value"]
 
 
-class Comparison(gr.HTML):
+class Comparison(Widget):
     """The comparison as a Gradio component. It only shows; its ``stop`` event means that the visitor has enough."""
 
     def __init__(self, pairings: Sequence[PairingInfo], **kwargs: Any) -> None:

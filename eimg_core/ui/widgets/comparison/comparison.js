@@ -2,8 +2,8 @@
 // transport.js; comparison.py says what the value holds. Each composer has a card, a row in the table and a mark on the
 // plane, all with the same number and colour, and pointing at one of them lights up the others.
 
-const PIECE_FILES = Object.fromEntries(props.formats);
-const ALL_FILES = { zip: "Everything (ZIP)", csv: "Table", png: "Picture" };
+const PIECE_FILES = Object.fromEntries(props.formats.map(([key, title]) => [key, message(title)]));
+const ALL_FILES = { zip: message("Everything (ZIP)"), csv: message("Table"), png: message("Picture") };
 const COLOURS = 16, ROUND = 8; // colours of the style sheet; from the ninth on, marks are square as well
 const BADGE = 9, APART = 2 * BADGE + 1;
 
@@ -19,6 +19,7 @@ let heard = null; // the part that sounded last
 
 function makePart(n) {
   const card = find("template").content.firstElementChild.cloneNode(true);
+  fill(card);
   find(".comparison-cards").append(card); // its parts measure themselves, so it must be on the page
   const inCard = (selector) => card.querySelector(selector);
   const row = document.createElement("tr");
@@ -69,12 +70,12 @@ function visit(part) {
 }
 
 // What the card says in its corner, and in the place of the roll while there is no piece.
-function words(now) {
-  if (now.state === "waiting") return ["waiting", ""];
-  if (now.state === "working") return [now.stage, ""];
-  if (now.state === "failed") return ["no piece", now.message];
-  if (now.state === "stopped") return ["stopped", "Not composed: you stopped before its turn."];
-  return [now.state === "done" ? `${now.took_s.toFixed(1)} s` : "", ""];
+function statusOf(now) {
+  if (now.state === "waiting") return [message("waiting"), ""];
+  if (now.state === "working") return [message(now.stage), ""];
+  if (now.state === "failed") return [message("no piece"), said(now.message)];
+  if (now.state === "stopped") return [message("stopped"), message("Not composed: you stopped before its turn.")];
+  return [now.state === "done" ? message("{seconds} s", { seconds: now.took_s.toFixed(1) }) : "", ""];
 }
 
 function showPart(part, now) {
@@ -84,28 +85,28 @@ function showPart(part, now) {
   Object.assign(part, { key, now });
   part.card.dataset.state = now.state;
   for (const name of [inCard("h4"), row.querySelector("th span + span"), score.querySelector("th span + span")]) name.textContent = title;
-  const [status, message] = words(now);
-  inCard(".entry-status").textContent = status;
-  inCard(".entry-status").title = done ? "time to compose, once the models are loaded" : "";
-  inCard(".entry-message").textContent = message;
+  const [status, reason] = statusOf(now);
+  tell(inCard(".entry-status"), status);
+  tell(inCard(".entry-status"), done ? message("time to compose, once the models are loaded") : "", "title");
+  tell(inCard(".entry-message"), reason);
   inCard(".player-bar").style.setProperty("--left", `${100 - 100 * (now.done || 0)}%`);
-  inCard(".transport-play").dataset.what = ` ${title}`;
-  inCard(".transport-seek").setAttribute("aria-label", `Position in the piece by ${title}`);
-  inCard(".entry-files").setAttribute("aria-label", `Downloads of ${title}`);
+  inCard(".transport-play").dataset.what = title;
+  tell(inCard(".transport-seek"), message("Position in the piece by {title}", { title }), "aria-label");
+  tell(inCard(".entry-files"), message("Downloads of {title}", { title }), "aria-label");
   inCard(".entry-files").replaceChildren(...(done ? fileLinks(now.files, PIECE_FILES) : []));
   transport.load(done ? now : null);
-  inCard(".entry-landing").textContent = !now.piece ? (done ? "The evaluator cannot place this piece." : "")
-    : `Heard as ${now.piece.region}, ${now.distance.toFixed(1)} from the target`;
-  inCard(".entry-metrics").replaceChildren(...props.metrics.map(([name, said, digits]) => {
+  tell(inCard(".entry-landing"), !now.piece ? (done ? message("The evaluator cannot place this piece.") : "")
+    : message("Estimated as {region}, {distance} from the target", { region: message(now.piece.region), distance: now.distance.toFixed(1) }));
+  inCard(".entry-metrics").replaceChildren(...props.metrics.map(([name, title, digits]) => {
     const group = document.createElement("div"), term = document.createElement("dt"), detail = document.createElement("dd");
     const number = now.metrics && now.metrics[name];
-    term.textContent = said;
+    tell(term, message(title));
     detail.textContent = typeof number === "number" ? number.toFixed(digits) : "–";
     group.append(term, detail);
     return group;
   }));
   fillRow(row, now.piece, now.distance);
-  fillScore(score, now, done ? `${now.took_s.toFixed(1)} s` : status);
+  fillScore(score, now, status);
 }
 
 function fillRow(row, point, distance) {
@@ -121,7 +122,8 @@ function fillRow(row, point, distance) {
 
 const SCORES = props.metrics.length + 3; // two Emotion Matchings before them, the time behind
 for (const [, heading] of props.metrics) {
-  const cell = Object.assign(document.createElement("th"), { scope: "col", textContent: heading });
+  const cell = Object.assign(document.createElement("th"), { scope: "col" });
+  tell(cell, message(heading));
   find(".score-time").before(cell);
 }
 
@@ -129,7 +131,7 @@ function fillScore(row, { matching, published, metrics }, time) {
   const number = (figure, digits) => (typeof figure === "number" ? figure.toFixed(digits) : "–");
   const many = published && published.mean.toFixed(2) + (published.seeds > 1 ? ` ± ${published.sd.toFixed(2)}` : "");
   const measured = props.metrics.map(([name, , digits]) => number(metrics && metrics[name], digits));
-  [number(matching, 2), many || "–", ...measured, time].forEach((text, n) => (row.querySelectorAll("td")[n].textContent = text));
+  [number(matching, 2), many || "–", ...measured, time].forEach((text, n) => tell(row.querySelectorAll("td")[n], text));
 }
 
 // Controls of one photo are the same for every card; their words go below the table.
@@ -138,18 +140,18 @@ function showControls() {
   find(".score-controls").replaceChildren(...controls.map((control) => {
     const row = document.createElement("tr");
     row.innerHTML = '<th scope="row"></th>' + "<td></td>".repeat(SCORES);
-    row.querySelector("th").textContent = control.name;
+    tell(row.querySelector("th"), message(control.name));
     fillScore(row, control, "–");
     return row;
   }));
   const best = Math.min(...cards.map((card) => (typeof card.matching === "number" ? card.matching : Infinity)));
   for (const part of parts) part.score.classList.toggle("best", part.now.matching === best);
   const many = controls.find((control) => control.published);
-  find(".score caption span").textContent = photo ? "for this photo, with the controls it must beat" : "without a photo there is no Emotion Matching";
-  find(".score-words").textContent = !controls.length ? "" :
-    "Emotion Matching is the distance from the photo’s point to where the piece was heard. " +
-    controls.map(({ words }) => words).join("; ") + ". " +
-    `Test photos: ${many ? many.published.photos : "–"} that nobody trained on, mean ± deviation over seeds.`;
+  tell(find(".score-note"), photo ? message("for this photo, with the controls it must beat") : message("without a photo there is no Emotion Matching"));
+  tell(find(".score-words"), !controls.length ? "" : message(
+    "Emotion Matching is the distance from the photo’s point to the estimate of the piece. {controls}. Test photos: {count} that nobody trained on, mean ± deviation over seeds.",
+    { controls: joined(controls.map(({ words }) => message(words)), message("; ")), count: many ? many.published.photos : "–" },
+  ));
 }
 
 // ---- the plane -------------------------------------------------------------------------------------------------
@@ -179,11 +181,11 @@ function showPlane() {
   fillRow(find("[data-row=photo]"), photo);
   fillRow(find("[data-row=target]"), target);
   const landed = parts.filter((part) => part.now.piece);
-  const said = landed.map((part) => `${part.n + 1} at ${where(part.now.piece, plane.region)}`);
-  find(".plane-map").setAttribute("aria-label", [
-    "The emotion plane.", target ? `Target at ${where(target, plane.region)}.` : "",
-    landed.length ? `Pieces: ${said.join("; ")}.` : "No pieces yet.",
-  ].join(" "));
+  const places = landed.map((part) => message("{number} at {point}", { number: part.n + 1, point: where(part.now.piece, plane.region) }));
+  tell(find(".plane-map"), joined([
+    message("The emotion plane."), target ? message("Target at {point}.", { point: where(target, plane.region) }) : "",
+    landed.length ? message("Pieces: {places}.", { places: joined(places, message("; ")) }) : message("No pieces yet."),
+  ], message(" ")), "aria-label");
 }
 
 // ---- the whole -------------------------------------------------------------------------------------------------
@@ -196,29 +198,30 @@ function cardsOf({ cards, pairings, state }) {
 }
 
 function headline(made) {
-  const { state = "empty", target, photo_name, seed, seconds, cards = [], fault, message } = value;
-  if (state === "empty") return ["No comparison yet", "Give it a photo, or choose an emotion in the plane, and press Compare."];
-  if (state === "failed") return ["No comparison this time", message];
-  if (state === "waiting") return ["Getting ready", "Waiting for a free seat at the piano"];
-  const title = `Aiming for ${target.region}`;
-  if (state === "working") return [title, `${made.length} of ${cards.length} made`];
-  if (fault) return [title, `The pieces are here, but they could not be packed. ${fault}`];
-  const facts = [photo_name || "no photo", `seed ${seed}`, `${seconds} s each`];
+  const { state = "empty", target, photo_name, seed, seconds, cards = [], fault } = value;
+  if (state === "empty") return [message("No comparison yet"), message("Give it a photo, or choose an emotion in the plane, and press Compare.")];
+  if (state === "failed") return [message("No comparison this time"), said(value.message)];
+  if (state === "waiting") return [message("Getting ready"), message("Waiting for a free seat at the piano")];
+  const title = message("Aiming for {region}", { region: message(target.region) });
+  if (state === "working") return [title, message("{made} of {all} made", { made: made.length, all: cards.length })];
+  if (fault) return [title, joined([message("The pieces are here, but they could not be packed."), said(fault)], message(" "))];
+  const facts = [photo_name || message("no photo"), message("seed {seed}", { seed }), message("{seconds} s each", { seconds })];
   const nearest = made.filter((card) => card.distance !== null).sort((a, b) => a.distance - b.distance)[0];
-  if (nearest && made.length > 1) facts.push(`nearest to the target: ${nearest.title}`);
-  return [title, facts.join("  ·  ")];
+  if (nearest && made.length > 1) facts.push(message("nearest to the target: {title}", nearest));
+  return [title, joined(facts, "  ·  ")];
 }
 
 function remarksOf(made) {
   const who = new Map();
   made.forEach((card) => card.remarks.forEach((remark) => who.set(remark, [...(who.get(remark) || []), card.title])));
-  return [...who].map(([remark, names]) => (names.length === made.length ? remark : `${names.join(", ")}: ${remark}`));
+  return [...who].map(([remark, names]) => (names.length === made.length ? said(remark) : joined([names, said(remark)], ": ")));
 }
 
 function show() {
   const before = root.dataset.state;
   value = props.value || {};
   root.dataset.state = value.state || "empty";
+  learn(value);
   const cards = cardsOf(value);
   while (parts.length > cards.length) removePart(parts.pop());
   while (parts.length < cards.length) parts.push(makePart(parts.length));
@@ -228,18 +231,19 @@ function show() {
 
   const made = cards.filter((card) => card.state === "done");
   const [title, facts] = headline(made);
-  find("header h3").textContent = title;
-  find(".comparison-facts").textContent = facts;
+  tell(find("header h3"), title);
+  tell(find(".comparison-facts"), facts);
   find(".comparison-files").replaceChildren(...fileLinks(value.files || {}, ALL_FILES));
   find(".comparison-remarks").replaceChildren(...remarksOf(made).map((remark) => {
     const item = document.createElement("li");
-    item.textContent = remark;
+    tell(item, remark);
     return item;
   }));
   const played = made.find((card) => card.engine);
-  find(".comparison-played").textContent = played ? `Played by ${played.engine} with ${played.soundfont}, all equally loud.` : "";
-  find(".comparison-keys").textContent = made.length > 1
-    ? `Keys 1 to ${Math.min(cards.length, 9)} change between the pieces at the same place; space plays and pauses.` : "";
+  tell(find(".comparison-played"), played
+    ? message("Played by {engine} with {soundfont}, all equally loud.", { engine: said(played.engine), soundfont: played.soundfont }) : "");
+  tell(find(".comparison-keys"), made.length > 1
+    ? message("Keys 1 to {last} change between the pieces at the same place; space plays and pauses.", { last: Math.min(cards.length, 9) }) : "");
   announce(cards, title, facts);
   if (root.dataset.state === "waiting" && before !== "waiting")
     root.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
@@ -251,10 +255,11 @@ function announce(cards, title, facts) {
   if (value.state === "waiting") told = 0;
   const live = find(".comparison-live"), last = settled.at(-1);
   if (value.state === "failed" || (value.state === "done" && told !== "all")) {
-    live.textContent = `${title}. ${facts}`;
+    tell(live, joined([title, facts], ": "));
     told = "all";
   } else if (settled.length > told) {
-    live.textContent = `${last.title}: ${last.state === "done" ? "ready" : last.message} ${settled.length} of ${cards.length}.`;
+    const counts = { title: last.title, outcome: last.state === "done" ? message("ready") : said(last.message), done: settled.length, all: cards.length };
+    tell(live, message("{title}: {outcome} {done} of {all}.", counts));
     told = settled.length;
   }
 }

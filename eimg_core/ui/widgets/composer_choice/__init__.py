@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import gradio as gr
-
 from eimg_core.ui.protocol import PairingInfo
 from eimg_core.ui.session.composers import pairing_variants, usual_choice
-from eimg_core.ui.widgets.parts import script, template
+from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = ["Choice"]
 
 
-class Choice(gr.HTML):
+class Choice(Widget):
     """The table of composers as a Gradio component."""
 
     def __init__(self, pairings: Sequence[PairingInfo], **kwargs: Any) -> None:

@@ -42,7 +42,7 @@ function show() {
   const keys = new Set(props.value || []);
   for (const [key, box] of boxes) box.checked = keys.has(key);
   const ticked = [...boxes.values()].filter((box) => box.checked).length;
-  find(".choice-count").textContent = `${ticked} of ${boxes.size}`;
+  tell(find(".choice-count"), message("{chosen} of {all}", { chosen: ticked, all: boxes.size }));
 }
 
 for (const column of columns.filter(Boolean)) {

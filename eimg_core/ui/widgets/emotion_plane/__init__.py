@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
-
 from eimg_core.emotion import NEUTRAL_RADIUS, PHOTO_CENTRE, REGIONS, VA
 from eimg_core.errors import InputError
 from eimg_core.ui.protocol import PhotoReading
+from eimg_core.ui.server.faults import toast
 from eimg_core.ui.session.points import point
-from eimg_core.ui.widgets.parts import script, template
+from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = [
     "EmotionPlane",
@@ -26,7 +25,7 @@ __all__ = [
 ]
 
 
-class EmotionPlane(gr.HTML):
+class EmotionPlane(Widget):
     """The plane as a Gradio component; an event receives the target, or ``None`` for the photo's own point."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -48,8 +47,7 @@ class EmotionPlane(gr.HTML):
         try:
             return VA(float(target["valence"]), float(target["arousal"]))
         except (KeyError, TypeError, ValueError) as error:
-            problem = InputError("The target needs a valence and an arousal, two numbers from 1 to 9.")
-            raise gr.Error(str(problem), print_exception=False) from error
+            raise toast(InputError("The target needs a valence and an arousal, two numbers from 1 to 9.")) from error
 
     def api_info(self) -> dict[str, Any]:
         number = {"type": "number", "minimum": 1, "maximum": 9}

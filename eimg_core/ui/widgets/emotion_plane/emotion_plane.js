@@ -13,6 +13,7 @@ const gap = find(".plane-gap");
 
 const TAKES_APART = 16;
 const tenth = (number) => Math.round(number * 10) / 10;
+const targetAt = (point) => message("Target at {point}.", { point: where(point, region) });
 const signed = (number) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(1);
 
 // Where the guide hears the takes: a letter each, on a small ring; those in one place stand side by side.
@@ -46,7 +47,7 @@ function fillRow(name, point, empty = "") {
     return point[key].toFixed(1) + (doubt ? ` ± ${doubt.toFixed(1)}` : "");
   };
   row.classList.toggle("absent", !point);
-  word.textContent = point ? region(point) : empty;
+  tell(word, point ? message(region(point)) : empty);
   valence.textContent = number("valence");
   arousal.textContent = number("arousal");
 }
@@ -58,7 +59,7 @@ function draw() {
   stronger.hidden = !target;
   stronger.disabled = target && same(moreOf(target), target);
   find(".plane-hint").hidden = !back.hidden;
-  find(".plane-hint").textContent = reading ? "Reading the photo …" : photo ? "Drag to aim elsewhere" : "Click to choose one";
+  tell(find(".plane-hint"), reading ? message("Reading the photo …") : photo ? message("Drag to aim elsewhere") : message("Click to choose one"));
 
   placePhoto(photo);
   place(".mark-target", target);
@@ -68,7 +69,7 @@ function draw() {
   placeTakes(takes);
   placeGap(target, piece);
 
-  fillRow("photo", photo, reading ? "reading …" : "");
+  fillRow("photo", photo, reading ? message("reading …") : "");
   fillRow("target", target);
   fillRow("piece", piece);
   for (const [name, slider] of Object.entries(sliders)) {
@@ -76,19 +77,19 @@ function draw() {
     slider.style.setProperty("--done", `${((slider.value - LOW) / (HIGH - LOW)) * 100}%`);
     const offset = photo && target ? target[name] - photo[name] : 0;
     slider.previousElementSibling.textContent = Math.abs(offset) >= 0.05 ? signed(offset) : "";
-    slider.previousElementSibling.title = "from the photo";
+    tell(slider.previousElementSibling, message("from the photo"), "title");
     slider.parentElement.style.setProperty("--photo", photo ? (clamp(photo[name]) - LOW) / (HIGH - LOW) : -1);
-    slider.setAttribute("aria-valuetext", target ? `${Number(slider.value).toFixed(1)} of 9, ${region(target)}` : "not chosen");
+    const level = target ? { number: Number(slider.value).toFixed(1), region: message(region(target)) } : null;
+    tell(slider, level ? message("{number} of 9, {region}", level) : message("not chosen"), "aria-valuetext");
   }
-  const words = target ? `Target at ${where(target, region)}.` : "No emotion chosen yet.";
-  map.setAttribute("aria-label", `The emotion plane. ${words}`);
+  tell(map, joined([message("The emotion plane."), target ? targetAt(target) : message("No emotion chosen yet.")], message(" ")), "aria-label");
   map.dataset.target = target ? `${target.valence.toFixed(1)},${target.arousal.toFixed(1)}` : "";
   map.dataset.photo = photo ? `${photo.valence.toFixed(1)},${photo.arousal.toFixed(1)}` : "";
 }
 
 function announce() {
   const { photo } = props.value || {};
-  if (photo) find(".plane-live").textContent = `The photo feels ${region(photo)}.`;
+  if (photo) tell(find(".plane-live"), message("The photo feels {region}.", { region: message(region(photo)) }));
   draw();
 }
 
@@ -119,7 +120,7 @@ map.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
   const now = (props.value || {}).target || photo;
-  find(".plane-live").textContent = `Target at ${where(now, region)}.`;
+  tell(find(".plane-live"), targetAt(now));
 });
 
 let held = false;
@@ -146,7 +147,7 @@ stronger.addEventListener("click", () => {
   const { photo, target } = props.value;
   const point = moreOf(target || photo);
   aim(point);
-  find(".plane-live").textContent = `Target at ${where(point, region)}.`;
+  tell(find(".plane-live"), targetAt(point));
 });
 back.addEventListener("click", () => {
   aim(null);

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
-
-from eimg_core.ui.widgets.parts import script, template
+from eimg_core.messages import message
+from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = ["LEAD", "Listening"]
 
-LEAD = (
+LEAD = message(
     "Hear two pieces without knowing whose they are, and say which fits the photo better. Your answers stay with you."
 )
 
 
-class Listening(gr.HTML):
+class Listening(Widget):
     """The test as a Gradio component."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -1,5 +1,5 @@
 // The blind listening test. gr.HTML runs this once with `element`, `props` and `watch`, after transport.js and
-// listening_rules.js; listening.py says what the value holds. Who wrote which piece is on the page only after the last
+// rules.js; __init__.py says what the value holds. Who wrote which piece is on the page only after the last
 // answer: the sound comes from addresses made here, which tell nothing.
 
 const find = (selector) => element.querySelector(selector), all = (selector) => [...element.querySelectorAll(selector)];
@@ -25,11 +25,12 @@ function setUp() {
   const made = ready(), kept = keptAnswers(), { state = "empty", cards = [] } = value;
   const busy = state === "waiting" || state === "working" || state === "packing";
   const can = made.length > 1 && state === "done";
-  find(".listening-setup h3").textContent = busy ? "Preparing the pieces" : can ? "Ready to listen" : "Nothing to listen to yet";
-  find(".listening-lead").textContent = busy ? `${made.length} of ${cards.length || "…"} pieces are ready.`
-    : state === "failed" ? value.message
-    : can ? `${made.length} pieces for ${value.photo_name || "your emotion"}, equally loud. In each trial you hear two of them and do not know whose they are. ${pairCount(made.length)} pairs.`
-    : "Give a photo, choose two composers or more, and press Prepare the pieces. A finished comparison can be used as well.";
+  const counts = { count: made.length, all: cards.length || "…", pairs: pairCount(made.length), subject: value.photo_name || message("your emotion") };
+  tell(find(".listening-setup h3"), busy ? message("Preparing the pieces") : can ? message("Ready to listen") : message("Nothing to listen to yet"));
+  tell(find(".listening-lead"), busy ? message("{count} of {all} pieces are ready.", counts)
+    : state === "failed" ? said(value.message)
+    : can ? message("{count} pieces for {subject}, equally loud. In each trial you hear two of them and do not know whose they are. {pairs} pairs.", counts)
+    : message("Give a photo, choose two composers or more, and press Prepare the pieces. A finished comparison can be used as well."));
   form.hidden = !can;
   const trials = form.elements.trials;
   if (can && Number(trials.max) !== 2 * pairCount(made.length)) {
@@ -38,16 +39,22 @@ function setUp() {
     form.elements.seed.value = Math.floor(Math.random() * 10000);
   }
   find(".listening-kept").replaceChildren(...(kept.length && !busy ? [
-    `${kept.length} answers of yours are kept in this browser. `, linkButton("See them", () => showResult(keptAnswers(), "All answers kept in this browser")),
+    countOf(kept.length), " ", linkButton(message("See them"), () => showResult(keptAnswers(), message("All answers kept in this browser"))),
   ] : []));
   root.dataset.state = "setup";
+}
+
+function countOf(count) {
+  const words = document.createElement("span");
+  tell(words, message("{count} answers of yours are kept in this browser.", { count }));
+  return words;
 }
 
 function linkButton(text, act) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "quiet";
-  button.textContent = text;
+  tell(button, text);
   button.addEventListener("click", act);
   return button;
 }
@@ -61,7 +68,7 @@ form.addEventListener("submit", async (event) => {
       if (!sounds.has(card)) sounds.set(card, URL.createObjectURL(await (await fetch(card.files.wav.url)).blob()));
     }));
   } catch {
-    find(".listening-lead").textContent = "The pieces could not be fetched; they may be older than an hour. Press Prepare the pieces again.";
+    tell(find(".listening-lead"), message("The pieces could not be fetched; they may be older than an hour. Press Prepare the pieces again."));
     return;
   } finally {
     go.disabled = false;
@@ -70,8 +77,9 @@ form.addEventListener("submit", async (event) => {
   const seed = Math.max(0, Math.round(Number(form.elements.seed.value)) || 0);
   const trials = trialOrder(made.length, wanted, seed).map(([a, b]) => ({ A: made[a], B: made[b], heard: { A: 0, B: 0 }, answers: {} }));
   test = { id: Date.now(), order_seed: seed, trials, at: 0, asks: form.elements.better.checked ? ASKS : ["fits"] };
-  const subject = photo ? "the photo" : value.target ? `the emotion “${value.target.region}”` : "the emotion";
-  find("[data-ask=fits] legend").textContent = `Which piece fits ${subject} better?`;
+  tell(find("[data-ask=fits] legend"), photo ? message("Which piece fits the photo better?")
+    : value.target ? message("Which piece fits the emotion “{region}” better?", { region: message(value.target.region) })
+    : message("Which piece fits the emotion better?"));
   find("[data-ask=better]").hidden = test.asks.length < 2;
   find(".listening-photo").hidden = !photo;
   if (photo) find(".listening-photo").src = photo;
@@ -92,7 +100,7 @@ function showTrial() {
     audio.pause();
     audio.src = sounds.get(trial()[side]);
   }
-  find(".listening-trial h3").textContent = `Trial ${test.at + 1} of ${test.trials.length}`;
+  tell(find(".listening-trial h3"), message("Trial {number} of {count}", { number: test.at + 1, count: test.trials.length }));
   find(".listening-trial progress").value = test.at / test.trials.length;
   refresh();
   find(".listening-trial h3").focus({ preventScroll: true });
@@ -104,9 +112,9 @@ function refresh() {
     const { part, audio, play } = piece[side], length = audio.duration || 1;
     part.classList.toggle("playing", !audio.paused);
     play.setAttribute("aria-pressed", !audio.paused);
-    play.setAttribute("aria-label", `${audio.paused ? "Play" : "Pause"} piece ${side}`);
+    tell(play, audio.paused ? message("Play piece {side}", { side }) : message("Pause piece {side}", { side }), "aria-label");
     part.querySelector("i").style.width = `${(100 * audio.currentTime) / length}%`;
-    part.querySelector(".listening-heard").textContent = one.heard[side] >= ENOUGH_S ? "heard" : "not heard yet";
+    tell(part.querySelector(".listening-heard"), one.heard[side] >= ENOUGH_S ? message("heard") : message("not heard yet"));
   }
   for (const button of all(".listening-question button")) {
     button.disabled = !open;
@@ -114,7 +122,7 @@ function refresh() {
     button.setAttribute("aria-pressed", one.answers[ask] === button.dataset.answer);
   }
   find(".listening-next").disabled = !complete(one);
-  find(".listening-next").textContent = test.at + 1 < test.trials.length ? "Next" : "See who it was";
+  tell(find(".listening-next"), test.at + 1 < test.trials.length ? message("Next") : message("See who it was"));
   find(".listening-back").disabled = test.at === 0;
 }
 
@@ -129,6 +137,7 @@ function play(side) {
 for (const side of SIDES) {
   const { audio, play: button } = piece[side];
   let before = null;
+  tell(button, message("Play piece {side}", { side }), "aria-label");
   button.addEventListener("click", () => play(side));
   audio.addEventListener("play", () => {
     before = audio.currentTime;
@@ -148,7 +157,7 @@ function answer(ask, choice) {
   if (!both(trial())) return;
   trial().answers[ask] = choice;
   refresh();
-  find(".listening-live").textContent = choice === "none" ? "No difference." : `Piece ${choice}.`;
+  tell(find(".listening-live"), choice === "none" ? message("No difference.") : message("Piece {side}.", { side: choice }));
 }
 
 function turn(step) {
@@ -193,25 +202,27 @@ function finish() {
   test = null;
   keepAnswers(answered);
   if (!answered.length) return setUp();
-  showResult(answered, "Who it was");
+  showResult(answered, message("Who it was"));
 }
 
 function showResult(answers, title) {
   shown = answers;
   root.dataset.state = "result";
-  find(".listening-result h3").textContent = title;
+  const scope = answers.length === 1 ? message("1 answer") : message("{count} answers", { count: answers.length });
+  tell(find(".listening-result h3"), title);
   const asks = ASKS.filter((ask) => answers.some((one) => one[ask]));
-  find(".listening-scope").textContent = `${answers.length} ${answers.length === 1 ? "answer" : "answers"}`;
+  tell(find(".listening-scope"), scope);
   find(".listening-result tbody").replaceChildren(...asks.flatMap((ask) => [
-    ...(asks.length > 1 ? [headRow(ask === "fits" ? "Which fits better" : "Which is the better music")] : []),
+    ...(asks.length > 1 ? [headRow(ask === "fits" ? message("Which fits better") : message("Which is the better music"))] : []),
     ...tally(answers, ask).map(resultRow),
   ]));
   find(".listening-log").replaceChildren(...answers.map((one) => {
-    const item = document.createElement("li"), said = { A: one.A, B: one.B, none: "no difference" };
-    item.textContent = `${one.A} or ${one.B}: ${said[one.fits]}${one.better ? `; better music: ${said[one.better]}` : ""}`;
+    const item = document.createElement("li"), names = { A: one.A, B: one.B, none: message("no difference") };
+    const values = { A: one.A, B: one.B, fits: names[one.fits], better: names[one.better] };
+    tell(item, one.better ? message("{A} or {B}: {fits}; better music: {better}", values) : message("{A} or {B}: {fits}", values));
     return item;
   }));
-  find(".listening-live").textContent = `${title}: ${find(".listening-scope").textContent}`;
+  tell(find(".listening-live"), joined([title, scope], ": "));
   find(".listening-result h3").focus({ preventScroll: true });
   root.scrollIntoView({ block: "nearest" });
 }
@@ -220,7 +231,7 @@ function headRow(text) {
   const row = document.createElement("tr"), head = document.createElement("th");
   head.scope = "rowgroup";
   head.colSpan = 6;
-  head.textContent = text;
+  tell(head, text);
   head.className = "listening-part";
   row.append(head);
   return row;
@@ -231,16 +242,16 @@ function resultRow({ name, wins, losses, ties, share, low, high }) {
   const percent = (part) => (part === null ? "–" : `${Math.round(100 * part)} %`);
   head.scope = "row";
   head.textContent = name;
-  row.append(head, ...[wins, losses, ties, percent(share), share === null ? "–" : `${percent(low)} to ${percent(high)}`].map((text) => {
+  row.append(head, ...[wins, losses, ties, percent(share), share === null ? "–" : message("{low} to {high}", { low: percent(low), high: percent(high) })].map((text) => {
     const cell = document.createElement("td");
-    cell.textContent = text;
+    tell(cell, text);
     return cell;
   }));
   return row;
 }
 
 find(".listening-again").addEventListener("click", setUp);
-find(".listening-erase").addEventListener("click", () => (eraseAnswers(), (shown = null), setUp(), (find(".listening-live").textContent = "Your answers are erased.")));
+find(".listening-erase").addEventListener("click", () => (eraseAnswers(), (shown = null), setUp(), tell(find(".listening-live"), message("Your answers are erased."))));
 find(".listening-csv").addEventListener("click", () => {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([answersCsv(shown)], { type: "text/csv" }));
@@ -254,6 +265,7 @@ find(".listening-csv").addEventListener("click", () => {
 function show() {
   const before = value.state;
   value = props.value || {};
+  learn(value);
   if (value.state === "waiting" && before !== "waiting") {
     for (const address of sounds.values()) URL.revokeObjectURL(address);
     sounds = new Map();

@@ -9,6 +9,9 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.errors import InputError
+from eimg_core.messages import message
+from eimg_core.ui.languages import term
+from eimg_core.ui.server.faults import toast
 from eimg_core.ui.session.photo import OpenedPhoto
 
 __all__ = ["Photo", "example_photos", "name_examples", "photo_input"]
@@ -25,14 +28,14 @@ class Photo(gr.Image):
         if payload is None:
             return None
         if not payload.path:
-            raise gr.Error("Expected a picture file; please upload one.", print_exception=False)
+            raise toast(InputError("Expected a picture file; please upload one."))
         from eimg_core.images import open_photo  # imports torch, which the page need not wait for
 
         path = Path(payload.path)
         try:
             return OpenedPhoto(open_photo(path), payload.orig_name or path.name)
         except InputError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise toast(error) from error
 
 
 def photo_input() -> Photo:
@@ -40,11 +43,11 @@ def photo_input() -> Photo:
     return Photo(
         sources=["upload", "webcam", "clipboard"],
         show_label=False,
-        label="Photo",
+        label=term("Photo"),
         buttons=[],
         elem_id="photo",
         height=320,
-        placeholder="Drop a photo here\nor click to choose one",
+        placeholder=str(term("Drop a photo here\nor click to choose one")),
         webcam_options=gr.WebcamOptions(mirror=True),
     )
 
@@ -52,9 +55,11 @@ def photo_input() -> Photo:
 def name_examples(folder: Path) -> str:
     """A script that gives the buttons of the examples names: they are pictures alone."""
     names = json.dumps([path.stem.replace("_", " ").capitalize() for path in example_photos(folder)])
+    example = json.dumps(message("Example: {name}"))
     return f"""() => {{
+      const {{ message, tell }} = window.words;
       const names = {names}, name = () => document.querySelectorAll("#examples .gallery-item").forEach(
-        (button, n) => button.setAttribute("aria-label", `Example: ${{names[n]}}`));
+        (button, n) => tell(button, message({example}, {{ name: message(names[n]) }}), "aria-label"));
       name();
       new MutationObserver(name).observe(document.querySelector("#inputs"), {{childList: true, subtree: true}});
     }}"""

@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import gradio as gr
-
 from eimg_core.errors import InputError
 from eimg_core.messages import message
 from eimg_core.options import CREATE_OPTIONS, OPTIONS, USUAL_TAKES, options_for_scripts
 from eimg_core.recipe import MOST_STEPS, Recipe
 from eimg_core.ui.protocol import PairingInfo
-from eimg_core.ui.widgets.parts import script, template
+from eimg_core.ui.server.faults import toast
+from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = ["PieceActions"]
 
 
-class PieceActions(gr.HTML):
+class PieceActions(Widget):
     """The actions as a Gradio component; an event receives the recipe that is wanted."""
 
     def __init__(self, pairings: Sequence[PairingInfo], **kwargs: Any) -> None:
@@ -47,4 +46,4 @@ class PieceActions(gr.HTML):
                 raise InputError(message("These settings cannot be read; compose the piece again instead."))
             return recipe
         except InputError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise toast(error) from error

@@ -2,7 +2,7 @@
 // `element`, `props`, `trigger` and `watch`, after tiny_roll.js and history.js; actions.py says what the value holds.
 
 const find = (selector) => element.querySelector(selector);
-const root = find(".actions"), said = find(".actions-said");
+const root = find(".actions");
 const LETTERS = "ABCDEFGH", MOVE = 1.5, CONTINUE_S = 15;
 const { shortest: SHORTEST_S, longest: LONGEST_S, most_steps: MOST_STEPS, options: OPTIONS } = props;
 const KEPT_MS = 50 * 60 * 1000; // the server gives up files after an hour
@@ -13,18 +13,17 @@ let drawn = ""; // which entries are on the page
 let at = null; // id of its entry in the history
 
 const clamp = (number) => Math.min(9, Math.max(1, number));
-const numbers = ({ valence, arousal }) => `valence ${valence.toFixed(1)}, arousal ${arousal.toFixed(1)}`;
+const numbers = ({ valence, arousal }) =>
+  message("valence {valence}, arousal {arousal}", { valence: valence.toFixed(1), arousal: arousal.toFixed(1) });
 
 function make(tag, className, text = "") {
   const node = document.createElement(tag);
   node.className = className;
-  node.textContent = text;
+  if (text) tell(node, text); // what holds other elements has no words of its own
   return node;
 }
 
-function say(text) {
-  said.textContent = text;
-}
+const announce = (words) => tell(find(".actions-said"), words);
 
 // --- asking for pieces
 
@@ -63,13 +62,12 @@ function restore(entry) {
   at = entry.id;
   const photo = props.value && props.value.photo;
   if (entry.recipe.photo_id && entry.recipe.photo_id !== photo) {
-    find(".history-said").textContent =
-      "This piece was made for another photo, which is not kept. Its settings are back: add that photo again to hear it exactly, or compose for the same point.";
+    tell(find(".history-said"), message("This piece was made for another photo, which is not kept. Its settings are back: add that photo again to hear it exactly, or compose for the same point."));
     props.value = { ...props.value, settings: { ...entry.recipe, target: entry.target } };
     trigger("apply");
     return drawHistory();
   }
-  find(".history-said").textContent = "";
+  tell(find(".history-said"), "");
   want(entry.recipe);
 }
 
@@ -101,7 +99,7 @@ async function copyLink() {
     field.remove();
   }
   root.dataset.link = link;
-  say(piece.recipe.photo_id ? "Link copied. It holds the emotion and the settings, never the photo." : "Link copied.");
+  announce(piece.recipe.photo_id ? message("Link copied. It holds the emotion and the settings, never the photo.") : message("Link copied."));
 }
 
 // --- drawing
@@ -113,11 +111,14 @@ function drawTakes() {
     const item = document.createElement("li"), button = make("button", "take");
     button.type = "button";
     button.setAttribute("aria-pressed", take.kept);
-    const where = take.heard ? `${take.heard.region}, ${take.distance.toFixed(1)} away` : "silent";
+    const landing = take.heard && { letter: LETTERS[n], region: message(take.heard.region), distance: take.distance.toFixed(1) };
+    const where = landing ? message("{region}, {distance} away", landing) : message("silent");
     const words = make("span", "take-where", where);
     button.append(make("b", "take-letter", LETTERS[n]), tinyRoll(tinyNotes(take.notes, take.duration_s || 1)), words);
-    if (take.choice) button.append(make("em", "take-choice", "guide’s choice"));
-    button.setAttribute("aria-label", `Take ${LETTERS[n]}: heard as ${where} from the target${take.choice ? ", the guide’s choice" : ""}`);
+    if (take.choice) button.append(make("em", "take-choice", message("guide’s choice")));
+    tell(button, !landing ? message("Take {letter}: silent", { letter: LETTERS[n] })
+      : take.choice ? message("Take {letter}: estimated as {region}, {distance} away from the target, the guide’s choice", landing)
+      : message("Take {letter}: estimated as {region}, {distance} away from the target", landing), "aria-label");
     button.addEventListener("click", () => take.kept || openTake(n));
     item.append(button);
     return item;
@@ -135,10 +136,10 @@ function drawButtons() {
     button.disabled = busy || !able || edge || steps >= MOST_STEPS;
   }
   find(".actions-longer").disabled = busy || !able || long || steps >= MOST_STEPS;
-  find(".actions-why-not").textContent = !piece ? ""
-    : !able ? `${piece.pairing_title} cannot keep a tune; composers that end in TVAE can.`
-    : steps >= MOST_STEPS ? "This piece has been through enough; compose a new one."
-    : long ? "A piece can last two minutes at most." : "Its melody stays, the rest is composed anew.";
+  tell(find(".actions-why-not"), !piece ? ""
+    : !able ? message("{composer} cannot keep a tune; composers that end in TVAE can.", { composer: piece.pairing_title })
+    : steps >= MOST_STEPS ? message("This piece has been through enough; compose a new one.")
+    : long ? message("A piece can last two minutes at most.") : message("Its melody stays, the rest is composed anew."));
   const entries = history_.all(), place = entries.findIndex((entry) => entry.id === at);
   find(".actions-undo").disabled = busy || place < 1;
   find(".actions-redo").disabled = busy || place < 0 || place >= entries.length - 1;
@@ -152,13 +153,13 @@ function entryItem(entry) {
   const item = document.createElement("li"), open = make("button", "entry-open"), star = make("button", "quiet entry-star");
   const drop = make("button", "quiet entry-drop", "×"), { recipe } = entry;
   const lines = make("span", "entry-words");
-  const steps = recipe.steps.map((step) => (step.do === "extend" ? "continued" : "retold"));
+  const steps = recipe.steps.map((step) => (step.do === "extend" ? message("continued") : message("retold")));
   const take = (recipe.steps.at(-1) || recipe).keep;
   lines.append(
-    make("strong", "", [entry.region, ...steps.slice(-1), ...(Number.isInteger(take) ? [`take ${LETTERS[take]}`] : [])].join(", ")),
+    make("strong", "", [message(entry.region), ...steps.slice(-1), ...(Number.isInteger(take) ? [message("take {letter}", { letter: LETTERS[take] })] : [])]),
     make("small", "", numbers(entry.target)),
-    make("small", "", `${entry.title} · seed ${recipe.seed} · ${entry.duration.toFixed(0)} s`),
-    make("small", "", clockOf(entry.made) + (recipe.photo_id ? " · for a photo" : ""))
+    make("small", "", joined([entry.title, message("seed {seed}", recipe), message("{seconds} s", { seconds: entry.duration.toFixed(0) })], " · ")),
+    make("small", "", joined([clockOf(entry.made), recipe.photo_id ? message("for a photo") : ""], " · "))
   );
   for (const button of [open, star, drop]) button.type = "button";
   open.append(tinyRoll(entry.roll), lines);
@@ -166,9 +167,10 @@ function entryItem(entry) {
   open.addEventListener("click", () => restore(entry));
   star.textContent = entry.star ? "★" : "☆";
   star.setAttribute("aria-pressed", entry.star);
-  star.setAttribute("aria-label", `Favourite: ${entry.region}, seed ${recipe.seed}`);
+  const values = { region: message(entry.region), seed: recipe.seed };
+  tell(star, message("Favourite: {region}, seed {seed}", values), "aria-label");
   star.addEventListener("click", () => (history_.star(entry.id), drawHistory(), focusOn(entry.id, ".entry-star")));
-  drop.setAttribute("aria-label", `Delete: ${entry.region}, seed ${recipe.seed}`);
+  tell(drop, message("Delete: {region}, seed {seed}", values), "aria-label");
   drop.addEventListener("click", () => {
     const next = item.nextElementSibling || item.previousElementSibling;
     history_.remove(entry.id);
@@ -227,7 +229,7 @@ function show() {
     root.dataset.state = "ready";
     drawTakes();
     if (!now.pending) {
-      say("");
+      announce("");
       remember(now);
     }
   }

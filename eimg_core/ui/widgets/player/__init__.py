@@ -17,13 +17,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
-
 from eimg_core.exports.formats import FORMATS, usual_formats
+from eimg_core.messages import message
 from eimg_core.metrics.registry import shown_metrics
 from eimg_core.ui.session.downloads import export_file, sheet_music
 from eimg_core.ui.session.piece_values import STAGES
-from eimg_core.ui.widgets.parts import script, template
+from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = ["PLAYER_SCRIPTS", "Player", "failed", "player_props", "working"]
 
@@ -43,7 +42,7 @@ def player_props() -> dict[str, Any]:
     }
 
 
-class Player(gr.HTML):
+class Player(Widget):
     """The player as a Gradio component. It only shows; its ``stop`` event means that the visitor gave up waiting."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -53,8 +52,8 @@ class Player(gr.HTML):
             js_on_load=script(*PLAYER_SCRIPTS),
             apply_default_css=False,
             stages=list(STAGES),
-            empty="Give it a photo, or choose an emotion in the plane, and press Compose.",
-            stopped="Nothing was kept. Press Compose to start again.",
+            empty=message("Give it a photo, or choose an emotion in the plane, and press Compose."),
+            stopped=message("Nothing was kept. Press Compose to start again."),
             **player_props(),
             **kwargs,
         )

@@ -1,6 +1,7 @@
 // The player. gr.HTML runs this once with `element`, `props`, `trigger`, `server` and `watch`, after transport.js and sheet.js;
 // player.py says what the value holds.
 
+const UNREACHED = message("The file could not be fetched; is the studio still running?");
 const LETTERS = { l: ".player-loop", a: ".player-a", b: ".player-b", m: ".player-mute" };
 
 const find = (selector) => element.querySelector(selector);
@@ -11,10 +12,10 @@ let take = null; // the value that is on show, when it is a take
 
 function make(tag, text, attributes = {}) {
   const node = Object.assign(document.createElement(tag), attributes);
-  node.textContent = text;
+  tell(node, text);
   return node;
 }
-const say = (words) => (find(".player-say").textContent = words);
+const explain = (words) => tell(find(".player-say"), words);
 
 // ---- a take ----
 
@@ -23,13 +24,15 @@ function showTake(value) {
   transport.load(value);
   root.classList.toggle("pending", Boolean(value.pending));
   for (const control of root.querySelectorAll(".player-looping button")) control.disabled = !transport.canPlay();
-  const feeling = value.target.region;
-  find(".player-done h3").textContent = `${/^[aeiou]/.test(feeling) ? "An" : "A"} ${feeling} piece`;
-  find(".player-facts").textContent = [
-    `${value.duration_s.toFixed(0)} s`, value.key, `${value.tempo_bpm.toFixed(0)} bpm`, `${value.notes.length} notes`,
-    `seed ${value.seed}`, value.pairing_title,
-  ].filter(Boolean).join("  ·  ");
-  say(value.pending ? "The piano is being recorded …" : "");
+  const region = message(value.target.region);
+  const title = /^[aeiou]/.test(value.target.region) ? message("An {region} piece", { region }) : message("A {region} piece", { region });
+  tell(find(".player-done h3"), title);
+  tell(find(".player-facts"), joined([
+    message("{seconds} s", { seconds: value.duration_s.toFixed(0) }), said(value.key),
+    message("{tempo} bpm", { tempo: value.tempo_bpm.toFixed(0) }), message("{count} notes", { count: value.notes.length }),
+    message("seed {seed}", { seed: value.seed }), value.pairing_title,
+  ], "  ·  "));
+  explain(value.pending ? message("The piano is being recorded …") : "");
   showFiles(value);
   showNumbers(value);
   if (root.dataset.view === "score") sheet.show(value);
@@ -38,12 +41,15 @@ function showTake(value) {
 function showFiles(value) {
   const made = value.files || {}, demand = value.exports || [];
   const shown = props.formats.filter(([kind, , , packs]) => made[kind] || demand.includes(kind) || (value.pending && !packs));
-  find(".player-files").replaceChildren(...shown.map(([kind, label, meaning]) => {
+  find(".player-files").replaceChildren(...shown.map(([kind, title, help]) => {
+    const label = message(title), meaning = message(help);
     if (made[kind]) {
-      const file = made[kind];
-      return make("a", label, { href: file.url, download: file.orig_name, title: `${meaning}: ${file.orig_name}` });
+      const file = made[kind], link = make("a", label, { href: file.url, download: file.orig_name });
+      tell(link, joined([meaning, file.orig_name], ": "), "title");
+      return link;
     }
-    const button = make("button", label, { type: "button", title: meaning, disabled: Boolean(value.pending) });
+    const button = make("button", label, { type: "button", disabled: Boolean(value.pending) });
+    tell(button, meaning, "title");
     button.dataset.kind = kind;
     button.addEventListener("click", () => fetchFile(button, kind));
     return button;
@@ -53,13 +59,14 @@ function showFiles(value) {
 // Files that nobody has asked for yet are made at the first click.
 async function fetchFile(button, kind) {
   if (button.getAttribute("aria-busy") === "true") return;
-  const [from, label] = [take, button.textContent];
+  const from = take, [, title] = props.formats.find(([key]) => key === kind);
   button.setAttribute("aria-busy", "true");
-  say(`Making the ${label} file …`);
-  const answer = await server.export_file({ take: from.take, kind }).catch(() => ({ fault: "The file could not be fetched; is the studio still running?" }));
+  explain(message("Making the {label} file …", { label: message(title) }));
+  const answer = await server.export_file({ take: from.take, kind }).catch(() => ({ fault: UNREACHED.key }));
   button.setAttribute("aria-busy", "false");
-  if (answer.fault) return say(answer.fault);
-  say("");
+  learn(answer);
+  if (answer.fault) return explain(said(answer.fault));
+  explain("");
   const beside = from.files.json.url;
   const href = beside.slice(0, beside.lastIndexOf("/") + 1) + encodeURIComponent(answer.name);
   const link = make("a", "", { href, download: answer.name });
@@ -70,17 +77,22 @@ async function fetchFile(button, kind) {
 }
 
 function showNumbers(value) {
-  const at = (point) => `valence ${point.valence.toFixed(1)}, arousal ${point.arousal.toFixed(1)}`;
-  find(".player-landing").textContent = value.piece
-    ? `Our evaluator hears this piece as ${value.piece.region} (${at(value.piece)}), ${value.distance.toFixed(1)} from the target.`
-    : `The target was ${value.target.region} (${at(value.target)}).`;
+  const shown = value.piece || value.target;
+  const place = { region: message(shown.region), valence: shown.valence.toFixed(1), arousal: shown.arousal.toFixed(1) };
+  tell(find(".player-landing"), value.piece
+    ? message(
+        "Our evaluator estimates this piece as {region} (valence {valence}, arousal {arousal}), {distance} from the target.",
+        { ...place, distance: value.distance.toFixed(1) },
+      )
+    : message("The target was {region} (valence {valence}, arousal {arousal}).", place));
   find(".player-metrics").replaceChildren(...props.metrics.map(([key, name, meaning, digits]) => {
-    const group = document.createElement("div"), number = value.metrics[key];
-    group.append(make("dt", name), make("dd", typeof number === "number" ? number.toFixed(digits) : "–"), Object.assign(make("dd", meaning), { className: "meaning" }));
+    const group = document.createElement("div"), number = value.metrics[key], told = Object.assign(make("dd", message(meaning)), { className: "meaning" });
+    group.append(make("dt", message(name)), make("dd", typeof number === "number" ? number.toFixed(digits) : "–"), told);
     return group;
   }));
-  find(".player-remarks").replaceChildren(...value.remarks.map((remark) => make("li", remark)));
-  find(".player-played").textContent = value.engine ? `Played by ${value.engine} with ${value.soundfont}.` : "";
+  find(".player-remarks").replaceChildren(...value.remarks.map((remark) => make("li", said(remark))));
+  tell(find(".player-played"), value.engine
+    ? message("Played by {engine} with {soundfont}.", { engine: said(value.engine), soundfont: value.soundfont }) : "");
 }
 
 // ---- other states ----
@@ -96,30 +108,30 @@ function showWork(value) {
   const percent = Math.round(100 * (value.done || 0));
   find(".player-bar").style.setProperty("--left", `${100 - percent}%`);
   find(".player-bar").setAttribute("aria-valuenow", percent);
-  const live = find(".player-stage");
-  if (live.textContent !== value.stage) live.textContent = value.stage;
+  tell(find(".player-stage"), message(value.stage));
 }
 
 function show() {
   if (props.value && props.value.state === "back") props.value = take || {};
   const value = props.value || {}, state = value.state || "empty", before = root.dataset.state;
   root.dataset.state = state;
+  learn(value);
   if (state !== "done") transport.audio.pause();
   if (state === "empty") {
-    find(".player-empty h3").textContent = value.stopped ? "Stopped" : "No piece yet";
-    find(".player-empty p").textContent = value.stopped ? props.stopped : props.empty;
+    tell(find(".player-empty h3"), value.stopped ? message("Stopped") : message("No piece yet"));
+    tell(find(".player-empty p"), message(value.stopped ? props.stopped : props.empty));
   }
   if (state === "working") {
     if (before !== "working") root.dataset.stage = -1; // waiting for its turn
     showWork(value);
   }
-  if (state === "failed") find(".player-failed p").textContent = value.message;
+  if (state === "failed") tell(find(".player-failed p"), said(value.message));
   if (state === "done") showTake(value);
   if (state === "working" && before !== "working")
     root.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
 }
 
-find(".player-stages").replaceChildren(...props.stages.map((name) => make("li", name[0].toUpperCase() + name.slice(1))));
+find(".player-stages").replaceChildren(...props.stages.map((name) => make("li", message(name))));
 find(".player-stop").addEventListener("click", () => {
   props.value = take || { stopped: true };
   show();
@@ -145,8 +157,8 @@ find(".player-a").addEventListener("click", mark("start"));
 find(".player-b").addEventListener("click", mark("end"));
 root.addEventListener("transport-loop", ({ detail: { looping, section } }) => {
   loop.setAttribute("aria-pressed", looping);
-  loop.querySelector("span").textContent = section ? `${clock(section.start)} – ${clock(section.end)}` : "Loop";
-  loop.title = section ? "Back to the whole piece (L)" : "Play it again and again (L)";
+  tell(loop.querySelector("span"), section ? `${clock(section.start)} – ${clock(section.end)}` : message("Loop"));
+  tell(loop, section ? message("Back to the whole piece (L)") : message("Play it again and again (L)"), "title");
 });
 
 const speed = find(".player-speed select");

@@ -1,36 +1,42 @@
 // Sheet music of a take. Stands after transport.js. `box` is the scrolling element, `transport` plays; `fetchSheet(take, width)`
 // promises {svg} or {fault}. The bar that sounds is marked, and a click on a bar goes there.
 
+const UNFETCHED = message("The score could not be fetched; is the studio still running?");
 const SHEET_ZOOM = { wide: 1.12, narrow: 0.86 }, NARROW_PX = 560, RESIZED_PX = 60;
 
 function createSheet(box, transport, fetchSheet) {
   let take = null, width = 0, drawn = "", asked = 0, bars = [], now = -1;
 
-  function say(words) {
+  // Words in place of the music; without any, there is music.
+  function explain(words) {
     box.dataset.state = words ? "words" : "music";
-    if (words) box.replaceChildren(Object.assign(document.createElement("p"), { textContent: words }));
+    if (!words) return;
+    const line = document.createElement("p");
+    tell(line, words);
+    box.replaceChildren(line);
   }
 
   async function draw() {
     if (!take || !box.clientWidth) return;
-    if (take.pending || !take.take) return say("The sheet music comes with the sound.");
+    if (take.pending || !take.take) return explain(message("The sheet music comes with the sound."));
     const key = `${take.take} ${box.clientWidth}`;
     if (drawn.split(" ")[0] === take.take && Math.abs(width - box.clientWidth) < RESIZED_PX) return;
     (drawn = key), (width = box.clientWidth);
     const mine = ++asked, zoom = width < NARROW_PX ? SHEET_ZOOM.narrow : SHEET_ZOOM.wide;
-    if (!bars.length) say("Writing the score …");
-    const answer = await fetchSheet(take.take, Math.floor((width - 2) / zoom)).catch(() => ({ fault: "The score could not be fetched; is the studio still running?" }));
+    if (!bars.length) explain(message("Writing the score …"));
+    const answer = await fetchSheet(take.take, Math.floor((width - 2) / zoom)).catch(() => ({ fault: UNFETCHED.key }));
     if (mine !== asked) return; // another piece came meanwhile
     if (answer.fault) {
       drawn = "";
       bars = [];
-      return say(answer.fault);
+      learn(answer);
+      return explain(said(answer.fault));
     }
     box.innerHTML = answer.svg; // drawn by our own engraver
-    say("");
+    explain(null);
     const svg = box.querySelector("svg");
     svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `Sheet music${take.key ? ` in ${take.key}` : ""}`);
+    tell(svg, take.key ? message("Sheet music in {key}", { key: said(take.key) }) : message("Sheet music"), "aria-label");
     bars = [...box.querySelectorAll("g.measure")];
     bars.forEach((bar, n) => bar.prepend(frameOf(bar, n)));
     box.dataset.bars = bars.length;

@@ -72,9 +72,15 @@ function createMap(map, regions, neutralRadius) {
   );
   find(".plane-words").replaceChildren(...regions.map(([name, direction]) => {
     const angle = (direction * Math.PI) / 180;
-    return svg("text", { x: toX(MIDDLE + 3 * Math.cos(angle)), y: toY(MIDDLE + 3 * Math.sin(angle)) + 4 }, name);
+    const word = svg("text", { x: toX(MIDDLE + 3 * Math.cos(angle)), y: toY(MIDDLE + 3 * Math.sin(angle)) + 4 });
+    tell(word, message(name));
+    return word;
   }));
   return { region, place, placePhoto, link };
 }
 
-const where = (point, region) => `valence ${point.valence.toFixed(1)}, arousal ${point.arousal.toFixed(1)}, ${region(point)}`;
+// A point in words: its numbers, and with the name of its region.
+const numbersOf = ({ valence, arousal }) =>
+  message("valence {valence}, arousal {arousal}", { valence: valence.toFixed(1), arousal: arousal.toFixed(1) });
+const where = (point, region) =>
+  message("valence {valence}, arousal {arousal}, {region}", { ...numbersOf(point).values, region: message(region(point)) });

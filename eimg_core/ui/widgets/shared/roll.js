@@ -267,7 +267,8 @@ function createRoll(canvas, audio, length, { keys = 34, ruler = 18, slowest = 26
     take = value;
     view.from = 0;
     if (!take) return pen.clearRect(0, 0, canvas.width, canvas.height);
-    canvas.setAttribute("aria-label", `Piano roll: ${take.notes.length} notes in ${take.duration_s.toFixed(0)} seconds.`);
+    const counted = { count: take.notes.length, seconds: take.duration_s.toFixed(0) };
+    tell(canvas, message("Piano roll: {count} notes in {seconds} seconds.", counted), "aria-label");
     canvas.dataset.notes = take.notes.length;
     canvas.dataset.left = take.notes.filter((_, n) => isLeft(n)).length;
     canvas.dataset.chords = (take.chords || []).map((chord) => chord[2]).join(" ");

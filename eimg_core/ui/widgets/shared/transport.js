@@ -16,20 +16,20 @@ function createTransport(root, margins = {}) {
   const roll = createRoll(canvas, audio, length, { ...margins, section: () => section });
 
   function showTime() {
-    const now = audio.currentTime, said = `${clock(now)} of ${clock(length())}`;
+    const now = audio.currentTime, at = message("{time} of {length}", { time: clock(now), length: clock(length()) });
     seek.max = length();
     if (document.activeElement !== seek || !audio.paused) seek.value = now;
     seek.style.setProperty("--done", `${(now / length()) * 100}%`);
-    seek.setAttribute("aria-valuetext", said);
+    tell(seek, at, "aria-valuetext");
     if (canvas.getAttribute("role") === "slider") {
       canvas.setAttribute("aria-valuemax", length().toFixed(1));
       canvas.setAttribute("aria-valuenow", now.toFixed(1));
-      canvas.setAttribute("aria-valuetext", said);
+      tell(canvas, at, "aria-valuetext");
     }
     part("time").textContent = clock(now);
     part("length").textContent = clock(take ? length() : 0);
     root.classList.toggle("playing", !audio.paused);
-    play.setAttribute("aria-label", (audio.paused ? "Play" : "Pause") + (play.dataset.what || ""));
+    tell(play, joined([audio.paused ? message("Play") : message("Pause"), play.dataset.what || ""], " "), "aria-label");
     if (take && now !== told) {
       told = now;
       root.dispatchEvent(new CustomEvent("eimg-time", { bubbles: true, detail: { time: now } }));
@@ -169,6 +169,6 @@ const fileLinks = (files, labels) =>
     const link = document.createElement("a");
     link.href = files[kind].url;
     link.download = link.title = files[kind].orig_name;
-    link.textContent = labels[kind];
+    tell(link, labels[kind]);
     return link;
   });

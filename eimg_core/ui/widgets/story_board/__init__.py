@@ -11,19 +11,18 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 from gradio.utils import get_upload_folder, is_in_or_equal
 
 from eimg_core.emotion import NEUTRAL_RADIUS, REGIONS
 from eimg_core.errors import InputError
-from eimg_core.messages import message
+from eimg_core.messages import message, with_messages
 from eimg_core.ui.protocol import Studio
-from eimg_core.ui.server.faults import sentence
+from eimg_core.ui.server.faults import sentence, toast
 from eimg_core.ui.server.files import new_folder
 from eimg_core.ui.session.photo import OpenedPhoto
 from eimg_core.ui.session.points import point
 from eimg_core.ui.session.story_timeline import FEWEST_PHOTOS, MOST_PHOTOS, thumbnail
-from eimg_core.ui.widgets.parts import script, template
+from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = ["StoryBoard", "open_upload"]
 
@@ -42,7 +41,7 @@ def open_upload(file: Any) -> OpenedPhoto:
     return OpenedPhoto(open_photo(path), str(file.get("orig_name") or path.name))
 
 
-class StoryBoard(gr.HTML):
+class StoryBoard(Widget):
     """The board as a Gradio component; an event receives the opened photos in their order."""
 
     def __init__(self, studio: Studio, examples: list[Path], pieces: Path, **kwargs: Any) -> None:
@@ -60,7 +59,7 @@ class StoryBoard(gr.HTML):
                         "thumb": thumbnail(photo.image),
                     }
             except Exception as error:
-                return {"fault": sentence(error)}
+                return with_messages({"fault": sentence(error)})
 
         def example_stops(_: Any) -> list[dict[str, Any]]:
             """Copies of the shipped photos, as if they had been uploaded."""
@@ -95,7 +94,7 @@ class StoryBoard(gr.HTML):
                 )
             return [open_upload(file) for file in files]
         except InputError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise toast(error) from error
 
     def api_info(self) -> dict[str, Any]:
         file = {"type": "object", "properties": {"path": {"type": "string"}, "meta": {"type": "object"}}}

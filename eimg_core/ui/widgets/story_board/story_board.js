@@ -11,8 +11,8 @@ let stops = []; // where their numbers stand on the map
 let now = -1; // the photo that is on while the piece plays
 
 const files = () => props.value || [];
-const named = (file) => file.orig_name || "photo";
-const say = (text) => (find(".story-live").textContent = text);
+const named = (file) => file.orig_name || message("photo");
+const announce = (words) => tell(find(".story-live"), words);
 
 function keep(value) {
   props.value = value;
@@ -22,24 +22,27 @@ function keep(value) {
 
 // ---- adding ----------------------------------------------------------------------------------------------------
 
-function fault(text) {
+function fault(words) {
   const item = document.createElement("li");
-  item.textContent = text;
+  tell(item, words);
   find(".story-faults").append(item);
 }
 
 async function take(file) {
   const found = await server.read_stop(file);
-  if (found.fault) return fault(found.fault);
+  learn(found);
+  if (found.fault) return fault(said(found.fault));
   known.set(file.path, found);
   keep([...files(), { path: file.path, orig_name: file.orig_name, meta: { _type: "gradio.FileData" } }]);
-  say(`${named(file)} added: ${found.point.region}. ${files().length} photos.`);
+  const values = { name: named(file), region: message(found.point.region), count: files().length };
+  announce(message("{name} added: {region}. {count} photos.", values));
 }
 
 async function add(fresh, prepare) {
   find(".story-faults").replaceChildren();
   const room = props.most - files().length - reading;
-  if (fresh.length > room) fault(`A story has at most ${props.most} photos; the last ${fresh.length - Math.max(0, room)} were left out.`);
+  if (fresh.length > room) 
+    fault(message("A story has at most {most} photos; the last {count} were left out.", { most: props.most, count: fresh.length - Math.max(0, room) }));
   const taken = fresh.slice(0, Math.max(0, room));
   reading += taken.length;
   draw();
@@ -47,7 +50,7 @@ async function add(fresh, prepare) {
     try {
       await take(await prepare(one));
     } catch {
-      fault(`${one.name || named(one)} could not be sent; please try again, or choose a photo under 20 MB.`);
+      fault(message("{name} could not be sent; please try again, or choose a photo under 20 MB.", { name: one.name || named(one) }));
     }
     reading -= 1;
     draw();
@@ -62,7 +65,7 @@ for (const name of ["dragenter", "dragover"])
 for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
 drop.addEventListener("drop", (event) => (event.preventDefault(), add([...event.dataTransfer.files], send)));
 find(".story-examples").addEventListener("click", async () => add(await server.example_stops(null), (file) => file));
-find(".story-clear").addEventListener("click", () => (keep([]), find(".story-faults").replaceChildren(), say("All photos removed.")));
+find(".story-clear").addEventListener("click", () => (keep([]), find(".story-faults").replaceChildren(), announce(message("All photos removed."))));
 
 // ---- the list --------------------------------------------------------------------------------------------------
 
@@ -70,15 +73,15 @@ function move(from, to) {
   const order = [...files()];
   order.splice(to, 0, ...order.splice(from, 1));
   keep(order);
-  say(`${named(order[to])} is now number ${to + 1} of ${order.length}.`);
+  announce(message("{name} is now number {number} of {count}.", { name: named(order[to]), number: to + 1, count: order.length }));
 }
 
 function button(label, glyph, act, disabled = false) {
   const node = document.createElement("button");
   node.type = "button";
   node.disabled = disabled;
-  node.setAttribute("aria-label", label);
-  node.title = label;
+  tell(node, label, "aria-label");
+  tell(node, label, "title");
   node.append(svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: glyph })));
   node.addEventListener("click", act);
   return node;
@@ -96,17 +99,18 @@ function makeItem(file, n, all) {
   if (thumb) picture.src = thumb;
   picture.alt = "";
   picture.draggable = false;
-  name.textContent = name.title = named(file);
-  feeling.textContent = point ? point.region : "";
+  tell(name, named(file));
+  tell(name, named(file), "title");
+  tell(feeling, point ? message(point.region) : "");
   words.append(name, feeling);
   // After a move the focus goes along with the photo.
   const refocus = (to, which) => (move(n, to), list.children[to].querySelectorAll("button")[which].focus());
   item.append(number, picture, words,
-    button(`Move ${named(file)} up`, "M6 14l6-6 6 6", () => refocus(n - 1, n - 1 ? 0 : 1), n === 0),
-    button(`Move ${named(file)} down`, "M6 10l6 6 6-6", () => refocus(n + 1, n + 2 < all.length ? 1 : 0), n === all.length - 1),
-    button(`Remove ${named(file)}`, "M7 7l10 10M17 7L7 17", () => {
+    button(message("Move {name} up", { name: named(file) }), "M6 14l6-6 6 6", () => refocus(n - 1, n - 1 ? 0 : 1), n === 0),
+    button(message("Move {name} down", { name: named(file) }), "M6 10l6 6 6-6", () => refocus(n + 1, n + 2 < all.length ? 1 : 0), n === all.length - 1),
+    button(message("Remove {name}", { name: named(file) }), "M7 7l10 10M17 7L7 17", () => {
       keep(files().filter((_, other) => other !== n));
-      say(`${named(file)} removed.`);
+      announce(message("{name} removed.", { name: named(file) }));
       (list.children[Math.min(n, files().length - 1)]?.querySelector("button:last-child") || input).focus();
     }));
   item.addEventListener("dragstart", (event) => ((held = n), event.dataTransfer.setData("text/plain", ""), item.classList.add("held")));
@@ -141,9 +145,9 @@ function drawPath(points) {
     return stop;
   }));
   stops = badges;
-  map.setAttribute("aria-label", points.length
-    ? `The path of the story: ${points.map((point, n) => `${n + 1} at ${where(point, plane.region)}`).join("; ")}.`
-    : "The emotion plane; no photo yet.");
+  const stopsSaid = points.map((point, n) => message("{number} at {point}", { number: n + 1, point: where(point, plane.region) }));
+  tell(map, points.length ? message("The path of the story: {stops}.", { stops: joined(stopsSaid, message("; ")) })
+    : message("The emotion plane; no photo yet."), "aria-label");
 }
 
 // The dot is where the piece is now; it moves evenly from stop to stop.
@@ -168,13 +172,15 @@ function draw() {
   for (let n = 0; n < reading; n++) {
     const item = document.createElement("li");
     item.className = "coming";
-    item.textContent = "reading …";
+    tell(item, message("reading …"));
     list.append(item);
   }
-  find(".story-hint").textContent = all.length ? `${all.length} of ${props.most}` : "2 to 8, in the order of your story";
+  tell(find(".story-hint"), all.length ? message("{chosen} of {all}", { chosen: all.length, all: props.most })
+    : message("2 to 8, in the order of your story"));
   find(".story-examples").hidden = all.length > 0 || reading > 0 || props.examples < 2;
   find(".story-clear").hidden = all.length === 0;
-  find(".story-span").textContent = points.length > 1 ? `from ${points[0].region} to ${points.at(-1).region}` : "";
+  const ends = points.length > 1 ? { first: message(points[0].region), last: message(points.at(-1).region) } : null;
+  tell(find(".story-span"), ends ? message("from {first} to {last}", ends) : "");
   drawPath(points);
 }
 

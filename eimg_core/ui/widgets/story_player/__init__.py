@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
-
+from eimg_core.messages import message
 from eimg_core.ui.session.story_timeline import STORY_STAGES
-from eimg_core.ui.widgets.parts import script, template
+from eimg_core.ui.widgets.parts import Widget, script, template
 from eimg_core.ui.widgets.player import PLAYER_SCRIPTS, Player, player_props
 
 __all__ = ["StoryPlayer"]
 
-_STRIP = '<ol class="story-strip" aria-label="Photos of the story; choose one to hear it from there"></ol>'
+_STRIP = """<ol class="story-strip" data-say-aria-label
+  aria-label="Photos of the story; choose one to hear it from there"></ol>"""
 _UNDER_THE_ROLL = '<div class="transport-bar">'
 
 
-class StoryPlayer(gr.HTML):
+class StoryPlayer(Widget):
     """The player of a story as a Gradio component."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -30,8 +30,8 @@ class StoryPlayer(gr.HTML):
             js_on_load=script(*PLAYER_SCRIPTS, "story_player/story_strip"),
             apply_default_css=False,
             stages=list(STORY_STAGES),
-            empty="Add two photos or more, put them in order, and press Compose the story.",
-            stopped="Nothing was kept. Press Compose the story to start again.",
+            empty=message("Add two photos or more, put them in order, and press Compose the story."),
+            stopped=message("Nothing was kept. Press Compose the story to start again."),
             **player_props(),
             **kwargs,
         )

@@ -5,18 +5,19 @@
   const showStops = () => {
     const { state, stops = [], duration_s = 1, target } = props.value || {};
     if (state !== "done") return;
-    element.querySelector(".player-done h3").textContent = "A story";
-    element.querySelector(".player-landing").textContent = "";
+    tell(element.querySelector(".player-done h3"), message("A story"));
+    tell(element.querySelector(".player-landing"), "");
     strip.replaceChildren(...stops.map(({ name, thumb, point, start_s, end_s, label }) => {
       const item = document.createElement("li"), button = document.createElement("button"), number = document.createElement("span");
       const feeling = document.createElement("em"), picture = document.createElement("img");
       item.style.flexGrow = (end_s - start_s) / duration_s;
       button.type = "button";
-      button.setAttribute("aria-label", `${label}: ${name}, ${point.region}, from ${Math.round(start_s)} s`);
+      const values = { label, name, region: message(point.region), seconds: Math.round(start_s) };
+      tell(button, message("{label}: {name}, {region}, from {seconds} s", values), "aria-label");
       picture.src = thumb;
       picture.alt = "";
       number.textContent = label;
-      feeling.textContent = point.region;
+      tell(feeling, message(point.region));
       button.append(picture, number, feeling);
       button.addEventListener("click", () => (sound.currentTime = start_s + 0.01));
       item.append(button);

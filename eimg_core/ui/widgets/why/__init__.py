@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
-
 from eimg_core.ui.protocol import Explanation
-from eimg_core.ui.widgets.parts import script, template
+from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = ["Why", "why_value"]
 
 
-class Why(gr.HTML):
+class Why(Widget):
     """The switch and the maps; its ``submit`` event means that somebody wants to know."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -5,7 +5,7 @@ const find = (selector) => element.querySelector(selector);
 const root = find(".why"), figure = find(".why-figure"), picture = find("img"), canvas = find("canvas");
 // Blue and orange differ for every kind of colour vision; on the photo, strong effects cover more of it.
 const LESS = [46, 104, 196], MORE = [226, 118, 20], STRONGEST_COVER = 0.82;
-const ENDS = { valence: ["less pleasant", "more pleasant"], arousal: ["calmer", "more exciting"] };
+const ENDS = { valence: [message("less pleasant"), message("more pleasant")], arousal: [message("calmer"), message("more exciting")] };
 let shown = "photo";
 
 function paint(rows) {
@@ -41,13 +41,14 @@ function show() {
     picture.src = source.src;
   }
   canvas.style.visibility = rows ? "visible" : "hidden";
-  const words = rows ? value.words[shown] : value.failed ? "This photo could not be explained. Please try again." : "";
-  find(".why-words").textContent = words;
-  canvas.setAttribute("aria-label", `Map of the photo. ${words}`);
+  learn(value);
+  const words = rows ? said(value.words[shown]) : value.failed ? message("This photo could not be explained. Please try again.") : "";
+  tell(find(".why-words"), words);
+  tell(canvas, joined([message("Map of the photo."), words], message(" ")), "aria-label");
   if (!rows) return;
   const most = paint(rows).toFixed(1), [less, more] = ENDS[shown], [left, right] = root.querySelectorAll(".why-legend span");
-  left.textContent = `${less} −${most}`;
-  right.textContent = `+${most} ${more}`;
+  tell(left, joined([less, `−${most}`], " "));
+  tell(right, joined([`+${most}`, more], " "));
 }
 
 root.addEventListener("change", (event) => {

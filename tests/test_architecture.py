@@ -30,6 +30,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.options": 2,
     "eimg_core.images": 2,
     "eimg_core.backbones": 2,
+    "eimg_core.annotation": 3,
     "eimg_core.sound": 3,
     "eimg_core.metrics": 4,
     "eimg_core.notation": 3,

@@ -35,6 +35,7 @@ PROTOCOLS: Mapping[str, int] = {
     "realness": 1,
     "obedience": 1,
     "retelling": 1,
+    "annotation_agreement": 1,
 }
 """Kind of measurement → the number of its protocol."""
 

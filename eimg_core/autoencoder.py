@@ -91,11 +91,11 @@ class MusicAutoencoder(Autoencoder):
     pretrains: ClassVar[bool] = False
     """Whether training begins with excerpts of other music, see ``train/stages/music_ae.py``."""
 
-    def sample(self, piece: Piece, va: VA | None = None) -> MusicSample:
-        """One training example of a piece, at most 15 s of it."""
+    def sample(self, piece: Piece, va: VA | None = None) -> Any:
+        """One training example of a piece, at most 15 s of it, as ``collate`` takes it."""
         return MusicSample.of(piece, va)
 
-    def collate(self, samples: Sequence[MusicSample]) -> Any:
+    def collate(self, samples: Sequence[Any]) -> Any:
         """A batch of examples, as named tensors."""
         return MusicBatch.of(samples)
 

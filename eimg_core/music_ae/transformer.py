@@ -11,12 +11,13 @@ References: Vaswani et al. 2017; Su et al. 2021, "RoFormer"; pre-norm as in Xion
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Cache", "Places", "TransformerStack"]
+__all__ = ["Cache", "Places", "Placing", "TransformerStack", "speeds"]
 
 _STEP_PERIODS = (6.0, 6000.0)  # shortest and longest turn, in steps
 _BEAT_PERIODS = (1.0, 256.0)  # in beats
@@ -33,8 +34,8 @@ class Places:
     """
 
     def __init__(self, index: Tensor, beats: Tensor, heads: int, head_dim: int) -> None:
-        by_step = index[..., None] * _speeds(_STEP_PERIODS, head_dim // 2, index.dtype, index.device)
-        by_time = beats[..., None] * _speeds(_BEAT_PERIODS, head_dim // 2, beats.dtype, beats.device)
+        by_step = index[..., None] * speeds(_STEP_PERIODS, head_dim // 2, index.dtype, index.device)
+        by_time = beats[..., None] * speeds(_BEAT_PERIODS, head_dim // 2, beats.dtype, beats.device)
         angles = torch.stack([by_step, by_time], dim=1).repeat_interleave(heads // 2, dim=1)  # (B, H, T, D/2)
         self.cos, self.sin = angles.cos(), angles.sin()
 
@@ -44,13 +45,24 @@ class Places:
         cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
         return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
+    def place(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Both turned."""
+        return self.turn(queries), self.turn(keys)
+
 
 @lru_cache(maxsize=32)  # asked for at every step that is played
-def _speeds(periods: tuple[float, float], count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def speeds(periods: tuple[float, float], count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Angular speeds whose periods are spread geometrically, (count,)."""
     shortest, longest = (torch.tensor(period).log() for period in periods)
     steps: Tensor = torch.linspace(float(shortest), float(longest), count, dtype=dtype, device=device)
     return 2 * torch.pi / steps.exp()
+
+
+class Placing(Protocol):
+    """How a stack tells where steps stand; ``Places`` is the plain way."""
+
+    def place(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys (B, H, T, D) that know their places."""
 
 
 class Cache:
@@ -93,12 +105,12 @@ class Block(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, places: Places, mask: Tensor | None, causal: bool, cache: Cache | None, layer: int
+        self, x: Tensor, places: Placing, mask: Tensor | None, causal: bool, cache: Cache | None, layer: int
     ) -> Tensor:
         B, T, W = x.shape
         parts = self.project(self.norm_attention(x)).view(B, T, 3, self.heads, W // self.heads)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
-        queries, keys = places.turn(queries), places.turn(keys)
+        queries, keys = places.place(queries, keys)
         if cache is not None:
             keys, values = cache.extend(layer, keys, values)
         p = self.dropout if self.training else 0.0
@@ -126,7 +138,7 @@ class TransformerStack(nn.Module):
     def forward(
         self,
         x: Tensor,
-        places: Places,
+        places: Placing,
         *,
         condition: Tensor | None = None,
         mask: Tensor | None = None,

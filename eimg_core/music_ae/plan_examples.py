@@ -1,0 +1,348 @@
+"""Passages as the planning composer sees them: steps in bars, what each takes up, and the plan.
+
+Shapes: B batch, T steps, R rows of a plan (bars), F fields of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eimg_core.annotation.annotate import Annotation, key_of_notes
+from eimg_core.annotation.chords import half_bars
+from eimg_core.emotion import VA
+from eimg_core.midi.attributes import home_shift
+from eimg_core.midi.bar_codec import (
+    END,
+    LEFT_HAND,
+    LENGTHS,
+    REST,
+    STEP_SIZES,
+    STREAMS,
+    TUNE,
+    BarSteps,
+    decode_bars,
+    encode_bars,
+    tempo_class,
+    tick_of_place,
+)
+from eimg_core.midi.notes import LOWEST_PITCH, Piece
+from eimg_core.midi.sheet import METERS, TICKS, Ints
+from eimg_core.music_ae import plan
+
+__all__ = [
+    "AROUND",
+    "CORPORA",
+    "GOES_ON",
+    "NONE",
+    "Passage",
+    "PlanBatch",
+    "PlanSample",
+    "lowest_at",
+    "next_of",
+    "places_per_bar",
+    "second_half_place",
+    "sounding_at",
+]
+
+CORPORA = ("eimg", "emopia", "pop909", "mutopia", "lieder")
+NONE = -1  # there is none
+AROUND = ("copied place", "copied pitch", "copied length", "before", "bass", "tune")
+NoteClasses = tuple[int, int, int]  # place, pitch and length, as classes
+_PITCHES = STEP_SIZES[1]
+GOES_ON = 16  # bars after an example: as many, more, or it is not known
+_CLIPS = ("eimg", "emopia")  # cut from longer pieces: their last bar is no ending
+_MOST_ROWS = 64  # of a plan that the planner sees at once
+
+
+def places_per_bar(meter: tuple[int, int]) -> int:
+    """Places of a bar, twelve to a quarter: 24, 36, 48 or, in 6/8, 36."""
+    return meter[0] * 48 // meter[1]
+
+
+def second_half_place(meter: tuple[int, int]) -> int:
+    """The place at which the second chord of a bar begins."""
+    first, _ = half_bars(meter, meter[0] * 4 * TICKS // meter[1])
+    return first // 2
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A whole piece of B bars, in its own key, as it is kept.
+
+    Attributes:
+        steps: (T, 4), see ``eimg_core.midi.bar_codec``.
+        bar, stream: of each step, (T,).
+        around: (T, 6), columns ``AROUND``: place, pitch and length of the note that the bar taken up has next in this
+            stream (place END where its stream ends); the pitches of the note before in the stream, of the bass and of
+            the tune that sound here. NONE where there is none, or no bar is taken up.
+        rows: the plan, (B, F).
+        meter: index into ``METERS``.
+        tempo_bpm: quarters a minute.
+        corpus: index into ``CORPORA``.
+    """
+
+    steps: Ints
+    bar: Ints
+    stream: Ints
+    around: Ints
+    rows: Ints
+    meter: int
+    tempo_bpm: float
+    corpus: int
+
+    @classmethod
+    def of(cls, annotation: Annotation, corpus: str, *, velocities_known: bool = True) -> Passage:
+        """From all that is known of a piece."""
+        encoded = encode_bars(annotation.sheet, annotation.tune, annotation.bars)
+        return cls(
+            encoded.steps,
+            encoded.bar,
+            encoded.stream,
+            _around(encoded, annotation.ref),
+            plan.plan_of(annotation, velocities_known=velocities_known),
+            METERS.index(annotation.sheet.meter),
+            annotation.sheet.tempo_bpm,
+            CORPORA.index(corpus),
+        )
+
+    @property
+    def bars(self) -> int:
+        return len(self.rows)
+
+    def piece(self, first: int, bars: int) -> Piece:
+        """Some bars in seconds."""
+        inside = (self.bar >= first) & (self.bar < first + bars)
+        encoded = BarSteps(self.steps[inside], self.bar[inside] - first, self.stream[inside])
+        return decode_bars(encoded, METERS[self.meter], self.tempo_bpm)[0].piece()
+
+    def sample(self, first: int, bars: int, va: VA | None = None) -> PlanSample:
+        """Some bars in their home key, with the plan of those before them.
+
+        Raises:
+            ValueError: nothing sounds in these bars.
+        """
+        inside = (self.bar >= first) & (self.bar < first + bars)
+        steps, around = self.steps[inside].copy(), self.around[inside].copy()
+        sounding = steps[:, 0] != END
+        if not sounding.any():
+            raise ValueError("a passage without notes cannot be a training example")
+        pitches = steps[sounding, 1] + LOWEST_PITCH
+        lengths = np.ones(len(pitches), dtype=np.int64)
+        key = key_of_notes(np.column_stack([lengths, lengths, pitches, lengths, lengths]))
+        shift = home_shift(key)
+        steps[sounding, 1] = _on_piano(steps[sounding, 1] + shift)
+        for column in (1, 3, 4, 5):
+            known = around[:, column] != NONE
+            around[known, column] = _on_piano(around[known, column] + shift)
+        start = max(0, first + bars - _MOST_ROWS)
+        after = GOES_ON if CORPORA[self.corpus] in _CLIPS else self.bars - first - bars
+        return PlanSample(
+            steps,
+            self.bar[inside] - first,
+            self.stream[inside],
+            around,
+            plan.moved(self.rows[start : first + bars], shift),
+            first - start,
+            first,
+            after,
+            self.meter,
+            tempo_class(self.tempo_bpm),
+            key,
+            self.corpus,
+            va,
+        )
+
+
+@dataclass(frozen=True)
+class PlanSample:
+    """A training example: ``steps`` (T, 4), ``bar``, ``stream`` (T,) and ``around`` (T, 6) as in ``Passage``, all in
+    the home key; ``rows`` (R, F), of which the first ``before`` are those of bars before the passage; ``first``:
+    number of its first bar in the piece; ``after``: bars of the piece that follow it, ``GOES_ON`` or more where
+    it is not known; ``meter``, ``tempo``, ``key`` and ``corpus`` as classes; ``va`` where it is known."""
+
+    steps: Ints
+    bar: Ints
+    stream: Ints
+    around: Ints
+    rows: Ints
+    before: int
+    first: int
+    after: int
+    meter: int
+    tempo: int
+    key: int
+    corpus: int
+    va: VA | None = None
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+@dataclass(frozen=True)
+class PlanBatch:
+    """Named tensors of B examples.
+
+    Attributes:
+        steps: (B, T, 4) int64, zeros beyond ``lengths``.
+        lengths: (B,).
+        bar, stream: (B, T).
+        around: (B, T, 6).
+        chord: the chord of the half bar in which each step falls, (B, T).
+        rows: (B, R, F); row r of an example belongs to bar ``r - before`` of its passage.
+        row_count, before, first, after: (B,).
+        meter, tempo, key_class, corpus: (B,).
+        va: (B, 2), NaN where unknown.
+    """
+
+    steps: Tensor
+    lengths: Tensor
+    bar: Tensor
+    stream: Tensor
+    around: Tensor
+    chord: Tensor
+    rows: Tensor
+    row_count: Tensor
+    before: Tensor
+    first: Tensor
+    after: Tensor
+    meter: Tensor
+    tempo: Tensor
+    key_class: Tensor
+    corpus: Tensor
+    va: Tensor
+
+    @classmethod
+    def of(cls, samples: Sequence[PlanSample]) -> PlanBatch:
+        """Pad and stack."""
+
+        def stacked(arrays: Sequence[Ints]) -> Tensor:
+            longest = max(len(array) for array in arrays)
+            out = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), dtype=np.int64)
+            for row, array in zip(out, arrays, strict=True):
+                row[: len(array)] = array
+            return torch.from_numpy(out)
+
+        def numbers(name: str) -> Tensor:
+            return torch.tensor([getattr(sample, name) for sample in samples])
+
+        labels = [(s.va.valence, s.va.arousal) if s.va else (float("nan"), float("nan")) for s in samples]
+        return cls(
+            stacked([sample.steps for sample in samples]),
+            torch.tensor([len(sample) for sample in samples]),
+            stacked([sample.bar for sample in samples]),
+            stacked([sample.stream for sample in samples]),
+            stacked([sample.around for sample in samples]),
+            stacked([_chords(sample) for sample in samples]),
+            stacked([sample.rows for sample in samples]),
+            torch.tensor([len(sample.rows) for sample in samples]),
+            numbers("before"),
+            numbers("first"),
+            numbers("after"),
+            numbers("meter"),
+            numbers("tempo"),
+            numbers("key"),
+            numbers("corpus"),
+            torch.tensor(labels, dtype=torch.get_default_dtype()),
+        )
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, T) bool, true on real steps."""
+        return torch.arange(self.steps.shape[1]) < self.lengths[:, None]
+
+    @property
+    def key(self) -> Tensor:
+        """The key before the move home, one-hot: (B, 24)."""
+        return torch.nn.functional.one_hot(self.key_class, 24).to(self.va.dtype)
+
+    @property
+    def minor(self) -> Tensor:
+        """1 for passages in a minor key: (B,)."""
+        return (self.key_class >= 12).long()
+
+
+def _on_piano(pitches: Ints) -> Ints:
+    """Pitches that left the keyboard are moved by an octave."""
+    pitches = np.where(pitches < 0, pitches + 12, pitches)
+    return np.where(pitches >= _PITCHES, pitches - 12, pitches)
+
+
+def _chords(sample: PlanSample) -> Ints:
+    """The chord of each step's half bar; of the first half where a stream ends."""
+    half = second_half_place(METERS[sample.meter])
+    rows = sample.rows[sample.before + sample.bar]
+    late = (sample.steps[:, 0] >= half) & (sample.steps[:, 0] != END)
+    return np.where(late, rows[:, plan.CHORD2], rows[:, plan.CHORD])
+
+
+def next_of(source: Sequence[NoteClasses], written: Sequence[NoteClasses]) -> NoteClasses:
+    """The note of a stream of the bar taken up that comes next; place END where there is none.
+
+    At one place it is told by rank, not by pitch, so that a chord can be taken up in another place of the scale.
+
+    Args:
+        source: the notes of that bar and stream, in order.
+        written: those of the new bar so far.
+    """
+    if not written:
+        return source[0] if source else (END, NONE, NONE)
+    now = written[-1][0]
+    struck = sum(place == now for place, _, _ in written)
+    for note in source:
+        if note[0] > now:
+            return note
+        if note[0] == now:
+            if struck == 0:
+                return note
+            struck -= 1
+    return END, NONE, NONE
+
+
+def lowest_at(notes: Sequence[NoteClasses], place: int) -> int:
+    """The lowest of the notes struck last at or before a place; NONE where none is."""
+    for note in reversed(notes):
+        if note[0] <= place:
+            return min(pitch for at, pitch, _ in notes if at == note[0])
+    return NONE
+
+
+def sounding_at(line: Sequence[NoteClasses], place: int) -> int:
+    """The pitch of a one-voiced line that sounds at a place; NONE where it is silent."""
+    for start, pitch, length in reversed(line):
+        if start <= place:
+            return pitch if tick_of_place(start) + int(LENGTHS[length]) > tick_of_place(place) else NONE
+    return NONE
+
+
+def _around(encoded: BarSteps, ref: Ints) -> Ints:
+    """What each step can be compared with; see ``Passage``."""
+    content: dict[tuple[int, int], list[NoteClasses]] = {}
+    steps = list(zip(encoded.steps.tolist(), encoded.bar.tolist(), encoded.stream.tolist(), strict=True))
+    for (place, pitch, length, _), bar, stream in steps:
+        if place != END:
+            content.setdefault((bar, stream), []).append((place, pitch, length))
+    out = np.full((len(steps), len(AROUND)), NONE, dtype=np.int64)
+    before, bass_before = [NONE] * len(STREAMS), NONE
+    written: list[NoteClasses] = []
+    for index, ((place, pitch, length, _), bar, stream) in enumerate(steps):
+        if ref[bar]:
+            out[index, :3] = next_of(content.get((bar - int(ref[bar]), stream), []), written)
+        out[index, 3] = before[stream]
+        if place != END:
+            lefts = written if stream == LEFT_HAND else content.get((bar, LEFT_HAND), []) if stream == REST else []
+            bass = lowest_at(lefts, place)
+            out[index, 4] = bass_before if bass == NONE else bass
+            out[index, 5] = NONE if stream == TUNE else sounding_at(content.get((bar, TUNE), []), place)
+            before[stream] = pitch
+            written.append((place, pitch, length))
+            continue
+        written = []
+        if stream == LEFT_HAND:
+            last = lowest_at(content.get((bar, LEFT_HAND), []), END)
+            bass_before = bass_before if last == NONE else last
+    return out

@@ -1,0 +1,314 @@
+"""The plan of a piece, what its notes are compared with, and how planvae writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from eimg_core.annotation.annotate import annotate, annotate_piece
+from eimg_core.annotation.chords import NO_CHORD
+from eimg_core.annotation.returns import EXACT, NEW
+from eimg_core.emotion import VA
+from eimg_core.midi.bar_codec import END, LEFT_HAND, REST, STEP_SIZES, TUNE
+from eimg_core.midi.request import Request, notes_in_beats
+from eimg_core.midi.sheet import HAND, ONSET
+from eimg_core.music_ae import plan
+from eimg_core.music_ae.plan_examples import (
+    GOES_ON,
+    NONE,
+    Passage,
+    PlanBatch,
+    lowest_at,
+    next_of,
+    places_per_bar,
+    second_half_place,
+    sounding_at,
+)
+from eimg_core.music_ae.plan_playing import Playing
+from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
+from eimg_core.music_ae.transformer import Cache
+from tests.test_annotation import SONG
+from tests.tiny import random_clip
+
+
+@pytest.fixture(scope="module")
+def model() -> PlanVAE:
+    torch.manual_seed(0)
+    return PlanVAE(PlanVAEConfig.tiny()).eval()
+
+
+def compose(model: PlanVAE, seed: int = 0, *, rows: int = 3, seconds: float = 12.0, **asked):
+    latents = torch.randn(rows, model.latent_dim, generator=torch.Generator().manual_seed(1))
+    targets = asked.pop("targets", torch.full((rows, 1, 2), 6.0))
+    return model.compose(latents, Request(seconds, targets, **asked), torch.Generator().manual_seed(seed))
+
+
+# --- plans and examples -------------------------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_a_piece_does():
+    rows = plan.plan_of(annotate(SONG))
+    assert rows.shape == (8, len(plan.FIELDS))
+    assert (rows >= 0).all()
+    assert (rows < np.array(plan.FIELD_SIZES)).all()
+    assert rows[4:, plan.REF].tolist() == [4] * 4
+    assert rows[4:, plan.KIND].tolist() == [EXACT] * 4
+    assert rows[0, plan.CHORD] // 8 == 0
+    assert rows[1, plan.CHORD] // 8 == 7
+    assert rows[3, plan.TUNE_COUNT] == 1
+    assert rows[0, plan.REST_COUNT] == 0
+    assert rows[0, plan.LEFT_COUNT] == 4
+    assert (plan.plan_of(annotate(SONG), velocities_known=False)[:, plan.LOUDNESS] == plan.LOUDNESS_UNKNOWN).all()
+
+
+def test_a_plan_moves_with_its_key():
+    rows = plan.plan_of(annotate(SONG))
+    rows[0, plan.CHORD2] = NO_CHORD
+    moved = plan.moved(rows, -3)
+    assert moved[0, plan.CHORD] // 8 == 9
+    assert moved[0, plan.CHORD2] == NO_CHORD
+    assert (plan.moved(moved, 3) == rows).all()
+
+
+def test_what_comes_next_in_the_bar_taken_up():
+    source = [(0, 40, 5), (0, 44, 5), (12, 45, 5), (24, 47, 5)]
+    assert next_of(source, []) == source[0]
+    assert next_of(source, [(0, 38, 5)]) == source[1]  # by rank, whatever the pitch
+    assert next_of(source, source[:2]) == source[2]
+    assert next_of(source, [(13, 40, 5)]) == source[3]
+    assert next_of(source, source) == (END, NONE, NONE)
+    assert next_of([], []) == (END, NONE, NONE)
+
+
+def test_the_bass_and_the_tune_at_a_place():
+    chord = [(0, 20, 5), (0, 27, 5), (24, 25, 5)]
+    assert lowest_at(chord, 12) == 20
+    assert lowest_at(chord, 24) == 25
+    assert lowest_at([], 5) == NONE
+    assert sounding_at([(0, 51, 8)], 11) == 51  # a quarter lasts twelve places
+    assert sounding_at([(0, 51, 8)], 12) == NONE
+
+
+def test_an_exact_return_is_offered_note_for_note():
+    passage = Passage.of(annotate(SONG), "pop909")
+    late = (passage.bar >= 4) & (passage.steps[:, 0] != END)
+    assert (passage.around[late, :3] == passage.steps[late, :3]).all()
+    ends = (passage.bar >= 4) & (passage.steps[:, 0] == END)
+    assert (passage.around[ends, 0] == END).all()
+    assert (passage.around[passage.bar == 0, :3] == NONE).all()
+    tune = np.flatnonzero((passage.stream == TUNE) & (passage.steps[:, 0] != END))
+    assert passage.around[tune[1:], 3].tolist() == passage.steps[tune[:-1], 1].tolist()
+    assert (passage.around[passage.stream == TUNE, 5] == NONE).all()
+    left = (passage.stream == LEFT_HAND) & (passage.steps[:, 0] == 0)
+    assert (passage.around[left, 5] != NONE).all()
+
+
+def test_an_example_is_at_home_and_knows_the_plan_before_it():
+    moved = replace(SONG, notes=SONG.notes + np.array([0, 0, 2, 0, 0]))
+    passage = Passage.of(annotate(moved), "pop909")
+    sample = passage.sample(4, 3, VA(7, 3))
+    home = Passage.of(annotate(SONG), "pop909").sample(4, 3)
+    assert (sample.steps == home.steps).all()
+    assert (sample.around == home.around).all()
+    assert sample.key == 2
+    assert (sample.before, len(sample.rows), sample.after, sample.first) == (4, 7, 1, 4)
+    assert sample.rows[4, plan.CHORD] // 8 == 0
+    assert Passage.of(annotate(SONG), "eimg").sample(0, 8).after == GOES_ON
+    with pytest.raises(ValueError, match="without notes"):
+        passage.sample(20, 2)
+
+
+def test_a_passage_sounds_as_its_piece():
+    passage = Passage.of(annotate(SONG), "mutopia")
+    assert len(passage.piece(2, 2).notes) == (SONG.notes[:, ONSET] // 192 == 1).sum()
+    assert passage.piece(0, 8).tempo_bpm == SONG.tempo_bpm
+
+
+def test_places_of_bars():
+    assert [places_per_bar(meter) for meter in ((2, 4), (3, 4), (4, 4), (6, 8))] == [24, 36, 48, 36]
+    assert [second_half_place(meter) for meter in ((2, 4), (3, 4), (4, 4), (6, 8))] == [12, 24, 24, 18]
+
+
+# --- the model ----------------------------------------------------------------------------------------------------
+
+
+def batch_of(*passages: Passage) -> PlanBatch:
+    return PlanBatch.of([passage.sample(0, passage.bars, VA(6, 6)) for passage in passages])
+
+
+def test_a_step_never_sees_itself_or_the_future(model):
+    batch = batch_of(Passage.of(annotate(SONG), "eimg"))
+    at = 20
+    steps = batch.steps.clone()
+    steps[0, at] = torch.tensor([30, 50, 3, 4])
+    other = replace(batch, steps=steps)
+    z, va = torch.zeros(1, model.config.z_dim), batch.va
+    with torch.no_grad():
+        a, b = model.write(batch, z, va), model.write(other, z, va)
+    for field in range(4):
+        assert torch.allclose(a[field][:, :at], b[field][:, :at], atol=1e-5)
+    assert torch.allclose(a.place[:, at], b.place[:, at], atol=1e-5)
+    assert not torch.allclose(a.place[:, at + 1], b.place[:, at + 1])
+
+
+def test_plans_copies_and_relations_reach_the_notes(model):
+    batch = batch_of(Passage.of(annotate(SONG), "eimg"))
+    z = torch.zeros(1, model.config.z_dim)
+    with torch.no_grad():
+        plain = model.write(batch, z, batch.va)
+        for column in range(6):
+            around = batch.around.clone()
+            around[..., column] = NONE
+            assert not torch.allclose(plain.pitch, model.write(replace(batch, around=around), z, batch.va).pitch)
+        rows = batch.rows.clone()
+        rows[..., plan.HEIGHT] = 0
+        assert not torch.allclose(plain.place, model.write(replace(batch, rows=rows), z, batch.va).place)
+        chord = torch.full_like(batch.chord, NO_CHORD)
+        assert not torch.allclose(plain.pitch, model.write(replace(batch, chord=chord), z, batch.va).pitch)
+
+
+def test_the_end_of_a_stream_costs_only_its_place(model):
+    batch = batch_of(Passage.of(annotate(SONG), "eimg"))
+    with torch.no_grad():
+        losses = model.step_losses(model.write(batch, torch.zeros(1, model.config.z_dim), batch.va), batch)
+    ended = batch.steps[..., 0] == END
+    assert float(losses[1:, ended].max()) < 1e-4
+    assert float(losses[0, ended].min()) > 0
+
+
+def test_velocities_that_were_not_recorded_cost_nothing(model):
+    passage = Passage.of(annotate(SONG), "mutopia", velocities_known=False)
+    batch = batch_of(passage)
+    with torch.no_grad():
+        losses = model.step_losses(model.write(batch, torch.zeros(1, model.config.z_dim), batch.va), batch)
+    assert float(losses[3].abs().max()) == 0.0
+
+
+def test_reference_heads_prefer_the_bar_taken_up():
+    """With the same content everywhere, they look at the bar that is asked for."""
+    torch.manual_seed(0)
+    notes = PlanVAE(PlanVAEConfig.tiny()).decoder.notes
+    bars = torch.arange(8)[None]
+    ref = torch.tensor([[0, 0, 0, 0, 4, 2, 0, 7]])
+    places = notes.places(torch.arange(8)[None], torch.zeros(1, 8), bars, ref, torch.tensor([48]))
+    heads = notes.config.heads
+    zeros = torch.zeros(1, heads, 8, notes.config.width // heads)
+    queries, keys = places.place(zeros, zeros)
+    scores = queries @ keys.transpose(-1, -2)
+    assert scores[0, -1, 4].argmax() == 0
+    assert scores[0, -1, 5].argmax() == 3
+    assert scores[0, -1, 7].argmax() == 0
+    assert not scores[0, -1, 6].any()
+    assert not scores[0, 0].any()
+
+
+def test_the_cache_gives_what_training_gives(model):
+    decoder = model.decoder
+    rows = torch.from_numpy(plan.plan_of(annotate(SONG)))[None]
+    condition = torch.randn(1, model.config.plan_width)
+    number, after = torch.arange(8)[None], torch.arange(7, -1, -1)[None]
+    with torch.no_grad():
+        embedded = decoder.planner.rows(rows)
+        before = torch.cat([decoder.planner.start.expand(1, 1, -1), embedded[:, :-1]], dim=1)
+        whole = decoder.planner.context(before, number, after, condition)
+        cache = Cache(model.config.plan_layers, 64)
+        for bar in range(8):
+            here = slice(bar, bar + 1)
+            one = decoder.planner.context(before[:, here], number[:, here], after[:, here], condition, cache)
+            assert torch.allclose(one, whole[:, here], atol=1e-5)
+
+
+# --- playing ------------------------------------------------------------------------------------------------------
+
+
+def test_plans_keep_their_grammar(model):
+    keys = torch.tensor([0, 9 + 12])
+    playing = Playing(
+        model.decoder, torch.zeros(2, model.config.z_dim), keys, Request(20.0, torch.full((2, 1, 2), 5.0)),
+        torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    for rows, bars, tonic in zip(playing.plans(), playing.bars, (0, 9), strict=True):
+        rows = rows[: bars + 1]
+        number = torch.arange(len(rows))
+        assert (rows[:, plan.REF] <= number).all()
+        assert ((rows[:, plan.REF] == 0) == (rows[:, plan.KIND] == NEW)).all()
+        assert rows[-1, plan.LEFT] == 0
+        runs = rows[:-1, plan.LEFT] > 0
+        assert (rows[1:, plan.LEFT][runs] == rows[:-1, plan.LEFT][runs] - 1).all()
+        assert (rows[1:, plan.LETTER][runs] == rows[:-1, plan.LETTER][runs]).all()
+        assert rows[-1, plan.CHORD] // 8 == tonic
+
+
+def test_the_same_seed_gives_the_same_pieces(model):
+    assert compose(model) == compose(model)
+    assert compose(model) != compose(model, seed=1)
+
+
+@pytest.mark.parametrize("seconds", [6.0, 15.0])
+def test_pieces_end_on_a_ringing_tonic_chord(model, seconds):
+    for piece in compose(model, seconds=seconds, key=2):
+        last = [note for note in piece.notes if note.start_s == piece.notes[-1].start_s]
+        assert {note.pitch % 12 for note in last} <= {2, 6, 9}
+        assert min(last).pitch % 12 == 2
+        assert piece.duration_s == pytest.approx(seconds, abs=0.05)
+        assert all(note.end_s <= last[0].start_s + 1e-6 for note in piece.notes if note not in last)
+
+
+def test_two_hands_can_play_it(model):
+    for piece in compose(model, rows=4):
+        assert max(note.pitch for note in piece.notes) <= 93
+        moments: dict[float, list[int]] = {}
+        for note in piece.notes:
+            moments.setdefault(note.start_s, []).append(note.pitch)
+        for pitches in moments.values():
+            assert len(pitches) <= 11
+            assert not any((a - b) % 12 in (1, 11) for a in pitches for b in pitches)
+
+
+def test_a_tune_stays_note_for_note(model):
+    melody = [note for note in SONG.piece().notes if note.pitch > 66][:9]
+    tune = notes_in_beats(melody, 100.0)
+    for piece in compose(model, tune=tune, tempo_bpm=100.0, bar=4, key=0):
+        beats = piece.tempo_bpm / 60
+        heard = {(round(note.start_s * beats, 2), note.pitch) for note in piece.notes}
+        assert {(round(note.onset, 2), note.pitch) for note in tune} <= heard
+
+
+def test_an_opening_is_kept_and_goes_on(model):
+    opening = notes_in_beats(SONG.excerpt(0, 2).piece().notes, 100.0)
+    for piece in compose(model, opening=opening, tempo_bpm=100.0, bar=4, key=0):
+        bar_s = 4 * 60 / 100
+        heard = sorted((round(n.start_s, 2), n.pitch) for n in piece.notes if n.start_s < 2 * bar_s - 0.01)
+        assert heard == sorted((round(n.onset * 0.6, 2), n.pitch) for n in opening)
+        assert any(note.start_s >= 2 * bar_s for note in piece.notes)
+
+
+def test_targets_reach_the_notes_and_may_move(model):
+    high = compose(model, targets=torch.full((3, 1, 2), 9.0))
+    assert high != compose(model, targets=torch.full((3, 1, 2), 1.0))
+    path = torch.tensor([[1.0, 1.0], [9.0, 9.0]]).expand(3, 2, 2)
+    assert compose(model, targets=path) != high
+
+
+def test_generate_follows_the_target_or_what_the_latent_says(model):
+    latents = torch.zeros(2, model.latent_dim)
+    latents[:, -2:] = 7.0
+
+    def play(va):
+        return model.generate(latents, seconds=6.0, generator=torch.Generator().manual_seed(0), va=va)
+
+    assert play(None) == play([VA(7, 7)] * 2)
+    assert play(None) != play([VA(1, 1)] * 2)
+
+
+def test_the_latent_is_z_then_key_then_emotion(model):
+    piece = random_clip(0)
+    batch = model.collate([model.sample(piece)])
+    latent = model.encode(batch)
+    assert latent.shape == (1, model.config.z_dim + 24 + 2)
+    assert latent[0, model.config.z_dim : -2].argmax() == annotate_piece(piece).key
+    assert (STEP_SIZES[0], (annotate_piece(piece).sheet.notes[:, HAND] >= 0).all()) == (END + 1, True)
+    assert (batch.stream == REST).any()

@@ -74,6 +74,13 @@ FULL = Preset(
             LoopConfig(epochs=16, learning_rate=6e-4, average=0.99, weight_decay=1e-2, bfloat16=True, evaluate_every=2),
             32,
         ),
+        # Four epochs of the loop are one round through the data.
+        ("composer", "planvae"): StageConfig(
+            LoopConfig(
+                epochs=24, learning_rate=8e-4, warmup_steps=300, average=0.995, weight_decay=1e-2, bfloat16=True
+            ),
+            16,
+        ),
         ("bridge", "paper"): StageConfig(
             LoopConfig(epochs=12, learning_rate=5e-4, average=0.99, weight_decay=1e-2), 16
         ),
@@ -108,6 +115,7 @@ SMOKE = Preset(
         ("image_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
         ("music_pretrain", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8),
         ("music_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
+        ("composer", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),
         ("bridge", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 4, {"tiny": True}),
         ("va_predictor", "*"): StageConfig(LoopConfig(epochs=3, warmup_steps=2), 8, {"tiny": True}),
         ("baseline", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),

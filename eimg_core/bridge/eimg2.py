@@ -102,7 +102,8 @@ class SoftBridge(Bridge):
         named = ((music.latents == 0) | (music.latents == 1)).all(dim=0)
         residuals = (music.latents - explained).masked_fill(named, 0.0)
         covariance = residuals.T @ residuals / len(residuals)
-        variances, directions = torch.linalg.eigh(covariance)
+        # In float32 LAPACK finds NaN for some covariances of few clips, where most eigenvalues are 0.
+        variances, directions = torch.linalg.eigh(covariance.double())
         self.rest.copy_((directions * variances.clamp_min(0.0).sqrt()).T)
 
     @torch.no_grad()

@@ -105,8 +105,8 @@ class Row:
     arousal: float | None = None
     target_valence: float | None = None
     target_arousal: float | None = None
-    heard_valence: float | None = None
-    heard_arousal: float | None = None
+    estimate_valence: float | None = None
+    estimate_arousal: float | None = None
     distance: float | None = None
     pairing: str = ""
     seconds_made: float | None = None
@@ -204,13 +204,13 @@ def _made(studio: Studio, job: Job, batch: Batch, row: Row, started: float) -> R
     waveform = studio.render(composition.played) if batch.audio else None
     path = batch.out / job.stem
     files = studio.save(composition, waveform, path.parent, path.name, photo, batch.figure, batch.formats)
-    read, target, heard = composition.photo_va, composition.target_va, composition.piece_va
+    read, target, estimate = composition.photo_va, composition.target_va, composition.piece_va
     return replace(
         row,
         **_coordinates("", read),
         **_coordinates("target_", target),
-        **_coordinates("heard_", heard),
-        distance=None if heard is None else round(distance(target, heard), 4),
+        **_coordinates("estimate_", estimate),
+        distance=None if estimate is None else round(distance(target, estimate), 4),
         seconds_made=round(composition.piece.duration_s, 3),
         took_s=_since(started),
         files=" ".join(file.relative_to(batch.out).as_posix() for file in files.values()),

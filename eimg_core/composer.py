@@ -57,12 +57,12 @@ class Composition:
     """A piece and how it came about.
 
     Args:
-        piece: the music as written; what is measured and judged.
+        piece: the music as written; what is measured.
         pairing: key of the composer, such as ``vqvae+fnt``.
         options: what was asked for.
         photo_va: emotion read from the photo; ``None`` when there was none.
         target_va: emotion the piece aims at.
-        piece_va: emotion the evaluator hears in the piece; ``None`` without an evaluator.
+        piece_va: the evaluator's estimate of the piece; ``None`` without an evaluator.
         metrics: name → value, see ``eimg_core.metrics.registry``.
         timings_s: stage → seconds.
         remarks: for the person who asked.

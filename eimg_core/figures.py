@@ -53,7 +53,7 @@ def draw_plane(axes: Axes, photo: VA | None, target: VA, piece: VA | None) -> No
     if piece is not None:
         shown = piece.clamped()
         axes.plot([target.valence, shown.valence], [target.arousal, shown.arousal], color=_PIECE, lw=1, ls=":")
-        axes.plot(shown.valence, shown.arousal, "s", color=_PIECE, ms=8, label="piece, as heard")
+        axes.plot(shown.valence, shown.arousal, "s", color=_PIECE, ms=8, label="piece, as estimated")
     _draw_wish(axes, photo, [target])
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=3, frameon=False, fontsize=8)
 
@@ -233,11 +233,11 @@ def _draw_title(axes: Axes, number: int, composition: Composition) -> None:
     _draw_number(axes, number, (0, 1), (8, 10), "axes fraction")
     line: dict[str, Any] = {"textcoords": "offset points", "xycoords": "axes fraction", "va": "center_baseline"}
     axes.annotate(composition.pairing, (0, 1), (21, 10), color=_INK, fontsize=9.5, weight="bold", **line)
-    heard = composition.piece_va
-    result = "not judged"
-    if heard is not None:
-        far = distance(composition.target_va, heard)
-        result = f"heard at {heard.valence:.2f}, {heard.arousal:.2f}   ·   {far:.2f} from the target"
+    estimate = composition.piece_va
+    result = "no estimate"
+    if estimate is not None:
+        far = distance(composition.target_va, estimate)
+        result = f"estimated at {estimate.valence:.2f}, {estimate.arousal:.2f}   ·   {far:.2f} from the target"
     axes.annotate(result, (1, 1), (0, 10), color=_SOFT, fontsize=8.5, ha="right", **line)
 
 
@@ -263,22 +263,24 @@ def _draw_number(
 
 
 def _draw_comparison_plane(axes: Axes, compositions: Sequence[Composition]) -> None:
-    """The plane with the photo, the target and a numbered point where each piece was heard."""
+    """The plane with the photo, the target and a numbered point where the estimate of each piece lies."""
     _draw_regions(axes)
     targets = list(dict.fromkeys(composition.target_va for composition in compositions))
     photo = compositions[0].photo_va
     _draw_wish(axes, photo, targets)
-    judged = [(number, c, c.piece_va.clamped()) for number, c in enumerate(compositions, 1) if c.piece_va is not None]
-    points = np.array([(heard.valence, heard.arousal) for _, _, heard in judged]).reshape(-1, 2)
+    estimated = [
+        (number, c, c.piece_va.clamped()) for number, c in enumerate(compositions, 1) if c.piece_va is not None
+    ]
+    points = np.array([(estimate.valence, estimate.arousal) for _, _, estimate in estimated]).reshape(-1, 2)
     marks = np.array([(va.valence, va.arousal) for va in (*targets, *([photo] if photo else []))])
-    for (number, composition, heard), badge in zip(judged, _apart(points, marks), strict=True):
+    for (number, composition, estimate), badge in zip(estimated, _apart(points, marks), strict=True):
         colour = _COLOURS[(number - 1) % len(_COLOURS)][0]
         target = composition.target_va
-        axes.plot([target.valence, heard.valence], [target.arousal, heard.arousal], color=colour, lw=1, ls=":")
-        axes.plot([heard.valence, badge[0]], [heard.arousal, badge[1]], color=colour, lw=1.2, zorder=4)
-        axes.plot(heard.valence, heard.arousal, "o", color=colour, ms=5, mec="white", mew=0.6, zorder=5)
+        axes.plot([target.valence, estimate.valence], [target.arousal, estimate.arousal], color=colour, lw=1, ls=":")
+        axes.plot([estimate.valence, badge[0]], [estimate.arousal, badge[1]], color=colour, lw=1.2, zorder=4)
+        axes.plot(estimate.valence, estimate.arousal, "o", color=colour, ms=5, mec="white", mew=0.6, zorder=5)
         _draw_number(axes, number, (badge[0], badge[1]), (0, 0), "data")
-    axes.plot([], [], "o", color=_SOFT, ms=8, label="pieces, as heard")
+    axes.plot([], [], "o", color=_SOFT, ms=8, label="pieces, as estimated")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=3, frameon=False, fontsize=8, labelcolor=_INK)
 
 

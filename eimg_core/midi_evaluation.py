@@ -1,7 +1,7 @@
 """Evaluation for other systems: every metric on anybody's MIDI files, on the footing that our own rows stand on.
 
-Conventions: the paper's three metrics and the judge read the notes in seconds on one grid of 480 ticks at 120 bpm, so
-that the ticks and the tempo of a file do not count. The metrics by bar read the file's own tempo and meter. A file
+Conventions: the paper's three metrics and the evaluator read the notes in seconds on one grid of 480 ticks at 120 bpm,
+so that the ticks and the tempo of a file do not count. The metrics by bar read the file's own tempo and meter. A file
 without notes has no metrics (null) and counts as *empty*, a damaged one as *unreadable*: neither is dropped in silence.
 
 A table of labels may stand beside the files: column ``file`` with the file's name, and ``valence`` and ``arousal`` on
@@ -30,7 +30,7 @@ from eimg_core.midi.notes import Piece
 from eimg_core.midi.reading import load_midi, read_midi
 from eimg_core.va.evaluator import Evaluator
 
-__all__ = ["Heard", "Label", "Listener", "midi_files", "read_labels", "summarise"]
+__all__ = ["Evaluated", "FileEvaluator", "Label", "midi_files", "read_labels", "summarise"]
 
 _REMEDY = "expected columns file, and valence with arousal or quadrant"
 
@@ -44,7 +44,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Evaluated:
     """One file: its numbers, ready for JSON, and its piece; ``None`` where it could not be read.
 
     Args:
@@ -97,11 +97,11 @@ def read_labels(path: Path) -> dict[str, Label]:
     return labels
 
 
-class Listener:
+class FileEvaluator:
     """Measures files one by one.
 
     Args:
-        evaluator: the judge; without one nothing is heard and only metrics are measured.
+        evaluator: without one there are no estimates, and only metrics are measured.
         seconds: only so much of each file counts; ``None`` counts all of it.
         trained_on: pieces to search for copied runs.
         strict: refuse files that break the MIDI specification.
@@ -125,12 +125,12 @@ class Listener:
     def _counted(self, piece: Piece) -> Piece:
         return piece if self.seconds is None else piece.cropped(self.seconds)
 
-    def hear(self, path: Path, label: Label | None = None) -> Heard:
+    def evaluate(self, path: Path, label: Label | None = None) -> Evaluated:
         """All numbers of one file."""
         try:
             file, by_bar = load_midi(path, strict=self.strict), self.read(path, straighten=True)
         except EimgError as error:
-            return Heard(path.name, {"file": path.name, "error": str(error)}, None, str(error))
+            return Evaluated(path.name, {"file": path.name, "error": str(error)}, None, str(error))
         piece = self._counted(file.piece)
         place = self.evaluator.estimate(piece) if self.evaluator and piece.notes else None
         item: dict[str, Any] = {
@@ -149,7 +149,7 @@ class Listener:
                 item["distance"] = place and _number(distance(place, label.va))
         if file.repairs:
             item["repairs"] = list(file.repairs)
-        return Heard(path.name, item, by_bar, remark=file.remark)
+        return Evaluated(path.name, item, by_bar, remark=file.remark)
 
 
 def _number(value: float, digits: int = 6) -> float | None:
@@ -162,24 +162,24 @@ def _points(items: Sequence[Mapping[str, Any]], *names: str) -> NDArray[np.float
     return np.array(rows, dtype=np.float64).reshape(-1, len(names))
 
 
-def summarise(heard: Sequence[Heard], real: Mapping[str, Piece] | None = None) -> dict[str, Any]:
+def summarise(evaluated: Sequence[Evaluated], real: Mapping[str, Piece] | None = None) -> dict[str, Any]:
     """What a folder of files amounts to.
 
     Args:
-        heard: its files.
+        evaluated: its files.
         real: real music to compare distributions with; each piece is a group of its own.
     Returns:
         ``files``, ``empty``, ``unreadable``; the mean of each metric over the files that have it, and ``n_valid``;
-        with points as labels ``emotion_matching`` (a distance), ``r_valence``, ``r_arousal``, ``n_judged``, and
-        ``mean_point``, what the mean of the labels would score; with quadrants what is heard in each; with real music
+        with points as labels ``emotion_matching`` (a distance), ``r_valence``, ``r_arousal``, ``n_estimated``, and
+        ``mean_point``, what the mean of the labels would score; with quadrants the estimates in each; with real music
         ``distributions`` as in ``eimg_core.metrics.distributions``.
     """
-    readable = [one.item for one in heard if one.piece is not None]
+    readable = [one.item for one in evaluated if one.piece is not None]
     table = _points(readable, *METRICS)
     found: dict[str, Any] = {
-        "files": len(heard),
+        "files": len(evaluated),
         "empty": sum(item["notes"] == 0 for item in readable),
-        "unreadable": len(heard) - len(readable),
+        "unreadable": len(evaluated) - len(readable),
         "n_valid": {name: int(np.isfinite(column).sum()) for name, column in zip(METRICS, table.T, strict=True)},
         **{name: _mean(column) for name, column in zip(METRICS, table.T, strict=True)},
     }
@@ -190,7 +190,7 @@ def summarise(heard: Sequence[Heard], real: Mapping[str, Piece] | None = None) -
         runs = [item["longest_run"]["length"] for item in readable]
         found["longest_run"] = {"mean": round(float(np.mean(runs)), 2), "max": max(runs)}
     if real is not None:
-        shares = RealMusic(list(real.values()), list(real)).shares([one.piece for one in heard if one.piece])
+        shares = RealMusic(list(real.values()), list(real)).shares([one.piece for one in evaluated if one.piece])
         found["distributions"] = {
             name: {"share": _number(s.share, 4), "distance": _number(s.distance), "real": _number(s.real)}
             for name, s in shares.items()
@@ -204,7 +204,7 @@ def _mean(values: NDArray[np.float64]) -> float | None:
 
 
 def _matching(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Emotion Matching of the files whose labels are points; nothing where there are none or nobody listened."""
+    """Emotion Matching of the files whose labels are points; nothing where there are none or no evaluator."""
     wanted, places = _points(items, "label_valence", "label_arousal"), _points(items, "valence", "arousal")
     if not np.isfinite(places).all(axis=1).any():
         return {}
@@ -214,13 +214,13 @@ def _matching(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "emotion_matching": _number(match.distance),
         "r_valence": _number(match.r_valence),
         "r_arousal": _number(match.r_arousal),
-        "n_judged": match.n,
+        "n_estimated": match.n,
         "mean_point": _number(emotion_match(wanted, middle).distance),
     }
 
 
 def _quadrant(items: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """Files of one quadrant: how many, where they are heard on average, and how many are heard inside it."""
+    """Files of one quadrant: how many, where their estimates lie on average, and how many lie inside it."""
     places = _points([item for item in items if item.get("quadrant") == name], "valence", "arousal")
     known = places[np.isfinite(places).all(axis=1)]
     inside = [VA(*place).quadrant == name for place in known.tolist()]
@@ -228,6 +228,6 @@ def _quadrant(items: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
         "n": len(places),
         "valence": _mean(known[:, 0]),
         "arousal": _mean(known[:, 1]),
-        "heard_inside": round(sum(inside) / len(inside), 4) if inside else None,
+        "estimated_inside": round(sum(inside) / len(inside), 4) if inside else None,
         "distance": _mean(_points([i for i in items if i.get("quadrant") == name], "distance")[:, 0]),
     }

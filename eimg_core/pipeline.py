@@ -49,12 +49,12 @@ _SAME_PLACE = 0.05  # a target this near to the photo's own emotion does not mov
 
 
 def _bridges(root: Path) -> dict[str, dict[str, float]]:
-    """Pairing → variant → how far its pieces for held-out photos were heard from them (∞ if nobody listened)."""
+    """Pairing → variant → how far the estimates of its pieces for held-out photos lie from them (∞ if unknown)."""
     found: dict[str, dict[str, float]] = {}
     for path in sorted((root / "bridge").glob("*@*/card.json")):
         pairing, _, variant = path.parent.name.partition("@")
-        heard = read_card(path.parent).get("metrics", {}).get("val_heard", {}).get("distance", math.inf)
-        found.setdefault(pairing, {})[variant] = heard
+        far = read_card(path.parent).get("metrics", {}).get("val_estimates", {}).get("distance", math.inf)
+        found.setdefault(pairing, {})[variant] = far
     return found
 
 
@@ -78,9 +78,9 @@ def _known(key: str) -> bool:
 
 def variants(pairing: str, root: Path = CHECKPOINTS) -> list[str]:
     """The shipped variants of a pairing, the best first: the one whose pieces for the photos of the validation split
-    were heard, by the guide, nearest to them. A plain key such as ``vqvae+fnt`` means the best."""
-    heard = _bridges(root).get(pairing, {})
-    return sorted(heard, key=lambda variant: (heard[variant], variant))
+    lie nearest to them, as the guide estimates. A plain key such as ``vqvae+fnt`` means the best."""
+    far = _bridges(root).get(pairing, {})
+    return sorted(far, key=lambda variant: (far[variant], variant))
 
 
 def split_key(key: str) -> tuple[str, str, str]:

@@ -1,6 +1,6 @@
-"""What was measured: the JSON records of ``assets/results``, read for tables and for the page.
+"""What was measured: the JSON results of ``assets/results``, read for tables and for the page.
 
-A record is one row and one seed: ``row`` (a pairing such as ``vqvae+fnt@paper``, or a control), ``seed``, ``n`` and a
+A result is one row and one seed: ``row`` (a pairing such as ``vqvae+fnt@paper``, or a control), ``seed``, ``n`` and a
 ``summary`` of name → number. Emotions and distances are on the 1-9 scale. Nothing here measures anything.
 """
 
@@ -22,13 +22,13 @@ __all__ = [
     "PAPER_TABLE_V",
     "PRINTED",
     "REAL",
-    "Record",
+    "Result",
     "Spread",
     "by_row",
     "columns",
     "load_cards",
-    "load_records",
-    "read_records",
+    "load_results",
+    "read_results",
     "spread",
     "takes_of",
 ]
@@ -51,7 +51,7 @@ PAPER_TABLE_V = {
     }.items()
 }
 
-Record = Mapping[str, Any]
+Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +73,21 @@ def columns() -> list[tuple[str, str, int]]:
     ]
 
 
-def read_records(folder: Path, pattern: str) -> list[Record]:
-    """The records whose file name matches, in the order of their names; none where there is no such folder."""
+def read_results(folder: Path, pattern: str) -> list[Result]:
+    """The results whose file name matches, in the order of their names; none where there is no such folder."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(pattern))]
 
 
-def load_records(folder: Path, split: str = "test") -> list[Record]:
-    """All records of pairings and controls on one split, by file name."""
-    return [record for record in read_records(folder, "pairings-*.json") if record["split"] == split]
+def load_results(folder: Path, split: str = "test") -> list[Result]:
+    """All results of pairings and controls on one split, by file name."""
+    return [result for result in read_results(folder, "pairings-*.json") if result["split"] == split]
 
 
-def by_row(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Row → its records, one for each seed."""
-    rows: dict[str, list[Record]] = {}
-    for record in records:
-        rows.setdefault(record["row"], []).append(record)
+def by_row(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """Row → its results, one for each seed."""
+    rows: dict[str, list[Result]] = {}
+    for result in results:
+        rows.setdefault(result["row"], []).append(result)
     return rows
 
 

@@ -220,7 +220,7 @@ class Studio:
         return self._finished(pipeline.journey(stops, options), recipe)
 
     def listen(self, piece: Piece) -> VA:
-        """Where the evaluator hears a piece.
+        """The evaluator's estimate of a piece.
 
         Raises:
             InputError: the piece has no notes.
@@ -236,7 +236,7 @@ class Studio:
         piece, options = composition.piece, composition.options
         metrics = measure(piece)
         evaluator = self._evaluator()
-        heard = evaluator.estimate(piece) if evaluator and piece.notes else None
+        estimate = evaluator.estimate(piece) if evaluator and piece.notes else None
         measured_at = time.perf_counter()
         played = perform(piece, composition.target_va, options.seed) if options.expressive and piece.notes else None
         timings = {
@@ -247,7 +247,7 @@ class Studio:
         }
         return replace(
             composition,
-            piece_va=heard,
+            piece_va=estimate,
             metrics=metrics,
             timings_s=timings,
             performance=played,

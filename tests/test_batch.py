@@ -58,7 +58,7 @@ def test_a_folder_becomes_pieces_and_an_index(album, tmp_path, capsys):
         assert files[".mid"] == {"deep er/beach.jpg": "deep-er/beach.mid"}.get(name, f"{name[:-4]}.mid")
         record = json.loads((out / files[".json"]).read_text())
         assert float(row["valence"]) == record["photo"]["valence"]
-        assert float(row["heard_arousal"]) == record["piece"]["arousal"]
+        assert float(row["estimate_arousal"]) == record["piece"]["arousal"]
         assert read_midi(out / files[".mid"]).notes
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 3

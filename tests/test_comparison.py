@@ -119,7 +119,7 @@ def test_the_table_says_what_the_records_say(compose, photo, tmp_path):
         written = record(tmp_path / f"dusk-{row['pairing']}.json")
         for name in ("variant", "seed", "seconds", "note_count"):
             assert row[name] == str(written[name])
-        for column, point in (("photo", "photo"), ("target", "target"), ("heard", "piece")):
+        for column, point in (("photo", "photo"), ("target", "target"), ("estimate", "piece")):
             for axis in ("valence", "arousal"):
                 assert float(row[f"{column}_{axis}"]) == written[point][axis]
         for name, value in written["metrics"].items():
@@ -238,7 +238,7 @@ def test_the_same_comparison_is_the_same_bytes(studio, tmp_path):
         assert first[suffix].read_bytes() == second[suffix].read_bytes()
     rows = table(first["csv"])
     assert rows[0]["x"] == "0"
-    assert rows[1]["heard_valence"] == rows[1]["distance"] == ""  # nobody listened
+    assert rows[1]["estimate_valence"] == rows[1]["distance"] == ""  # nobody listened
 
 
 def test_nothing_to_compare_is_a_sentence(studio, tmp_path):

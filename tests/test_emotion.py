@@ -17,7 +17,7 @@ from eimg_core.emotion import (
     similarity,
     within_music,
 )
-from eimg_core.results import MEAN_POINT, by_row, load_records
+from eimg_core.results import MEAN_POINT, by_row, load_results
 from eimg_core.shipped import RESULTS
 
 
@@ -33,7 +33,7 @@ def test_the_similarity_of_equation_1_is_infinite_at_distance_0():
 
 
 def test_the_centre_of_photos_is_what_the_constant_of_the_records_answers():
-    point = by_row(load_records(RESULTS))[MEAN_POINT][0]["point"]
+    point = by_row(load_results(RESULTS))[MEAN_POINT][0]["point"]
     assert (point["valence"], point["arousal"]) == pytest.approx(PHOTO_CENTRE, abs=0.006)
 
 

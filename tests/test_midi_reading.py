@@ -17,7 +17,7 @@ from eimg_core.cli.main import main
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import MeterChange, write_midi
 from eimg_core.midi.reading import load_midi, read_midi
-from eimg_core.midi_evaluation import Listener
+from eimg_core.midi_evaluation import FileEvaluator
 
 ROOT = Path(__file__).resolve().parent.parent
 Q = 480  # ticks per quarter note
@@ -434,10 +434,12 @@ def test_commands_say_what_was_repaired_or_refuse_it(hanging, tmp_path, capsys):
 
 
 def test_evaluation_keeps_the_repairs_beside_the_numbers(hanging, capsys):
-    listener = Listener(None)
-    assert listener.hear(hanging).item["repairs"] == ["a note that is never released ended with its track (8 times)"]
-    assert listener.hear(hanging).remark == REMARK
-    assert "breaks the MIDI specification" in Listener(None, strict=True).hear(hanging).fault
+    evaluation = FileEvaluator(None)
+    assert evaluation.evaluate(hanging).item["repairs"] == [
+        "a note that is never released ended with its track (8 times)"
+    ]
+    assert evaluation.evaluate(hanging).remark == REMARK
+    assert "breaks the MIDI specification" in FileEvaluator(None, strict=True).evaluate(hanging).fault
 
 
 def test_drums_alone_have_a_sentence_of_their_own(tmp_path, capsys):

@@ -28,7 +28,7 @@ from train.stages.music_va import GuideRequest, PictureBatches, train_guide
 
 EMPTY = Piece(())
 SHIPPED = pytest.mark.skipif(
-    not (CHECKPOINTS / EVALUATOR_FOLDER / "card.json").exists(), reason="no trained judge here"
+    not (CHECKPOINTS / EVALUATOR_FOLDER / "card.json").exists(), reason="no trained evaluator here"
 )
 
 
@@ -153,12 +153,12 @@ def corpus(count: int = 60) -> tuple[list[Piece], np.ndarray]:
 
 def test_the_judge_finds_the_emotion_that_was_put_in(tmp_path: Path) -> None:
     pieces, va = corpus()
-    judge = Evaluator.fit(feature_table(pieces[:45]), va[:45])
-    read = judge.estimate_many(pieces[45:])
+    evaluator = Evaluator.fit(feature_table(pieces[:45]), va[:45])
+    read = evaluator.estimate_many(pieces[45:])
     assert np.corrcoef(read[:, 0], va[45:, 0])[0, 1] > 0.6
     assert np.corrcoef(read[:, 1], va[45:, 1])[0, 1] > 0.8
 
-    tensors, config = judge.component()
+    tensors, config = evaluator.component()
     save_component(tmp_path / EVALUATOR_FOLDER, tensors, {"config": config})
     np.testing.assert_array_equal(Evaluator.load(tmp_path).estimate_many(pieces[45:]), read)
 
@@ -166,13 +166,13 @@ def test_the_judge_finds_the_emotion_that_was_put_in(tmp_path: Path) -> None:
 def test_the_kernel_is_what_its_formula_says() -> None:
     rng = np.random.default_rng(2)
     table, va = rng.normal(size=(12, 5)), rng.uniform(2, 8, (12, 2))
-    judge = Evaluator.fit(table, va)
-    gamma, beta, ridge = judge.config.gamma, judge.config.linear, judge.config.ridge
-    x = judge.clips
+    evaluator = Evaluator.fit(table, va)
+    gamma, beta, ridge = evaluator.config.gamma, evaluator.config.linear, evaluator.config.ridge
+    x = evaluator.clips
     gram = [[np.exp(-gamma * np.abs(p - q).sum() / 5) + beta * (p @ q) / 5 for q in x] for p in x]
     a = np.linalg.inv(np.array(gram) + ridge * np.eye(12)) @ (va - va.mean(axis=0))
-    np.testing.assert_allclose(judge.weights, a, atol=1e-5)
-    np.testing.assert_allclose(judge.estimate_features(table), va.mean(axis=0) + np.array(gram) @ a, atol=1e-2)
+    np.testing.assert_allclose(evaluator.weights, a, atol=1e-5)
+    np.testing.assert_allclose(evaluator.estimate_features(table), va.mean(axis=0) + np.array(gram) @ a, atol=1e-2)
 
 
 def test_a_judge_of_other_features_is_refused(tmp_path: Path) -> None:
@@ -187,8 +187,8 @@ def test_a_judge_of_other_features_is_refused(tmp_path: Path) -> None:
 
 def test_a_piece_without_notes_has_no_emotion() -> None:
     pieces, va = corpus(12)
-    judge, guide = Evaluator.fit(feature_table(pieces), va), Guide(GuideConfig.tiny()).eval()
-    for read, read_many in ((judge.estimate, judge.estimate_many), (guide.estimate, guide.estimate_many)):
+    evaluator, guide = Evaluator.fit(feature_table(pieces), va), Guide(GuideConfig.tiny()).eval()
+    for read, read_many in ((evaluator.estimate, evaluator.estimate_many), (guide.estimate, guide.estimate_many)):
         with pytest.raises(InputError, match="no notes"):
             read(EMPTY)
         table = read_many([pieces[0], EMPTY])
@@ -353,11 +353,11 @@ def test_the_stage_of_the_guide_trains_on_the_common_loop(tmp_path: Path, monkey
 
 @SHIPPED
 def test_the_shipped_judge_hears_what_listeners_hear() -> None:
-    judge = Evaluator.load(CHECKPOINTS)
+    evaluator = Evaluator.load(CHECKPOINTS)
     calm = some_piece(va=VA(6, 3))
-    slow, fast = judge.estimate(at_speed(calm, 0.7)), judge.estimate(at_speed(calm, 2.5))
+    slow, fast = evaluator.estimate(at_speed(calm, 0.7)), evaluator.estimate(at_speed(calm, 2.5))
     assert fast.arousal > slow.arousal + 1.0
-    happy, sad = judge.estimate(some_piece(va=VA(8, 6))), judge.estimate(some_piece(va=VA(2, 4)))
+    happy, sad = evaluator.estimate(some_piece(va=VA(8, 6))), evaluator.estimate(some_piece(va=VA(2, 4)))
     assert happy.valence > sad.valence + 0.5
 
 

@@ -93,7 +93,7 @@ def test_a_midi_file_is_measured_and_heard(client: Any, tune: Path) -> None:
     assert list(found["metrics"]) == list(METRICS)
     assert found["metrics"]["pitch_entropy"] == pytest.approx(3.0), "eight pitches, each as often"
     assert found["metrics"]["polyphony_rate"] == 0.0
-    assert found["heard"]["region"]
+    assert found["estimate"]["region"]
 
 
 @pytest.mark.parametrize("endpoint", ["/render", "/export", "/evaluate_midi"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eimg_core.results import CONTROLS, PAPER_TABLE_V, Spread, by_row, load_records, spread
+from eimg_core.results import CONTROLS, PAPER_TABLE_V, Spread, by_row, load_results, spread
 from eimg_core.shipped import RESULTS
 from eimg_core.ui.pages.results import results_html
 from eimg_core.ui.pages.results_cards import model_cards
@@ -36,7 +36,7 @@ def test_every_row_of_the_records_stands_in_the_table_with_its_mean_over_seeds()
     matching = re.search(r'<section class="card" id="results-matching">.*?</section>', html, re.DOTALL)
     assert matching
     text = text_of(matching.group())
-    rows = by_row(load_records(RESULTS))
+    rows = by_row(load_results(RESULTS))
     assert set(CONTROLS) < set(rows)
     for row, records in rows.items():
         values = [record["summary"]["emotion_matching"] for record in records]

@@ -60,6 +60,6 @@ def save_tiny_pairing(
         "music": read_card(root / "music_ae" / music_key)["sha256"],
     }
     card = {"kind": "bridge", "key": variant, "pairing": pairing, "depends_on": depends, "preset": "tiny"}
-    card["metrics"] = {"val_heard": {"distance": heard}}
+    card["metrics"] = {"val_estimates": {"distance": heard}}
     save_model(root / "bridge" / f"{pairing}@{variant}", bridge, card)
     return pairing

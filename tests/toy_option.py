@@ -44,14 +44,13 @@ def find() -> None:
 
 def _find_on_the_page() -> None:
     from eimg_core.ui import app
+    from eimg_core.ui.languages import english
 
     demo = app.build_ui(FakeStudio(), examples=Path("none"), pieces=Path(tempfile.gettempdir()))
     config = demo.get_config_file()
     shown = [each["props"] for each in config["components"] if each["props"].get("elem_id") == NAME]
-    _say(
-        "page",
-        [(one["label"], one["minimum"], one["maximum"], one["value"]) for one in shown] == [("Swing", 0, 0.5, 0.25)],
-    )
+    found = [(english(one["label"]), one["minimum"], one["maximum"], one["value"]) for one in shown]
+    _say("page", found == [("Swing", 0, 0.5, 0.25)])
     arguments = demo.get_api_info()["named_endpoints"]["/compose"]["parameters"]
     _say("endpoint", [one["parameter_default"] for one in arguments if one["parameter_name"] == NAME] == [0.25])
     scripts = [str(each.get("js")) for each in config["dependencies"]]

@@ -28,7 +28,7 @@ def piece_answer(value: Mapping[str, Any], link: Link) -> dict[str, Any]:
     names = [name for name, _ in groupby(chord[2] for chord in value["chords"]) if name != NO_CHORD]
     return {
         **{name: value[name] for name in _OF_PIECE},
-        "heard": value["piece"],
+        "estimate": value["piece"],
         "key": value["key"],
         "chords": " ".join(names),
         "note_count": len(value["notes"]),
@@ -37,8 +37,8 @@ def piece_answer(value: Mapping[str, Any], link: Link) -> dict[str, Any]:
 
 
 def takes_answer(composition: Composition) -> list[dict[str, Any]]:
-    """Where the guide hears each take, and which one the answer is about."""
-    return [{name: one[name] for name in ("heard", "distance", "kept")} for one in candidate_values(composition)]
+    """The guide's estimate of each take, and which one the answer is about."""
+    return [{name: one[name] for name in ("estimate", "distance", "kept")} for one in candidate_values(composition)]
 
 
 def story_answer(value: Mapping[str, Any], link: Link) -> dict[str, Any]:

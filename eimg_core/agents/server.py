@@ -22,7 +22,7 @@ __all__ = ["agent_server"]
 INSTRUCTIONS = f"""EIMG Studio turns photos into piano music with the same emotion.
 
 An emotion is a point: valence from 1 (unpleasant) to 9 (pleasant), arousal from 1 (calm) to 9 (excited); 5 is the
-middle. `heard` is where an evaluator that took no part in composing hears a piece, `distance` how far that is from
+middle. `estimate` is what an evaluator that took no part in composing says of a piece, `distance` how far that is from
 `target`, in points of the same scale.
 
 A file is given as {HOW_TO_GIVE}. Files in answers are links to be downloaded within an hour. The same inputs give the

@@ -98,8 +98,8 @@ class Tools(Calls):
         """Compose piano music for a photo, for an emotion, or for a photo with another emotion to aim at.
 
         Give a photo, or valence and arousal, or all three. The answer has links to MIDI, WAV and JSON (all notes),
-        where the piece is heard, its metrics, key and chords; `takes` are the pieces it was chosen from, with where a
-        second listener heard each.
+        the estimate of its emotion, its metrics, key and chords; `takes` are the pieces it was chosen from, with the
+        guide's estimate of each.
         """
 
         link = self.link_of(context)
@@ -209,7 +209,7 @@ class Tools(Calls):
     async def extend(
         self, context: Context, midi: Midi, pairing: Composing = None, *, options: dict[str, Any]
     ) -> Answer:
-        """Let the piece in a MIDI file go on until it lasts `seconds`, in the emotion it is heard with.
+        """Let the piece in a MIDI file go on until it lasts `seconds`, in the emotion that is estimated for it.
 
         The answer is as that of compose.
         """
@@ -234,7 +234,7 @@ class Tools(Calls):
 
     @tool(READS)
     async def evaluate_midi(self, context: Context, midi: Midi) -> Answer:
-        """Measure a MIDI file: note count, seconds, its metrics, and where in the plane it is heard.
+        """Measure a MIDI file: note count, seconds, its metrics, and the estimate of its emotion.
 
         {metrics}.
         """

@@ -194,11 +194,11 @@ class Bridge(Trainable):
         self.gap.copy_(wanted - F.normalize(self.embed_images(images.latents), dim=-1).mean(dim=0))
 
     def decoder_target(self, va: VA) -> VA:
-        """What to ask for so that this emotion is heard; a variant may have learnt that it differs."""
+        """What a decoder is told so that its music has this emotion; a variant may have learnt that it differs."""
         return va
 
     def place_of(self, va: VA) -> Tensor:
-        """The mean embedding of music to ask for so that this emotion is heard, interpolated on the map: (E,)."""
+        """The mean embedding of music that has this emotion, interpolated on the map: (E,)."""
         return self._mapped(self.decoder_target(va))
 
     def _mapped(self, va: VA) -> Tensor:

@@ -151,8 +151,8 @@ def save_piece(
         timings = {**composition.timings_s, "render": time.perf_counter() - started}
         composition = replace(composition, timings_s=timings)
     files = studio.save(composition, waveform, args.out, stem, photo, formats=formats)
-    heard = composition.piece_va
-    where = f"heard {heard.valence:.2f} {heard.arousal:.2f}" if heard else "not judged"
+    estimate = composition.piece_va
+    where = f"estimate {estimate.valence:.2f} {estimate.arousal:.2f}" if estimate else "no estimate"
     target = composition.target_va
     print(f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {where}", flush=True)
     return composition, files

@@ -193,9 +193,10 @@ def _named(row: Row) -> str:
 
 def _told(row: Row) -> str:
     target = VA(row.target_valence or 0.0, row.target_arousal or 0.0)
-    heard = "not judged" if row.heard_valence is None else f"heard {row.heard_valence:.2f} {row.heard_arousal:.2f}"
+    known = row.estimate_valence is not None
+    estimate = f"estimate {row.estimate_valence:.2f} {row.estimate_arousal:.2f}" if known else "no estimate"
     stem = row.files.split()[0].rpartition(".")[0]
-    return f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {heard}"
+    return f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {estimate}"
 
 
 def _loadable(studio: Studio, wished: str) -> tuple[list[str], int]:

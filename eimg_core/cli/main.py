@@ -12,7 +12,7 @@
     eimg pairings [--json]                        what is shipped
     eimg licences [--markdown]                    what the weights learnt from, and its terms
     eimg render FILE.mid --out FILE.wav           a MIDI file as sound, as a score or as a picture
-    eimg evaluate-midi FILE.mid [FILE.mid ...]    metrics and heard emotion, JSON lines
+    eimg evaluate-midi FILE.mid [FILE.mid ...]    metrics and estimated emotion, JSON lines
     eimg evaluate-midi DIR --labels FILE.csv      anybody's music, compared on our footing
 
 Exit code 0: done. 2: wrong usage or bad input, one sentence per problem on stderr; what was good is still done.

@@ -21,7 +21,7 @@ def add_midi(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     play.add_argument("--out", type=Path, help=f"its suffix is the format: {suffixes} (default a WAV file)")
     play.set_defaults(run=_render)
 
-    evaluate = commands.add_parser("evaluate-midi", help="metrics and heard emotion of MIDI files, as JSON lines")
+    evaluate = commands.add_parser("evaluate-midi", help="metrics and estimated emotion of MIDI files, as JSON lines")
     evaluate.add_argument("files", nargs="+", type=Path, metavar="FILE.mid or DIR")
     evaluate.add_argument(
         "--labels", type=Path, metavar="FILE.csv", help="columns file, and valence with arousal or quadrant"
@@ -53,7 +53,7 @@ def _render(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from eimg_core.midi_evaluation import Listener, midi_files, read_labels, summarise
+    from eimg_core.midi_evaluation import FileEvaluator, midi_files, read_labels, summarise
     from eimg_core.shipped import CHECKPOINTS
     from eimg_core.va.evaluator import Evaluator
 
@@ -63,14 +63,14 @@ def _evaluate(args: argparse.Namespace) -> int:
         evaluator = None
     files = midi_files(args.files)
     labels = read_labels(args.labels) if args.labels else {}
-    reader = Listener(None, args.seconds)
+    reader = FileEvaluator(None, args.seconds)
     known = {path.name: reader.read(path) for path in midi_files([args.trained_on])} if args.trained_on else None
     real = {path.name: reader.read(path, straighten=True) for path in midi_files([args.real])} if args.real else None
-    listener = Listener(evaluator, args.seconds, known, strict=args.strict)
-    heard = []
+    evaluation = FileEvaluator(evaluator, args.seconds, known, strict=args.strict)
+    evaluated = []
     for path in files:
-        one = listener.hear(path, labels.get(path.name))
-        heard.append(one)
+        one = evaluation.evaluate(path, labels.get(path.name))
+        evaluated.append(one)
         if one.fault:
             fail(one.fault)
         else:
@@ -80,5 +80,5 @@ def _evaluate(args: argparse.Namespace) -> int:
     if unknown := set(labels) - {path.name for path in files}:
         fail(f"{len(unknown)} of the {len(labels)} labels name no file, for example {min(unknown)}.")
     if labels or real or known or any(path.is_dir() for path in args.files):
-        print(json.dumps({"summary": summarise(heard, real)}), flush=True)
-    return 2 if unknown or any(one.fault for one in heard) else 0
+        print(json.dumps({"summary": summarise(evaluated, real)}), flush=True)
+    return 2 if unknown or any(one.fault for one in evaluated) else 0

@@ -24,19 +24,19 @@ def table_row(number: int, composition: Composition, record: Mapping[str, Any]) 
         composition: the piece, measured.
         record: the same as plain values; what stands in both the JSON file and the table is taken from here.
     Returns:
-        Column → value. ``distance`` is from the target to where the piece was heard, ``emotion_matching`` from the
+        Column → value. ``distance`` is from the target to the estimate of the piece, ``emotion_matching`` from the
         photo to there; ``took_s`` is the pairing's own work, without loading its weights and without reading the
         photo.
     """
-    heard, photo = composition.piece_va, composition.photo_va
+    estimate, photo = composition.piece_va, composition.photo_va
     return {
         "number": number,
         **{name: record[name] for name in ("pairing", "variant", "seed", "seconds")},
         **_coordinates("photo", record["photo"]),
         **_coordinates("target", record["target"]),
-        **_coordinates("heard", record["piece"]),
-        "distance": None if heard is None else round(distance(composition.target_va, heard), 4),
-        "emotion_matching": None if heard is None or photo is None else round(distance(photo, heard), 4),
+        **_coordinates("estimate", record["piece"]),
+        "distance": None if estimate is None else round(distance(composition.target_va, estimate), 4),
+        "emotion_matching": None if estimate is None or photo is None else round(distance(photo, estimate), 4),
         **record["metrics"],
         "note_count": record["note_count"],
         "took_s": round(sum(took for stage, took in record["timings_s"].items() if stage not in ONCE_FOR_ALL), 4),

@@ -10,7 +10,7 @@ the same in both directions. A fingerprint is made of histograms, each of which 
 - rhythm of the bar: in which sixteenth of its bar each chord stands, in the piece's tempo and meter.
 
 Music of one kind always has something in common, so the number is read beside that of real clips: pairs from different
-pieces that people heard at nearly the same place of the plane.
+pieces that people rated with nearly the same point.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["NEAR", "fingerprint", "near_similarity", "similarity", "takes_simila
 
 Array = NDArray[np.float64]
 
-NEAR = 0.5  # VA distance of two clips that were heard alike
+NEAR = 0.5  # VA distance of two clips that were rated alike
 _OCTAVE = 12
 _SHORTEST_S, _TIME_BINS = 1 / 32, 16  # half octaves of time from 1/32 s to 8 s; what lies outside counts at the ends
 _PLACES = 16  # of a bar

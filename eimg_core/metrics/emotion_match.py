@@ -1,4 +1,4 @@
-"""Emotion Matching: how far the emotion heard in a piece is from the emotion of its photo.
+"""Emotion Matching: how far the emotion estimated for a piece is from the emotion of its photo.
 
 It is a distance in the VA plane on 1-9, lower is better (the paper calls it a score). A constant answer already does
 well on it, so the correlation on each axis stands beside it: a constant has none.
@@ -32,22 +32,22 @@ def correlation(a: NDArray, b: NDArray) -> float:
 
 
 def emotion_match(photos: NDArray, pieces: NDArray) -> EmotionMatch:
-    """Compare the labels of photos with the emotion heard in their pieces, (N, 2) each.
+    """Compare the labels of photos with the estimates of their pieces, (N, 2) each.
 
-    A piece that could not be judged is a row of NaN; it is left out and ``n`` says so.
+    A piece without an estimate is a row of NaN; it is left out and ``n`` says so.
 
     Raises:
-        ValueError: shapes differ, or nothing could be judged.
+        ValueError: shapes differ, or there is no estimate.
     """
     if photos.shape != pieces.shape or photos.ndim != 2 or photos.shape[1] != 2:
         raise ValueError(f"expected two tables of shape (N, 2), got {photos.shape} and {pieces.shape}")
-    judged = np.isfinite(pieces).all(axis=1)
-    if not judged.any():
-        raise ValueError("no piece could be judged")
-    photos, pieces = photos[judged], pieces[judged]
+    known = np.isfinite(pieces).all(axis=1)
+    if not known.any():
+        raise ValueError("no piece has an estimate")
+    photos, pieces = photos[known], pieces[known]
     return EmotionMatch(
         float(np.linalg.norm(photos - pieces, axis=1).mean()),
         correlation(photos[:, 0], pieces[:, 0]),
         correlation(photos[:, 1], pieces[:, 1]),
-        int(judged.sum()),
+        int(known.sum()),
     )

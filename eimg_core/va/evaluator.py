@@ -1,6 +1,6 @@
-"""The judge of Emotion Match: music → valence and arousal, by kernel ridge regression on counted features.
+"""The evaluator of Emotion Matching: music → valence and arousal, by kernel ridge regression on counted features.
 
-It is the stand-in for a listener in the evaluation, so it must stay out of what it judges: fitted to real clips only,
+It stands for a listener in the evaluation, so it must stay out of what it evaluates: fitted to real clips only,
 never part of training or choosing generated music. (Takes are chosen by the *guide*, another model on another input.)
 
 With standardised features x, each kept within ±clip, and F of them, the kernel is
@@ -58,7 +58,7 @@ class EvaluatorConfig:
 
 
 class Evaluator:
-    """A fitted judge. Make one with ``fit`` or ``load``.
+    """A fitted evaluator. Make one with ``fit`` or ``load``.
 
     Args:
         config: the kernel.
@@ -76,7 +76,7 @@ class Evaluator:
 
     @classmethod
     def fit(cls, table: Array, va: Array, config: EvaluatorConfig | None = None) -> Evaluator:
-        """Fit the judge to described clips.
+        """Fit the evaluator to described clips.
 
         Args:
             table: features of M real clips, (M, F), finite.
@@ -99,7 +99,7 @@ class Evaluator:
 
     @classmethod
     def load(cls, root: Path) -> Evaluator:
-        """The judge in ``root/va_predictor/evaluator``.
+        """The evaluator in ``root/va_predictor/evaluator``.
 
         Raises:
             CheckpointError: it is missing or damaged, or it was fitted to another list of features.
@@ -110,9 +110,9 @@ class Evaluator:
             arrays = [tensors[name].double().numpy() for name in ("centre", "scale", "clips", "weights", "mean")]
             same = tuple(card["config"]["features"]) == FEATURE_NAMES
         except (KeyError, TypeError) as error:
-            raise CheckpointError("The music judge was made by another version; retrain that component.") from error
+            raise CheckpointError("The evaluator was made by another version; retrain that component.") from error
         if not same:
-            raise CheckpointError("The music judge was fitted to other features than this version counts; retrain it.")
+            raise CheckpointError("The evaluator was fitted to other features than this version counts; retrain it.")
         return cls(config, *arrays)
 
     def component(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -133,7 +133,7 @@ class Evaluator:
             InputError: the piece has no notes.
         """
         if not piece.notes:
-            raise InputError("This piece has no notes, so no emotion can be heard in it; compose or choose another.")
+            raise InputError("This piece has no notes, so no emotion can be estimated; compose or choose another.")
         valence, arousal = self.estimate_many([piece])[0].tolist()
         return VA(valence, arousal)
 
@@ -160,5 +160,5 @@ def _kernel(a: Array, b: Array, config: EvaluatorConfig) -> Array:
 
 
 def _as_shipped(values: NDArray[np.floating], precision: type[np.floating]) -> Array:
-    """Rounded to what the weight file holds, so that a judge that was just fitted equals the one loaded later."""
+    """Rounded to what the weight file holds, so that an evaluator that was just fitted equals the one loaded later."""
     return values.astype(precision).astype(np.float64)

@@ -252,7 +252,7 @@ class Guide(Trainable):
             InputError: the piece has no notes.
         """
         if not piece.notes:
-            raise InputError("This piece has no notes, so no emotion can be heard in it; compose or choose another.")
+            raise InputError("This piece has no notes, so no emotion can be estimated; compose or choose another.")
         valence, arousal = self.estimate_many([piece])[0].tolist()
         return VA(valence, arousal)
 

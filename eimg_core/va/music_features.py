@@ -1,4 +1,4 @@
-"""What a listener could count in a piece: some hundred hand-written features, the input of the music judge.
+"""What a listener could count in a piece: some hundred hand-written features, the input of the evaluator.
 
 Conventions: everything is measured in seconds, pitches and velocities; tempo mark, meter, bars, pedal and the ticks of
 the file are never read, so the same sound has the same features from any file. Notes that start within 25 ms of one
@@ -129,7 +129,7 @@ def _hear(notes: tuple[Note, ...]) -> _Sound:
     )
 
 
-# --- one function per thing a listener hears; each returns name → value -------------------------------------------
+# --- one function per thing that can be counted; each returns name → value ----------------------------------------
 
 
 def _density(s: _Sound) -> dict[str, float]:
@@ -325,7 +325,7 @@ def _harmony(s: _Sound) -> dict[str, float]:
 
 
 def _repetition(s: _Sound) -> dict[str, float]:
-    """Share of short melodic and rhythmic figures of the top line that were heard before."""
+    """Share of short melodic and rhythmic figures of the top line that came before."""
     steps = np.diff(s.top).astype(int).tolist()
     rhythm = np.rint(2 * np.log2(np.maximum(s.between, STRIKE_S))).astype(int).tolist()
     return {

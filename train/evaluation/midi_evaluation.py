@@ -12,7 +12,7 @@ from pathlib import Path
 
 from eimg_core.data import Corpus, read_eimg, read_emopia, read_oasis
 from eimg_core.midi.batch import CLIP_S
-from eimg_core.midi_evaluation import Label, Listener, summarise
+from eimg_core.midi_evaluation import FileEvaluator, Label, summarise
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from train.evaluation.experiments import EXPERIMENTS, midi_folder, result_path, slug
 from train.evaluation.result import MeasureRequest, dependencies, digest_of, is_current, write_result
@@ -77,8 +77,8 @@ def evaluate_folders(request: MidiEvaluationRequest) -> list[Path]:
         settings = {"seconds": CLIP_S, "made_by": folder.made_by}
         now = dependencies("midi_evaluation", request.components, [evaluator], [folder.corpus], **settings)
         if request.force or not is_current(path, now):
-            listener = Listener(Evaluator.load(request.components), CLIP_S)
-            summary = summarise([listener.hear(file, folder.labels.get(file.name)) for file in folder.files])
+            evaluation = FileEvaluator(Evaluator.load(request.components), CLIP_S)
+            summary = summarise([evaluation.evaluate(file, folder.labels.get(file.name)) for file in folder.files])
             numbers = {"title": folder.title, "summary": summary}
             write_result(path, "python -m train.midi_evaluation --data DIR", now, numbers)
             written.append(path)

@@ -75,7 +75,7 @@ def _data(results: Results) -> dict[str, str]:
         "groove.real": f"{row.mean('groove_consistency').value:.4f}",
         "groove.bar": f"{by_bar.value:.2f}",
         **{f"groove.{ticks}": f"{value:.3f}" for ticks, value in grooves.items()},
-        "emopia.inside": ", ".join(f"{name} {one['heard_inside']:.0%}" for name, one in emopia.items()),
+        "emopia.inside": ", ".join(f"{name} {one['estimated_inside']:.0%}" for name, one in emopia.items()),
         "midi_evaluation.clips": f"{told['clips']['emotion_matching']:.2f}",
         "constant.point": f"{told['clips']['mean_point']:.2f}",
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from eimg_core.pipeline import DEFAULT_PAIRING
-from eimg_core.results import REAL, Record, by_row, read_records, takes_of
+from eimg_core.results import REAL, Result, by_row, read_results, takes_of
 from train.evaluation.realness import CODEC, POP909
 from train.report.cells import cell, row_title
 
@@ -57,10 +57,10 @@ def realness(assets: Path) -> str:
         *("motifs", "steps", "struck semitones", "bars: verbatim", "varied", "density CV"),
     )
     lines = [_line(("composer", *titles)), "|---" * (len(titles) + 1) + "|"]
-    lines += [_line((_title(row), *_realness_cells(records))) for row, records in rows.items()]
+    lines += [_line((_title(row), *_realness_cells(results))) for row, results in rows.items()]
     first = rows[REAL][0]
-    seeds = "–".join(str(n) for n in sorted({len(records) for row, records in rows.items() if row != POP909}))
-    long = next(records[0] for row, records in rows.items() if "form" in records[0]["summary"] and row != POP909)
+    seeds = "–".join(str(n) for n in sorted({len(results) for row, results in rows.items() if row != POP909}))
+    long = next(results[0] for row, results in rows.items() if "form" in results[0]["summary"] and row != POP909)
     lines += [
         "",
         "*AUC*: how well a boosted classifier on hand-written descriptors tells pieces from real clips of the same "
@@ -78,10 +78,10 @@ def realness(assets: Path) -> str:
 
 def descriptors(assets: Path) -> str:
     """Some descriptors of the notated pieces, a column for each composer."""
-    rows = {row: records for row, records in _rows(assets, "realness").items() if row not in (POP909, CODEC)}
+    rows = {row: results for row, results in _rows(assets, "realness").items() if row not in (POP909, CODEC)}
     lines = [_line(("as notated", *(_title(row) for row in rows))), "|---" * (len(rows) + 1) + "|"]
     for name, title, digits in _DESCRIPTORS:
-        lines.append(_line((title, *(_cells(records, _described(name), digits) for records in rows.values()))))
+        lines.append(_line((title, *(_cells(results, _described(name), digits) for results in rows.values()))))
     first = rows[REAL][0]
     lines += [
         "",
@@ -96,8 +96,8 @@ def obedience(assets: Path) -> str:
     asked, retold = _rows(assets, "obedience"), _rows(assets, "retelling")
     titles = (*(title for _, title, _ in _OBEDIENCE), "retold: slope, valence", "arousal", "tempo, excited / calm")
     lines = [_line(("composer", *titles)), "|---" * (len(titles) + 1) + "|"]
-    for row, records in asked.items():
-        cells = [_cells(records, _summary(name), digits) for name, _, digits in _OBEDIENCE]
+    for row, results in asked.items():
+        cells = [_cells(results, _summary(name), digits) for name, _, digits in _OBEDIENCE]
         names = ("slope_valence", "slope_arousal", "tempo_ratio")
         cells += [_cells(retold.get(row, []), _summary(name), 2) for name in names]
         lines.append(_line((_title(row), *cells)))
@@ -114,13 +114,13 @@ def obedience(assets: Path) -> str:
     return "\n".join(lines)
 
 
-def _rows(assets: Path, table: str) -> dict[str, list[Record]]:
+def _rows(assets: Path, table: str) -> dict[str, list[Result]]:
     """Row → its results: controls first, then the default, then the others.
 
     Raises:
         ValueError: there are none, or controls are missing beside which alone the others can be read.
     """
-    rows = by_row(read_records(assets / "results", f"{table}-*.json"))
+    rows = by_row(read_results(assets / "results", f"{table}-*.json"))
     if not rows or (table == "realness" and set(_CONTROLS) - set(rows)):
         raise ValueError(
             f"results of {table} are missing: run train.{'realness' if table == 'realness' else 'obedience'}"
@@ -135,27 +135,27 @@ def _rows(assets: Path, table: str) -> dict[str, list[Record]]:
     return {row: rows[row] for row in sorted(rows, key=place)}
 
 
-def _realness_cells(records: Sequence[Record]) -> list[str]:
-    cells = [_cells(records, _summary(name), 2) for name in ("auc_written", "auc_notated", "frechet_notated")]
+def _realness_cells(results: Sequence[Result]) -> list[str]:
+    cells = [_cells(results, _summary(name), 2) for name in ("auc_written", "auc_notated", "frechet_notated")]
     for name, digits in (("motifs_again", 3), ("tune_steps", 2), ("struck_semitones", 3)):
-        cells.append(_cells(records, _described(name), digits))
-    return cells + [_cells(records, _formed(name), 2) for name in _FORM]
+        cells.append(_cells(results, _described(name), digits))
+    return cells + [_cells(results, _formed(name), 2) for name in _FORM]
 
 
-def _cells(records: Sequence[Record], value: Callable[[Record], float | None], digits: int) -> str:
-    found = [value(record) for record in records]
+def _cells(results: Sequence[Result], value: Callable[[Result], float | None], digits: int) -> str:
+    found = [value(record) for record in results]
     return cell(found[:1] if len(set(found)) == 1 else found, digits)  # what no seed changes has no deviation
 
 
-def _summary(name: str) -> Callable[[Record], float | None]:
+def _summary(name: str) -> Callable[[Result], float | None]:
     return lambda record: record["summary"].get(name)
 
 
-def _described(name: str) -> Callable[[Record], float | None]:
+def _described(name: str) -> Callable[[Result], float | None]:
     return lambda record: record["summary"].get("descriptors", {}).get("notated", {}).get(name)
 
 
-def _formed(name: str) -> Callable[[Record], float | None]:
+def _formed(name: str) -> Callable[[Result], float | None]:
     return lambda record: record["summary"].get("form", {}).get(name)
 
 
@@ -167,5 +167,5 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _date(rows: Mapping[str, Sequence[Record]]) -> str:
-    return max(record["date"] for records in rows.values() for record in records)
+def _date(rows: Mapping[str, Sequence[Result]]) -> str:
+    return max(record["date"] for results in rows.values() for record in results)

@@ -168,7 +168,7 @@ def table_of_midi_evaluations(results: Results) -> list[str]:
                 record["title"],
                 str(told["files"]),
                 str(told["empty"]),
-                str(told.get("n_judged", "–")),
+                str(told.get("n_estimated", "–")),
                 _plain(matching),
                 both,
                 *(_plain(told.get(key), metric.digits) for key, metric in shown_metrics().items()),
@@ -181,7 +181,7 @@ def table_of_emopia(results: Results) -> list[str]:
     """The evaluator's estimates for EMOPIA, whose people named quadrants."""
     told = results.midi_evaluations["emopia"]["summary"]["quadrants"]
     lines = [
-        [name, str(one["n"]), f"{one['valence']:.2f}", f"{one['arousal']:.2f}", f"{one['heard_inside']:.0%}"]
+        [name, str(one["n"]), f"{one['valence']:.2f}", f"{one['arousal']:.2f}", f"{one['estimated_inside']:.0%}"]
         for name, one in told.items()
     ]
     return _table(["quadrant", "clips", "estimated valence", "estimated arousal", "estimated inside"], lines)

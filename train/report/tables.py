@@ -22,9 +22,9 @@ from eimg_core.results import (
     CONTROLS,
     PAPER_TABLE_V,
     REAL,
-    Record,
+    Result,
     columns,
-    load_records,
+    load_results,
     spread,
     takes_of,
 )
@@ -37,7 +37,7 @@ __all__ = [
     "DOCUMENTS",
     "PAPER_TABLE_V",
     "fill",
-    "load_records",
+    "load_results",
     "render",
     "render_musicality",
     "write_tables",
@@ -46,31 +46,31 @@ __all__ = [
 CONTROL_ORDER = CONTROLS
 
 
-def render(records: Sequence[Record]) -> str:
+def render(results: Sequence[Result]) -> str:
     """The results block as Markdown.
 
     Raises:
         ValueError: a control row is missing, or the estimates are those of different evaluators.
     """
-    by_row: dict[str, list[Record]] = {}
-    for record in records:
+    by_row: dict[str, list[Result]] = {}
+    for record in results:
         by_row.setdefault(record["row"], []).append(record)
     if missing := set(CONTROL_ORDER) - set(by_row):
         raise ValueError(f"rows without which the others mean nothing are missing: {sorted(missing)}")
-    evaluators = {record["components"]["va_predictor/evaluator"] for record in records}
+    evaluators = {record["components"]["va_predictor/evaluator"] for record in results}
     if len(evaluators) > 1:
         raise ValueError(f"results of {len(evaluators)} different evaluators cannot share a table")
     pairings = sorted(row for row in by_row if row not in CONTROL_ORDER)
     lines = _head()
     for row in sorted(by_row, key=lambda row: _matching(by_row[row])):
         lines.append(f"| {row_title(row)} | {_cells(by_row[row])} |")
-    first = by_row[pairings[0]][0] if pairings else records[0]
+    first = by_row[pairings[0]][0] if pairings else results[0]
     seeds = sorted({record["seed"] for row in pairings for record in by_row[row]})
     lines += [
         "",
         f"n = {first['n']} photos of the {first['split']} split, none of whose themes was trained on; "
         f"seeds {', '.join(map(str, seeds))}, mean ± standard deviation over seeds; pieces of {first['seconds']:g} s; "
-        f"{max(r['date'] for r in records)}. `{first['command']}`, then `python -m train.tables`.",
+        f"{max(r['date'] for r in results)}. `{first['command']}`, then `python -m train.tables`.",
     ]
     return "\n".join(lines)
 
@@ -81,21 +81,21 @@ def _head() -> list[str]:
     return ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
 
 
-def _matching(records: Sequence[Record]) -> float:
+def _matching(results: Sequence[Result]) -> float:
     """Emotion Matching of a row, by which rows are ordered; a row without any comes last."""
-    found = spread([record["summary"].get("emotion_matching") for record in records])
+    found = spread([record["summary"].get("emotion_matching") for record in results])
     return found.mean if found else math.inf
 
 
-def _cells(records: Sequence[Record]) -> str:
+def _cells(results: Sequence[Result]) -> str:
     """Every column of one row, over its seeds."""
-    return " | ".join(cell([r["summary"].get(name) for r in records], digits) for name, _, digits in columns())
+    return " | ".join(cell([r["summary"].get(name) for r in results], digits) for name, _, digits in columns())
 
 
 def table_v(assets: Path) -> str:
     """Both variants of each pairing under the paper's own row."""
-    by_row: dict[str, list[Record]] = {}
-    for record in load_records(assets / "results"):
+    by_row: dict[str, list[Result]] = {}
+    for record in load_results(assets / "results"):
         by_row.setdefault(record["row"], []).append(record)
     lines = _head()
     for pairing, printed in PAPER_TABLE_V.items():
@@ -175,20 +175,20 @@ def _compared(path: Path) -> str:
 def results(assets: Path) -> str:
     """The main table, from the results of the test split: each pairing in the variant that its plain name means."""
     shown = {f"{key}@{variants(key, assets / 'checkpoints')[0]}" for key in available(assets / "checkpoints")}
-    records = load_records(assets / "results")
-    return render([record for record in records if takes_of(record["row"])[0] in {*shown, *CONTROL_ORDER}])
+    results = load_results(assets / "results")
+    return render([record for record in results if takes_of(record["row"])[0] in {*shown, *CONTROL_ORDER}])
 
 
 def requests(assets: Path) -> str:
     """How near pieces for a target without a photo are to it, one line per pairing."""
-    by_row: dict[str, list[Record]] = {}
+    by_row: dict[str, list[Result]] = {}
     for path in sorted((assets / "results").glob("requests-grid-*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         by_row.setdefault(record["row"], []).append(record)
     lines = ["| target without a photo | distance ↓ | r(V) ↑ | r(A) ↑ |", "|---|---|---|---|"]
-    for row, records in by_row.items():
+    for row, results in by_row.items():
         names = ("emotion_matching", "r_valence", "r_arousal")
-        cells = [cell([record["summary"][name] for record in records], 2) for name in names]
+        cells = [cell([record["summary"][name] for record in results], 2) for name in names]
         lines.append(f"| {row_title(row)} | " + " | ".join(cells) + " |")
     first = next(iter(by_row.values()))
     lines += ["", f"n = {first[0]['n']} points over the whole plane, {len(first)} seeds, {first[0]['date']}."]
@@ -198,12 +198,12 @@ def requests(assets: Path) -> str:
 def latents(assets: Path) -> str:
     """What each autoencoder rebuilds and what a straight line reads from its latent, beside what there was to read."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in (assets / "results").glob("latents-*.json")]
-    records = sorted(found, key=lambda r: (r["data"] != "oasis", r["kind"] == "baseline", r["key"]))
+    results = sorted(found, key=lambda r: (r["data"] != "oasis", r["kind"] == "baseline", r["key"]))
     lines = [
         "| read from | width | active / effective | rebuilt | r(V) / r(A) out of fold | r(V) / r(A) on test |",
         "|---|---|---|---|---|---|",
     ]
-    for record in records:
+    for record in results:
         name = _BASELINES.get(record["key"], f"`{record['kind']}/{record['key']}`")
         usage = record.get("usage")
         used = f"{usage['active']:.0f} / {usage['effective']:.1f}" if usage else "–"
@@ -212,7 +212,7 @@ def latents(assets: Path) -> str:
             axes = [record["readout"][group][axis]["r"] for axis in ("valence", "arousal")]
             cells.append(" / ".join(cell([r], 2) for r in axes))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    n = {("photos" if r["data"] == "oasis" else "clips"): r["n"] for r in records}
+    n = {("photos" if r["data"] == "oasis" else "clips"): r["n"] for r in results}
     tests = " and ".join(f"{counts['test']} {items}" for items, counts in n.items())
     others = " and ".join(f"{counts['train'] + counts['val']} {items}" for items, counts in n.items())
     lines += [
@@ -224,7 +224,7 @@ def latents(assets: Path) -> str:
         "clip is above 5, TVAE its label. Active: dimensions that vary by more than 0.01 over the test items; "
         "effective: participation ratio of their covariance. Rebuilt: PSNR of photos; accuracy of teacher-forced "
         "notes, and cross-entropy per note in nats with the true latent / another clip's. "
-        f"`{records[0]['command']}`, {max(r['date'] for r in records)}.",
+        f"`{results[0]['command']}`, {max(r['date'] for r in results)}.",
     ]
     return "\n".join(lines)
 
@@ -235,13 +235,13 @@ def musicality(assets: Path) -> str:
     return render_musicality([json.loads(path.read_text(encoding="utf-8")) for path in paths])
 
 
-def render_musicality(records: Sequence[Record]) -> str:
+def render_musicality(results: Sequence[Result]) -> str:
     """The table of musicality as Markdown.
 
     Raises:
         ValueError: the row of the real clips is missing, or does not tell of a training set that a row learnt from.
     """
-    by_row = {record["row"]: record for record in records}
+    by_row = {record["row"]: record for record in results}
     if REAL not in by_row:
         raise ValueError("real clips, without which the others mean nothing, are missing: run train.quality_report")
     real = by_row[REAL]["summary"]
@@ -262,7 +262,7 @@ def render_musicality(records: Sequence[Record]) -> str:
         "in a piece which the music autoencoder learnt from; what repeats inside a run counts once. In brackets: real "
         "clips of the test split, searched for in the same pieces. *Takes alike*: how alike the takes of a photo are, "
         f"where 1 is how alike real clips of like emotion are. n = {first['n']} photos of the {first['split']} split, "
-        f"{takes}{by_row[REAL]['n']} real clips; `{first['command']}`, {max(r['date'] for r in records)}.",
+        f"{takes}{by_row[REAL]['n']} real clips; `{first['command']}`, {max(r['date'] for r in results)}.",
     ]
     return "\n".join(lines)
 

@@ -218,6 +218,6 @@ def train_bridge(request: BridgeRequest) -> ComponentResult:
         [found.photos, found.clips],
         pairing=pairing,
         depends_on=depends_on,
-        metrics={"val": numbers, "val_heard": match},
+        metrics={"val": numbers, "val_estimates": match},
     )
     return save_trained(request.out, component, model, card)

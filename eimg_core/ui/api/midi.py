@@ -74,7 +74,7 @@ def tune_api(studio: Studio, pieces: Path) -> None:
         return answer(studio.retell, midi, pairing, VA(float(valence), float(arousal)), seed=seed)
 
     def extend(midi: bytes | None, seconds: float, pairing: str, seed: float = 0) -> Any:
-        """Let the piece in a MIDI file go on until ``seconds``, in the emotion it is heard with.
+        """Let the piece in a MIDI file go on until ``seconds``, in the emotion that is estimated for it.
 
         The result has the notes, the metrics, where the piece lies in the plane, and the files (MIDI, WAV, …). The same
         inputs give the same piece.

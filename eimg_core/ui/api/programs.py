@@ -86,7 +86,7 @@ def metrics_said() -> str:
 
 
 def measured(studio: Studio, midi: str | Path | bytes | None) -> dict[str, Any]:
-    """The metrics of a MIDI file, and its point in the plane; ``heard`` is ``None`` without an evaluator.
+    """The metrics of a MIDI file, and the estimate of its emotion; ``estimate`` is ``None`` without an evaluator.
 
     Raises:
         InputError: the MIDI file cannot be used.
@@ -97,7 +97,7 @@ def measured(studio: Studio, midi: str | Path | bytes | None) -> dict[str, Any]:
         "note_count": len(piece.notes),
         "duration_s": round(piece.duration_s, 3),
         "metrics": {name: round(value, 4) if math.isfinite(value) else None for name, value in numbers.items()},
-        "heard": _heard(studio, piece),
+        "estimate": _estimate(studio, piece),
     }
 
 
@@ -129,7 +129,7 @@ def offer_programs(studio: Studio, pieces: Path) -> None:
         f"{LONGEST_MIDI_S / 60:.0f} minutes; scores and pictures hold up to {MOST_DRAWN} notes."
     )
     evaluate_midi.__doc__ = (
-        f"Measure a MIDI file: its metrics, and where on the 1-9 plane the evaluator hears it. {metrics_said()}."
+        f"Measure a MIDI file: its metrics, and where on the 1-9 plane the evaluator places it. {metrics_said()}."
     )
     midi, made, found = gr.File(label="MIDI file"), gr.File(label="File"), gr.JSON(label="Found")
     kind = gr.Radio(formats_from_midi(), value=formats_from_midi()[0], label="Format")
@@ -139,8 +139,8 @@ def offer_programs(studio: Studio, pieces: Path) -> None:
     gr.on([], evaluate_midi, midi, found, api_name="evaluate_midi", **HEAVY)
 
 
-def _heard(studio: Studio, piece: Piece) -> dict[str, Any] | None:
+def _estimate(studio: Studio, piece: Piece) -> dict[str, Any] | None:
     try:
         return point(studio.listen(piece))
     except CheckpointError:
-        return None  # without an evaluator nobody hears; the metrics stand all the same
+        return None  # without an evaluator the metrics stand all the same

@@ -52,7 +52,7 @@ END_WAITING = "(piece) => (piece && piece.state === 'working' ? {state: 'back'} 
 MARK_PIECE = """(piece, plane, actions) => {
   const done = piece && piece.state === 'done' ? piece : null;
   const takes = ((done && done.takes) || []).flatMap((take, n) =>
-    take.heard ? [{...take.heard, letter: 'ABCDEFGH'[n], kept: take.kept}] : []);
+    take.estimate ? [{...take.estimate, letter: 'ABCDEFGH'[n], kept: take.kept}] : []);
   const target = done && done.recipe && done.recipe.steps.length ? done.target : plane && plane.target;
   return [{...plane, piece: (done && done.piece) || null, takes, target}, {...actions, piece}];
 }"""

@@ -1,4 +1,4 @@
-"""The page Results: how it works, what was measured, and what it is worth. Built from records and cards when opened.
+"""The page Results: how it works, what was measured, and what it is worth. Built from results and cards when opened.
 
 Everything is text and inline SVG that this module makes; every word that comes from a file is escaped.
 """
@@ -19,13 +19,13 @@ from eimg_core.results import (
     MEAN_POINT,
     PAPER_TABLE_V,
     PRINTED,
-    Record,
+    Result,
     Spread,
     by_row,
     columns,
     load_cards,
-    load_records,
-    read_records,
+    load_results,
+    read_results,
     spread,
     takes_of,
 )
@@ -80,7 +80,7 @@ def results_page(titles: Titles, assets: Path = SHIPPED) -> tuple[gr.HTML, Calla
         except Exception as error:
             raise toast(error) from error
 
-    return words('<p class="results-wait" data-say>Reading the records …</p>', elem_id="results-page"), results
+    return words('<p class="results-wait" data-say>Reading the results …</p>', elem_id="results-page"), results
 
 
 @functools.lru_cache(maxsize=2)
@@ -92,16 +92,16 @@ def results_html(titles: tuple[tuple[str, str], ...], assets: Path) -> str:
         _section(
             message("Emotion Matching, with its controls"),
             "matching",
-            _matching(load_records(assets / "results"), names),
+            _matching(load_results(assets / "results"), names),
         ),
-        _section(message("Beside the paper’s Table V"), "table-v", _table_v(load_records(assets / "results"), names)),
+        _section(message("Beside the paper’s Table V"), "table-v", _table_v(load_results(assets / "results"), names)),
         _section(
             message("Targets, and the estimates of what was composed for them"),
             "requests",
-            _requests(read_records(assets / "results", "requests-grid-*.json"), names),
+            _requests(read_results(assets / "results", "requests-grid-*.json"), names),
         ),
         _section(
-            message("Where is emotion lost?"), "latents", _latents(read_records(assets / "results", "latents-*.json"))
+            message("Where is emotion lost?"), "latents", _latents(read_results(assets / "results", "latents-*.json"))
         ),
         _section(message("How long it takes"), "latency", _latency(assets / "results", names)),
         _section(message("Model cards"), "cards", model_cards(load_cards(assets / "checkpoints"))),
@@ -154,7 +154,7 @@ def _table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str], str]]) 
 
 def _table_of(
     shown: Sequence[tuple[str, Message, int]],
-    rows: Mapping[str, Sequence[Record]],
+    rows: Mapping[str, Sequence[Result]],
     ordered: Sequence[tuple[str, Spread]],
     names: Titles,
 ) -> str:
@@ -181,8 +181,8 @@ def _folded(summary: str, inner: str) -> str:
     return f"<details><summary{marked(summary)}>{escape(summary)}</summary>{inner}</details>"
 
 
-def _mean(records: Sequence[Record], name: str) -> Spread | None:
-    return spread([record["summary"].get(name) for record in records])
+def _mean(results: Sequence[Result], name: str) -> Spread | None:
+    return spread([record["summary"].get(name) for record in results])
 
 
 def _kind(row: str) -> str:
@@ -192,9 +192,9 @@ def _kind(row: str) -> str:
     return "best" if takes > 1 else "paper" if key.endswith("@paper") else "ours"
 
 
-def _distances(rows: Mapping[str, Sequence[Record]]) -> list[tuple[str, Spread]]:
+def _distances(rows: Mapping[str, Sequence[Result]]) -> list[tuple[str, Spread]]:
     """Rows with their distance, the nearest first."""
-    found = [(row, _mean(records, "emotion_matching")) for row, records in rows.items()]
+    found = [(row, _mean(results, "emotion_matching")) for row, results in rows.items()]
     return sorted(((row, value) for row, value in found if value), key=lambda pair: pair[1].mean)
 
 
@@ -214,15 +214,15 @@ def _legend(controls: str = "") -> str:
     )
 
 
-def _matching(records: Sequence[Record], names: Titles) -> str:
-    rows = by_row(records)
+def _matching(results: Sequence[Result], names: Titles) -> str:
+    rows = by_row(results)
     if not rows:
         return _NONE
     ordered = _distances(rows)
     constant = next((found.mean for row, found in ordered if row == MEAN_POINT), None)
     line = (constant, message("answering without looking")) if constant else None
     first = next(iter(rows.values()))[0]
-    seeds = sorted({record["seed"] for record in records})
+    seeds = sorted({record["seed"] for record in results})
     table = _table_of(_columns(), rows, ordered, names)
     return (
         _paragraph(
@@ -245,19 +245,19 @@ def _matching(records: Sequence[Record], names: Titles) -> str:
                 seeds=seeds,
                 seconds=f"{first['seconds']:g}",
             ),
-            records,
+            results,
         )
     )
 
 
-def _source(what: str, records: Sequence[Record]) -> str:
-    newest = max(str(record["date"]) for record in records)
+def _source(what: str, results: Sequence[Result]) -> str:
+    newest = max(str(record["date"]) for record in results)
     words_of_it = f"<span{marked(what)}>{escape(what)}</span>"
-    return f'<p class="source">{words_of_it}; {escape(newest)}. <code>{escape(str(records[0]["command"]))}</code></p>'
+    return f'<p class="source">{words_of_it}; {escape(newest)}. <code>{escape(str(results[0]["command"]))}</code></p>'
 
 
-def _table_v(records: Sequence[Record], names: Titles) -> str:
-    rows = by_row(records)
+def _table_v(results: Sequence[Result], names: Titles) -> str:
+    rows = by_row(results)
     printed = [column for column in _columns() if column[0] in PRINTED]
     lines: list[tuple[str, Sequence[str], str]] = []
     for pairing, numbers in PAPER_TABLE_V.items():
@@ -275,8 +275,8 @@ def _table_v(records: Sequence[Record], names: Titles) -> str:
     ) + _table([message("composer"), *(title for _, title, _ in printed)], lines)
 
 
-def _requests(records: Sequence[Record], names: Titles) -> str:
-    rows = by_row(records)
+def _requests(results: Sequence[Result], names: Titles) -> str:
+    rows = by_row(results)
     if not rows:
         return _NONE
     ordered = _distances(rows)
@@ -292,14 +292,14 @@ def _requests(records: Sequence[Record], names: Titles) -> str:
         + _legend()
         + _chart_of(ordered, names, message("distance from the target, lower is better"), None)
         + _folded(message("All numbers"), table)
-        + _source(message("n = {n} points over the whole plane", n=records[0]["n"]), records)
+        + _source(message("n = {n} points over the whole plane", n=results[0]["n"]), results)
     )
 
 
-def _latents(records: Sequence[Record]) -> str:
-    if not records:
+def _latents(results: Sequence[Result]) -> str:
+    if not results:
         return _NONE
-    order = sorted(records, key=lambda r: (r["data"] != "oasis", r["kind"] == "baseline", r["key"]))
+    order = sorted(results, key=lambda r: (r["data"] != "oasis", r["kind"] == "baseline", r["key"]))
     rows, lines = [], []
     for record in order:
         name = _BASELINES.get(record["key"]) or _AUTOENCODERS[record["kind"]](record["key"])
@@ -317,7 +317,7 @@ def _latents(records: Sequence[Record]) -> str:
             for name, cells, _ in lines
         ],
     )
-    tested = {r["data"] == "oasis": r["n"]["test"] for r in records}
+    tested = {r["data"] == "oasis": r["n"]["test"] for r in results}
     counts = [
         message("{count} test photos", count=n) if photos else message("{count} test clips", count=n)
         for photos, n in tested.items()
@@ -338,12 +338,12 @@ def _latents(records: Sequence[Record]) -> str:
             message("All numbers"),
             _table([message("read from"), message("width"), message("r valence"), message("r arousal")], lines),
         )
-        + _source(message("n = {counts}", counts=counts), records)
+        + _source(message("n = {counts}", counts=counts), results)
     )
 
 
 def _latency(folder: Path, names: Titles) -> str:
-    one, many = read_records(folder, "latency.json"), read_records(folder, "latency-pairings.json")
+    one, many = read_results(folder, "latency.json"), read_results(folder, "latency-pairings.json")
     if not one or not many:
         return _NONE
     record, compared = one[0], many[0]
@@ -387,7 +387,7 @@ def _latency(folder: Path, names: Titles) -> str:
     )
 
 
-_NONE = _paragraph(message("No records of this are here; <code>python -m train.reproduce</code> writes them."))
+_NONE = _paragraph(message("No results of this are here; <code>python -m train.reproduce</code> writes them."))
 _AUTOENCODERS: Mapping[str, Callable[[str], str]] = {
     "image_ae": lambda key: message("image · {key}", key=key),
     "music_ae": lambda key: message("music · {key}", key=key),

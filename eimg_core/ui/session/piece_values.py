@@ -159,13 +159,13 @@ def pending_value(composition: Composition, pairing_title: str) -> dict[str, Any
 
 
 def candidate_values(composition: Composition) -> list[dict[str, Any]]:
-    """All takes of a piece, small: notes as [start, end, pitch], where the guide hears each, its distance from the
+    """All takes of a piece, small: notes as [start, end, pitch], the guide's estimate of each, its distance from the
     target, whether the guide prefers it, and whether it is the one on show. Empty where there was no choice."""
     return [
         {
             "notes": [[round(n.start_s, 2), round(n.end_s, 2), n.pitch] for n in take.piece.notes],
             "duration_s": round(take.piece.duration_s, 2),
-            "heard": point(take.estimate),
+            "estimate": point(take.estimate),
             "distance": round(take.distance, 2) if take.estimate else None,
             "choice": number == composition.choice,
             "kept": number == composition.kept,

@@ -1,7 +1,7 @@
 """The score card of a comparison: what each number is worth, beside the published ones and beside the controls.
 
 Emotion Matching is a distance on the 1-9 plane, lower is better: for one photo from its point to where the piece was
-heard, and on the test photos the mean over all of them, with the standard deviation over seeds.
+estimated, and on the test photos the mean over all of them, with the standard deviation over seeds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from eimg_core.emotion import VA, distance
 from eimg_core.messages import message
 from eimg_core.metrics.registry import shown_metrics
-from eimg_core.results import MEAN_POINT, REAL, Record, by_row, load_records, spread
+from eimg_core.results import MEAN_POINT, REAL, Result, by_row, load_results, spread
 from eimg_core.shipped import RESULTS
 
 __all__ = ["control_rows", "published"]
@@ -32,22 +32,22 @@ _CONTROLS = (
 
 
 @functools.lru_cache(maxsize=4)
-def _rows(folder: Path) -> Mapping[str, Sequence[Record]]:
-    return by_row(load_records(folder))
+def _rows(folder: Path) -> Mapping[str, Sequence[Result]]:
+    return by_row(load_results(folder))
 
 
-def _mean(records: Sequence[Record], name: str) -> float | None:
-    found = spread([record["summary"].get(name) for record in records])
+def _mean(results: Sequence[Result], name: str) -> float | None:
+    found = spread([record["summary"].get(name) for record in results])
     return None if found is None else round(found.mean, 4)
 
 
 def published(row: str, folder: Path = RESULTS) -> dict[str, Any] | None:
     """Emotion Matching of a row such as ``vqvae+fnt@paper`` on the test photos; ``None`` where nobody measured it."""
-    records = _rows(folder).get(row)
-    found = spread([record["summary"].get("emotion_matching") for record in records]) if records else None
-    if records is None or found is None:
+    results = _rows(folder).get(row)
+    found = spread([record["summary"].get("emotion_matching") for record in results]) if results else None
+    if results is None or found is None:
         return None
-    return {"mean": round(found.mean, 3), "sd": round(found.sd, 3), "seeds": found.n, "photos": records[0]["n"]}
+    return {"mean": round(found.mean, 3), "sd": round(found.sd, 3), "seeds": found.n, "photos": results[0]["n"]}
 
 
 def control_rows(photo: VA | None, folder: Path = RESULTS) -> list[dict[str, Any]]:
@@ -57,10 +57,10 @@ def control_rows(photo: VA | None, folder: Path = RESULTS) -> list[dict[str, Any
     """
     rows = []
     for row, name, words in _CONTROLS:
-        records = _rows(folder).get(row)
-        if not records:
+        results = _rows(folder).get(row)
+        if not results:
             continue
-        point = records[0].get("point")
+        point = results[0].get("point")
         here = distance(photo, VA(point["valence"], point["arousal"])) if photo and point else None
         rows.append(
             {
@@ -68,7 +68,7 @@ def control_rows(photo: VA | None, folder: Path = RESULTS) -> list[dict[str, Any
                 "words": words,
                 "matching": None if here is None else round(here, 2),
                 "published": published(row, folder),
-                "metrics": {metric: _mean(records, metric) for metric in shown_metrics()},
+                "metrics": {metric: _mean(results, metric) for metric in shown_metrics()},
             }
         )
     return rows

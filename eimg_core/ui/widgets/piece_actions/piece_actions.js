@@ -111,7 +111,7 @@ function drawTakes() {
     const item = document.createElement("li"), button = make("button", "take");
     button.type = "button";
     button.setAttribute("aria-pressed", take.kept);
-    const landing = take.heard && { letter: LETTERS[n], region: message(take.heard.region), distance: take.distance.toFixed(1) };
+    const landing = take.estimate && { letter: LETTERS[n], region: message(take.estimate.region), distance: take.distance.toFixed(1) };
     const where = landing ? message("{region}, {distance} away", landing) : message("silent");
     const words = make("span", "take-where", where);
     button.append(make("b", "take-letter", LETTERS[n]), tinyRoll(tinyNotes(take.notes, take.duration_s || 1)), words);

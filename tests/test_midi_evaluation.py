@@ -10,7 +10,7 @@ import pytest
 from eimg_core.cli.main import main
 from eimg_core.errors import DataError, InputError
 from eimg_core.midi.notes import Note, Piece, write_midi
-from eimg_core.midi_evaluation import Label, Listener, midi_files, read_labels, summarise
+from eimg_core.midi_evaluation import FileEvaluator, Label, midi_files, read_labels, summarise
 from tests.tiny import random_clip
 
 
@@ -38,8 +38,8 @@ def on_other_ticks(source, target, ticks):
 def test_the_ticks_of_a_file_do_not_count(tmp_path):
     folder = written(tmp_path / "a", x=random_clip(1))
     on_other_ticks(folder / "x.mid", folder / "y.mid", 1920)
-    listener = Listener(None)
-    x, y = (listener.hear(folder / name).item for name in ("x.mid", "y.mid"))
+    evaluation = FileEvaluator(None)
+    x, y = (evaluation.evaluate(folder / name).item for name in ("x.mid", "y.mid"))
     assert {**x, "file": ""} == pytest.approx({**y, "file": ""})
 
 
@@ -57,7 +57,7 @@ def test_labels_matching_empty_and_damaged_files(tmp_path, capsys):
     assert items[2]["valence"] is None
     assert items[2]["polyphony_rate"] is None
     summary = last["summary"]
-    assert (summary["files"], summary["empty"], summary["unreadable"], summary["n_judged"]) == (4, 1, 1, 2)
+    assert (summary["files"], summary["empty"], summary["unreadable"], summary["n_estimated"]) == (4, 1, 1, 2)
     assert summary["n_valid"]["pitch_entropy"] == 2
     assert summary["emotion_matching"] == pytest.approx((items[0]["distance"] + items[1]["distance"]) / 2, abs=1e-4)
     wanted = ((3**2 + (7 - 5) ** 2) ** 0.5 + (3**2 + (3 - 5) ** 2) ** 0.5) / 3  # and the silent one at the mean itself
@@ -97,7 +97,7 @@ def test_copies_and_distributions(tmp_path, capsys):
 
 def test_seconds_cut_every_file_alike(tmp_path):
     folder = written(tmp_path / "music", x=random_clip(0))
-    whole, part = (Listener(None, seconds).hear(folder / "x.mid").item["notes"] for seconds in (None, 2.0))
+    whole, part = (FileEvaluator(None, seconds).evaluate(folder / "x.mid").item["notes"] for seconds in (None, 2.0))
     assert part < whole
 
 

@@ -193,6 +193,7 @@ def test_the_page_imports_neither_torch_nor_numpy():
     assert not direct & {"torch", "numpy"}
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported():
     names = [name_of(path) for path in modules() if not name_of(path).endswith("__main__")]
     names = [name for name in names if all(find_spec(extra) for extra in EXTRAS.get(name, ()))]

@@ -52,6 +52,7 @@ def test_requests_and_retellings_are_measured_as_asked():
 
 
 @needs_sklearn
+@pytest.mark.slow
 def test_a_composer_is_compared_with_clips_and_clips_with_themselves():
     rng = np.random.default_rng(0)
     clips = [random_clip(seed, bool(seed % 2)) for seed in range(60)]

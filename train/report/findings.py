@@ -42,8 +42,8 @@ def _moved(results: Results) -> dict[str, str]:
     """What moved Emotion Matching most: differences on the same photos."""
     em = {name: row.emotion_matching() for name, row in results.rows.items()}
     pairs = {
-        "eyes": ("effnet+fnt n = 8", "vqvae+fnt n = 8"),
-        "eyes.eimg2": ("effnet+fnt@eimg2", "vqvae+fnt@eimg2"),
+        "features": ("effnet+fnt n = 8", "vqvae+fnt n = 8"),
+        "features.eimg2": ("effnet+fnt@eimg2", "vqvae+fnt@eimg2"),
         "music": ("effnet+tvae@eimg2", "effnet+fnt@eimg2"),
         "guide": ("effnet+tvae@eimg2 best of 4", "effnet+tvae@eimg2"),
         "bridge": ("vqvae+fnt@eimg2", "vqvae+fnt@paper"),

@@ -318,7 +318,7 @@ class Pipeline(Composer):
         )
         return self._ask(composer, self._feature(piece), request, options, target)
 
-    def journey(self, stops: Sequence[tuple[Image | None, VA]], options: ComposeOptions) -> Composition:
+    def story(self, stops: Sequence[tuple[Image | None, VA]], options: ComposeOptions) -> Composition:
         """One piece whose emotion moves through several photos, or points of the plane, evenly over its length.
 
         Args:

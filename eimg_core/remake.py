@@ -31,7 +31,7 @@ class Maker(Protocol):
         self, photo: Image | None, pairing: str, options: ComposeOptions, progress: Progress | None = None
     ) -> Composition: ...
 
-    def journey(
+    def story(
         self,
         photos: Sequence[Image | VA],
         pairing: str,
@@ -101,7 +101,7 @@ def _begun(studio: Maker, recipe: Recipe, photos: Sequence[Image], tell: Progres
     if recipe.stops:
         left = iter(photos)
         places = [next(left) if stop.photo_id else stop.point for stop in recipe.stops]
-        return studio.journey(places, recipe.pairing, recipe.options, tell, [stop.point for stop in recipe.stops])
+        return studio.story(places, recipe.pairing, recipe.options, tell, [stop.point for stop in recipe.stops])
     tell(message("reading the photo") if photos else message("composing"), 0.0)
     return studio.compose(photos[0] if photos else None, recipe.pairing, recipe.options, tell)
 

@@ -197,7 +197,7 @@ class Studio:
         kept = composition.keeping(take)
         return self._finished(kept, kept.made_by)
 
-    def journey(
+    def story(
         self,
         photos: Sequence[Image | VA],
         pairing: str,
@@ -205,7 +205,7 @@ class Studio:
         progress: Progress | None = None,
         points: Sequence[VA] | None = None,
     ) -> Composition:
-        """One piece that moves through photos, or points of the plane; see ``Pipeline.journey``.
+        """One piece that moves through photos, or points of the plane; see ``Pipeline.story``.
 
         ``points`` are the emotions of the photos where they have been read before, one for each.
         """
@@ -217,7 +217,7 @@ class Studio:
         stops = [(None if isinstance(photo, VA) else photo, point) for photo, point in zip(photos, points, strict=True)]
         tell("composing", 0.3)
         recipe = Recipe(pairing, options, stops=tuple(Stop(point, photo_id(photo)) for photo, point in stops))
-        return self._finished(pipeline.journey(stops, options), recipe)
+        return self._finished(pipeline.story(stops, options), recipe)
 
     def listen(self, piece: Piece) -> VA:
         """The evaluator's estimate of a piece.

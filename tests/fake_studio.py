@@ -217,7 +217,7 @@ class FakeStudio:
             Composition(piece, pairing, options, None, target, recipe=recipe), options.seed + len(piece.notes)
         )
 
-    def journey(
+    def story(
         self,
         photos: Sequence[Image.Image],
         pairing: str,

@@ -22,6 +22,7 @@ from eimg_core.pipeline import available
 from train.report.tables import fill
 
 ROOT = Path(__file__).resolve().parents[1]
+SOURCES = {".py", ".js", ".html", ".css"}
 DOCUMENTS = (
     "CONTRIBUTING.md",
     *(
@@ -182,3 +183,16 @@ def test_the_tables_of_the_benchmarks_are_what_the_records_say(document: str, na
     text = (ROOT / document).read_text(encoding="utf-8")
     kept = json.loads((ROOT / f"assets/results/{record}.json").read_text(encoding="utf-8"))
     assert fill(text, name, make(kept)) == text, "run `python -m benchmarks.tables`"
+
+
+def test_words_that_the_vocabulary_replaces_are_gone():
+    """A word of the right column that has no other sense here is in no name, comment, sentence or document."""
+    rows = re.findall(r"^\| [^|]+ \| [^|]+ \|([^|]*)\|$", (ROOT / "docs/vocabulary.md").read_text(), flags=re.MULTILINE)
+    replaced = {word.strip() for row in rows for word in row.split(",")}
+    unmistakable = {"eyes", "journey", "line-up", "cross-modal model", "judgement"}
+    assert unmistakable <= replaced
+    word = re.compile(rf"\b({'|'.join(sorted(unmistakable))})\b", flags=re.IGNORECASE)
+    sources = [path for unit in ("eimg_core", "train") for path in (ROOT / unit).rglob("*") if path.suffix in SOURCES]
+    documents = [ROOT / name for name in TEXTS if name != "docs/vocabulary.md"]
+    found = {path.name: word.findall(path.read_text(encoding="utf-8")) for path in [*sources, *documents]}
+    assert {name: words for name, words in found.items() if words} == {}

@@ -60,7 +60,7 @@ WAYS = {
     "another variant": lambda studio, photos: studio.compose(
         photos[0], "vqvae+fnt@paper", replace(OPTIONS_OF_A_TEST, takes=1, tempo=0.8)
     ),
-    "a story": lambda studio, photos: studio.journey(photos, PAIRING, replace(OPTIONS_OF_A_TEST, seconds=10.0)),
+    "a story": lambda studio, photos: studio.story(photos, PAIRING, replace(OPTIONS_OF_A_TEST, seconds=10.0)),
     "a tune from elsewhere, retold": lambda studio, photos: studio.retell(
         sketch(POINT, 3, 6.0), PAIRING, VA(2.5, 2.5), replace(OPTIONS_OF_A_TEST, tempo=0.9, keep=1)
     ),
@@ -128,7 +128,7 @@ def test_json_md_explains_every_key():
     """Every key of a record, and no other, has a row in docs/json.md."""
     studio = FakeStudio()
     told = studio.retell(sketch(POINT, 3, 8.0), "vqvae+fnt", POINT, OPTIONS_OF_A_TEST)
-    story = studio.journey([scene("beach"), scene("night")], "effnet+tvae", OPTIONS_OF_A_TEST)
+    story = studio.story([scene("beach"), scene("night")], "effnet+tvae", OPTIONS_OF_A_TEST)
     text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
     assert f"format {JSON_FORMAT}" in text
     named = set(re.findall(r"^\| `([\w.]+)` \|", text, flags=re.MULTILINE))

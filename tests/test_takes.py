@@ -194,13 +194,13 @@ def test_a_piece_goes_on(pipeline):
 
 def test_a_story_moves_through_its_photos(pipeline):
     stops = [(Image.new("RGB", (64, 64), colour), va) for colour, va in (("red", VA(2, 8)), ("teal", VA(7, 2)))]
-    one = pipeline.journey(stops, ComposeOptions(1, 12.0))
+    one = pipeline.story(stops, ComposeOptions(1, 12.0))
     assert one.target_va == VA(4.5, 5.0)
     assert one.piece.duration_s == pytest.approx(12.0, abs=0.1)
-    assert one.piece == pipeline.journey(stops, ComposeOptions(1, 12.0)).piece
-    assert one.piece != pipeline.journey(stops[::-1], ComposeOptions(1, 12.0)).piece
+    assert one.piece == pipeline.story(stops, ComposeOptions(1, 12.0)).piece
+    assert one.piece != pipeline.story(stops[::-1], ComposeOptions(1, 12.0)).piece
     with pytest.raises(InputError, match="needs 2 to 8 photos, not 1"):
-        pipeline.journey(stops[:1], ComposeOptions(1, 12.0))
+        pipeline.story(stops[:1], ComposeOptions(1, 12.0))
 
 
 def test_who_cannot_is_told_who_can(other, pipeline):

@@ -49,7 +49,7 @@ def _story(args: argparse.Namespace) -> int:
 
     studio = Studio()
     photos = [open_photo(path) for path in args.photos]
-    composition = studio.journey(photos, args.pairing or DEFAULT_PAIRING, options_of(args))
+    composition = studio.story(photos, args.pairing or DEFAULT_PAIRING, options_of(args))
     save_piece(studio, composition, "story", writable(args))
     return 0
 

@@ -78,7 +78,7 @@ class Studio(Protocol):
         photo_va: VA | None = None,
     ) -> Composition: ...
 
-    def journey(
+    def story(
         self,
         photos: Sequence[Image | VA],
         pairing: str,

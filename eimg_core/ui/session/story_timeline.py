@@ -97,7 +97,7 @@ def make_story(
         progress(READING_ALL, _READ * n / len(photos))
         points.append(studio.read_photo(photo.image).va.clamped())
     progress(COMPOSING, _READ)
-    composition = studio.journey(
+    composition = studio.story(
         [photo.image for photo in photos],
         pairing,
         options,
@@ -118,6 +118,6 @@ def make_story(
         {"name": photo.name, "thumb": thumbnail(photo.image), "point": point(va), **part}
         for photo, va, part in zip(photos, points, parts, strict=True)
     ]
-    # A journey aims at no single point: its own words stand where a piece tells how near it came.
+    # A story aims at no single point: its own words stand where a piece tells how near it came.
     through = message("The story moves through: {regions}.", regions=[va.region for va in points])
     return {**value, "sections": parts, "stops": stops, "remarks": [through, *remarks]}

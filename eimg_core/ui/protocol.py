@@ -15,6 +15,7 @@ from eimg_core.composer import Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.midi.notes import Piece
 from eimg_core.options import ComposeOptions
+from eimg_core.remake import Maker
 from eimg_core.sound.protocol import Sound
 
 __all__ = ["Explanation", "PairingInfo", "PhotoReading", "Sound", "Studio"]
@@ -60,8 +61,8 @@ class Explanation(Protocol):
     def words(self) -> Mapping[str, str]: ...
 
 
-class Studio(Protocol):
-    """Reads photos, composes, plays and saves."""
+class Studio(Maker, Protocol):
+    """Reads photos, plays and saves, besides what a ``Maker`` composes."""
 
     def pairings(self) -> Sequence[PairingInfo]: ...
 
@@ -78,22 +79,7 @@ class Studio(Protocol):
         photo_va: VA | None = None,
     ) -> Composition: ...
 
-    def story(
-        self,
-        photos: Sequence[Image | VA],
-        pairing: str,
-        options: ComposeOptions,
-        progress: Progress | None = None,
-        points: Sequence[VA] | None = None,
-    ) -> Composition: ...
-
     def explain_photo(self, photo: Image) -> Explanation: ...
-
-    def keep(self, composition: Composition, take: int) -> Composition: ...
-
-    def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition: ...
-
-    def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition: ...
 
     def listen(self, piece: Piece) -> VA: ...
 

@@ -10,12 +10,14 @@ References: Vaswani et al. 2017; Su et al. 2021, "RoFormer"; pre-norm as in Xion
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 __all__ = ["Cache", "Places", "Placing", "TransformerStack", "speeds"]
 
@@ -95,12 +97,13 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
         self.norm_attention, self.norm_feedforward = nn.LayerNorm(width), nn.LayerNorm(width)
         self.project = nn.Linear(width, 3 * width, bias=False)
         self.merge = nn.Linear(width, width)
+        # The place of a layer that drew too many numbers is kept, so that older weights fit.
         self.feedforward = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width)
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Identity(), nn.Linear(4 * width, width)
         )
         self.drop = nn.Dropout(dropout)
 
@@ -113,8 +116,10 @@ class Block(nn.Module):
         queries, keys = places.place(queries, keys)
         if cache is not None:
             keys, values = cache.extend(layer, keys, values)
-        p = self.dropout if self.training else 0.0
-        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, dropout_p=p, is_causal=causal)
+        # Attention weights are not dropped, and backward passes take the plain kernels: on a processor, drawing
+        # (B, H, T, T) numbers and the fused kernel's backward pass would take a third of the training.
+        with sdpa_kernel(SDPBackend.MATH) if self.training else nullcontext():
+            attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
         x = x + self.drop(self.merge(attended.transpose(1, 2).reshape(B, T, W)))
         return x + self.drop(self.feedforward(self.norm_feedforward(x)))
 

@@ -119,6 +119,7 @@ def fit(
             lr=config.learning_rate,
             betas=(config.momentum, 0.98),
             weight_decay=config.weight_decay,
+            fused=True,
         )
         for name, modules in model.parameter_groups().items()
     }

@@ -304,6 +304,13 @@ def test_generate_follows_the_target_or_what_the_latent_says(model):
     assert play(None) != play([VA(1, 1)] * 2)
 
 
+def test_it_plays_in_the_style_of_its_config(model):
+    other = PlanVAE(replace(PlanVAEConfig.tiny(), style="mutopia")).eval()
+    other.load_state_dict(model.state_dict())
+    assert other.sample(random_clip(0)).corpus != model.sample(random_clip(0)).corpus
+    assert compose(other) != compose(model)
+
+
 def test_the_latent_is_z_then_key_then_emotion(model):
     piece = random_clip(0)
     batch = model.collate([model.sample(piece)])

@@ -67,6 +67,7 @@ class PlanVAEConfig:
         temperature, top_p: of the notes, one per field (place, pitch, length, velocity).
         plan_guidance, notes_guidance: how far the emotion is followed, 1 as in training.
         window: steps that playing looks back over.
+        style: the corpus in whose manner it plays, one of ``CORPORA`` that it has learnt from.
     """
 
     width: int = 256
@@ -99,6 +100,7 @@ class PlanVAEConfig:
     plan_guidance: float = 2.0
     notes_guidance: float = 1.2
     window: int = 512
+    style: str = "eimg"
 
     @classmethod
     def tiny(cls) -> PlanVAEConfig:

@@ -211,7 +211,7 @@ class Playing:
         self.z = z if z.dim() == 3 else z[:, None]
         self.targets = request.targets
         self.keys, self.minor = keys, (keys >= 12).long()
-        self.corpus = torch.full((len(keys),), CORPORA.index("eimg"))
+        self.corpus = torch.full((len(keys),), CORPORA.index(self.config.style))
         idea = self._idea(decoder.plan_header, torch.zeros(len(keys)))
         wanted = Sampling(0.8, 0.9)
         self.meter = draw(_guided(decoder.meter_head(idea), self.config.plan_guidance), wanted, generator)

@@ -92,7 +92,7 @@ class PlanVAE(ComposingAutoencoder):
         clip = piece.cropped(CLIP_S)
         if not clip.notes:
             raise ValueError("a piece without notes cannot be a training example")
-        passage = Passage.of(annotate_piece(clip), "eimg")
+        passage = Passage.of(annotate_piece(clip), self.config.style)
         return passage.sample(0, min(passage.bars, _MOST_BARS), va)
 
     def collate(self, samples: Sequence[PlanSample]) -> PlanBatch:

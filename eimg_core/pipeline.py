@@ -197,21 +197,20 @@ class Pipeline(Composer):
         music_ae = self.music_ae
         if isinstance(music_ae, ComposingAutoencoder):
             request = Request(
-                options.seconds, self._decoder_targets([target], options.takes), tempo_factor=options.tempo
+                options.seconds,
+                self._decoder_targets([target], options.takes),
+                tempo_factor=options.tempo,
+                density=options.density,
             )
-
-            def compose(request: Request, generator: torch.Generator) -> list[Piece]:
-                return music_ae.compose(self.bridge.vary(many, generator), request, generator)
-
-            pieces = _as_dense(compose, request, options, seed)
+            pieces = _played(lambda chance: music_ae.compose(self.bridge.vary(many, chance), request, chance), seed)
         else:
-            generator = torch.Generator().manual_seed(seed)
             targets = [self.bridge.decoder_target(target)] * options.takes
             seconds = options.seconds * options.tempo  # played that much faster, it takes the right time
-            with torch.inference_mode(), one_thread():
-                varied = self.bridge.vary(many, generator)
-                pieces = music_ae.generate(varied, seconds=seconds, generator=generator, va=targets)
-            pieces = [piece.faster(options.tempo) for piece in pieces]
+
+            def generate(chance: torch.Generator) -> list[Piece]:
+                return music_ae.generate(self.bridge.vary(many, chance), seconds=seconds, generator=chance, va=targets)
+
+            pieces = [piece.faster(options.tempo) for piece in _played(generate, seed)]
         return self._weighed([ring_out(piece, options.seconds) for piece in pieces], target)
 
     def _weighed(self, pieces: Sequence[Piece], target: VA) -> list[Take]:
@@ -286,6 +285,7 @@ class Pipeline(Composer):
             bar=_bar(piece),
             tune=tune_of(piece),
             tempo_factor=options.tempo,
+            density=options.density,
         )
         return self._ask(composer, self._feature(piece), request, options, target)
 
@@ -315,6 +315,7 @@ class Pipeline(Composer):
             tempo_bpm=piece.tempo_bpm,
             bar=_bar(piece),
             opening=notes_in_beats(opening, piece.tempo_bpm),
+            density=options.density,
         )
         return self._ask(composer, self._feature(piece), request, options, target)
 
@@ -338,7 +339,12 @@ class Pipeline(Composer):
         for photo, _ in stops:
             seed = seed if photo is None else zlib.crc32(photo.tobytes(), seed)
         points = [va for _, va in stops]
-        request = Request(options.seconds, self._decoder_targets(points, options.takes), tempo_factor=options.tempo)
+        request = Request(
+            options.seconds,
+            self._decoder_targets(points, options.takes),
+            tempo_factor=options.tempo,
+            density=options.density,
+        )
         middle = VA(*(sum(axis) / len(points) for axis in zip(*((p.valence, p.arousal) for p in points), strict=True)))
         made = self._ask(composer, path[None], request, replace(options, seed=seed & 0x7FFFFFFF), middle)
         return replace(made, options=options)  # the seed that was asked for makes the same story again
@@ -359,9 +365,7 @@ class Pipeline(Composer):
         """Takes of a request for one v_y (1, D) or path (1, P, D), and the best of them."""
         started = time.perf_counter()
         many = v_y.expand(options.takes, *v_y.shape[1:])
-        pieces = _as_dense(
-            lambda request, generator: composer.compose(many, request, generator), request, options, options.seed
-        )
+        pieces = _played(lambda generator: composer.compose(many, request, generator), options.seed)
         takes = self._weighed(pieces, target)
         timings = {"generate": time.perf_counter() - started}
         composition = Composition(
@@ -402,21 +406,10 @@ class Pipeline(Composer):
             )
 
 
-def _as_dense(
-    compose: Callable[[Request, torch.Generator], list[Piece]], request: Request, options: ComposeOptions, seed: int
-) -> list[Piece]:
-    """Pieces of a request; where a density is given, they are composed twice: once to find how dense the composer
-    makes each of them, and again, with the same chances, told how much denser it should be."""
-
-    def play(request: Request) -> list[Piece]:
-        with torch.inference_mode(), one_thread():
-            return compose(request, torch.Generator().manual_seed(seed))
-
-    pieces = play(request)
-    if not options.density:
-        return pieces
-    usual = torch.tensor([len(piece.notes) / piece.duration_s if piece.notes else 1.0 for piece in pieces])
-    return play(replace(request, log_density=usual.log() + options.density * math.log(2.0)))
+def _played(compose: Callable[[torch.Generator], list[Piece]], seed: int) -> list[Piece]:
+    """What is composed with the chances of a seed."""
+    with torch.inference_mode(), one_thread():
+        return compose(torch.Generator().manual_seed(seed))
 
 
 def _chosen(composition: Composition, takes: Sequence[Take]) -> Composition:

@@ -50,7 +50,7 @@ class Request:
         tempo_bpm: drawn where ``None``; with a tune, the tempo that the tune had: the new one stays near it.
         tempo_factor: times the tempo that would be taken otherwise; not with an opening, which has a tempo.
         bar: beats in a bar; drawn where ``None``.
-        log_density: logarithm of the notes per second to aim at, (B,); open where ``None``.
+        density: octaves of notes per second above or below what would be composed otherwise.
         tune: a melody that is kept note for note, on top of what is composed.
         opening: notes that the pieces begin with, before they go on freely.
     """
@@ -60,7 +60,7 @@ class Request:
     key: int | None = None
     tempo_bpm: float | None = None
     bar: int | None = None
-    log_density: Tensor | None = None
+    density: float = 0.0
     tune: Sequence[BeatNote] = ()
     opening: Sequence[BeatNote] = ()
     tempo_factor: float = 1.0

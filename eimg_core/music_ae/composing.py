@@ -229,6 +229,7 @@ class Composing:
         z: (B, z_dim), or (B, P, z_dim) where it moves with the targets.
         keys: (B,).
         request: see ``Request``.
+        log_density: logarithm of the notes per second to aim at, (B,); open where ``None``.
         sampling: temperature and nucleus of each field.
         guidance: how much the target counts; 1 is what was learnt, 0 ignores it.
         generator: the only source of randomness.
@@ -242,6 +243,7 @@ class Composing:
         z: Tensor,
         keys: Tensor,
         request: Request,
+        log_density: Tensor | None,
         sampling: Sequence[Sampling],
         guidance: float,
         generator: torch.Generator,
@@ -249,7 +251,7 @@ class Composing:
         self.decoder, self.conditions, self.window = decoder, conditions, window
         self.sampling, self.guidance, self.generator = sampling, guidance, generator
         self.z = z if z.dim() == 3 else z[:, None]
-        self.targets, self.log_density = request.targets, request.log_density
+        self.targets, self.log_density = request.targets, log_density
         self.minor = (keys >= KEYS // 2).long()
         B = len(keys)
         self.style = torch.zeros(B, dtype=torch.int64)

@@ -1,12 +1,8 @@
-"""How planvae plays: a plan for every piece of a batch, then the notes, by a grammar that keeps them playable.
+"""How planvae plays: a plan for every piece of a batch, then the notes.
 
-A grammar limits what the model may choose. Of the plan: a phrase runs out before the next begins, a bar takes up an
-earlier one or none, and the last bar is a tonic chord that rings. Of the notes:
-
-- **order**: within a stream of a bar, places do not fall; the tune has one note at a time, each of the other two
-  streams at most five at a place, low to high, within a tenth and, in the depth, no seconds;
-- **clashes**: no note is struck a semitone, or its octaves, from one that is struck at the same place;
-- **given notes**: those of an opening stand as they are, and a tune is kept note for note.
+The planner chooses within a frame: the form of a piece that is all new (``plan_form``), or what is settled by given
+music. An opening brings the plan of its bars; a tune brings its phrases, returns, counts and height, and draws chords
+that its notes belong to. The notes are written by rules (``plan_rules``), and what would still clash is released.
 
 Guidance (Ho and Salimans 2022): the plan, and less so the notes, are drawn from ``without + guidance · (with −
 without)`` of the logits with and without the target emotion.
@@ -22,16 +18,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from eimg_core.annotation.annotate import annotate
-from eimg_core.annotation.chords import NO_CHORD
+from eimg_core.annotation.annotate import Annotation, annotate
+from eimg_core.annotation.chords import NO_CHORD, QUALITIES, QUALITY_NOTES
 from eimg_core.annotation.returns import NEW
 from eimg_core.midi.attributes import home_shift
 from eimg_core.midi.bar_codec import (
     END,
-    LEFT_HAND,
-    REST,
     STEP_SIZES,
     STREAMS,
     TUNE,
@@ -41,156 +36,34 @@ from eimg_core.midi.bar_codec import (
     tempo_class,
     tempo_of_class,
 )
-from eimg_core.midi.notes import LOWEST_PITCH, Piece
+from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import BeatNote, Request
-from eimg_core.midi.sheet import METERS, TICKS, Sheet, nearest_place, one_strike_each
+from eimg_core.midi.sheet import LENGTH as TICK_LENGTH
+from eimg_core.midi.sheet import METERS, ONSET, TICKS, Sheet, nearest_place, one_strike_each
+from eimg_core.midi.sheet import PITCH as MIDI_PITCH
 from eimg_core.music_ae import plan
 from eimg_core.music_ae.decoder import Sampling, draw
-from eimg_core.music_ae.plan_examples import (
-    CORPORA,
-    NONE,
-    lowest_at,
-    next_of,
-    places_per_bar,
-    second_half_place,
-    sounding_at,
-)
+from eimg_core.music_ae.plan_examples import CORPORA, NONE, second_half_place
+from eimg_core.music_ae.plan_form import Frame, form_of, tilt
 from eimg_core.music_ae.plan_networks import LENGTH, PITCH, PLACE, VELOCITY, PlanDecoder
+from eimg_core.music_ae.plan_rules import MOST_STEPS, Given, Step, Writing, released
 from eimg_core.music_ae.transformer import Cache
 
 __all__ = ["Playing"]
 
-_FINGERS = 5
-_TENTH = 16  # semitones
-_DEEP = 52  # MIDI pitch below which seconds are mud
-_HIGHEST = 93  # A6
-_MOST_NOTES = 24  # of a stream in a bar
 _RING_S = (1.3, 2.6)  # how long the last chord rings, at least and at most
-_NARROWEST_TEMPO, _WIDEST_TEMPO = 0.75, 1.33  # of the tempo that a tune had
-_TONIC = {0: 0, 1: 9 * 8 + 1}  # the tonic chord in the home key, by mode
-_TRIADS = {0: (0, 4, 7), 1: (9, 0, 4)}
-
-Given = dict[tuple[int, int], list[tuple[int, int, int, int]]]  # (bar, stream) → notes as steps
-
-
-class _Row:
-    """One piece while its notes are written.
-
-    Args:
-        rows: its plan as lists, one for each bar.
-        meter: of its bars.
-        given: notes that stand, in the home key.
-        shift: semitones to the home key.
-        minor: 1 in minor.
-    """
-
-    def __init__(self, rows: list[list[int]], meter: tuple[int, int], given: Given, shift: int, minor: int) -> None:
-        self.rows, self.given, self.shift, self.minor = rows, given, shift, minor
-        self.places, self.half = places_per_bar(meter), second_half_place(meter)
-        self.bar, self.stream = 0, 0
-        self.content: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
-        self.before = [NONE] * len(STREAMS)
-        self.bass_before = NONE
-
-    @property
-    def done(self) -> bool:
-        return self.bar >= len(self.rows)
-
-    @property
-    def last(self) -> bool:
-        """Whether this is the bar of the last chord."""
-        return self.bar == len(self.rows) - 1
-
-    @property
-    def written(self) -> list[tuple[int, int, int, int]]:
-        """The notes of this stream and bar so far."""
-        return self.content.setdefault((self.bar, self.stream), [])
-
-    def forced(self) -> tuple[int, int, int, int] | None:
-        """The next given note, or the end of a stream that is given; ``None`` where the model chooses."""
-        notes = self.given.get((self.bar, self.stream))
-        if notes is None:
-            return None
-        at = len(self.written)
-        return notes[at] if at < len(notes) else (END, 0, 0, 0)
-
-    def copied(self) -> tuple[int, int, int]:
-        """What the bar taken up has next."""
-        ref = self.rows[self.bar][plan.REF]
-        if not ref:
-            return NONE, NONE, NONE
-        source = self.content.get((self.bar - ref, self.stream), [])
-        return next_of([note[:3] for note in source], [note[:3] for note in self.written])
-
-    def relations(self, place: int) -> tuple[int, int, int]:
-        """The pitches of the note before in this stream, of the bass and of the tune at a place."""
-        if place == END:
-            return self.before[self.stream], NONE, NONE
-        lefts = [] if self.stream == TUNE else self.content.get((self.bar, LEFT_HAND), [])
-        bass = lowest_at([note[:3] for note in lefts], place)
-        line = [] if self.stream == TUNE else self.content.get((self.bar, TUNE), [])
-        sung = sounding_at([note[:3] for note in line], place)
-        return self.before[self.stream], self.bass_before if bass == NONE else bass, sung
-
-    def chord(self, place: int) -> int:
-        """The planned chord at a place."""
-        row = self.rows[self.bar]
-        return row[plan.CHORD2] if self.half <= place < END else row[plan.CHORD]
-
-    def may_end(self) -> bool:
-        return not (self.last and self.stream != REST) or bool(self.written)
-
-    def places_allowed(self) -> list[int]:
-        """Places at which this stream may go on."""
-        written = self.written
-        if self.last:
-            return [0] if len(written) < (1, 2, 2)[self.stream] and self.pitches_allowed(0) else []
-        if len(written) >= _MOST_NOTES:
-            return []
-        if not written:
-            return list(range(self.places))
-        now = written[-1][0]
-        together = sum(note[0] == now for note in written)
-        more = self.stream != TUNE and together < _FINGERS and self.pitches_allowed(now) != []
-        return list(range(now if more else now + 1, self.places))
-
-    def pitches_allowed(self, place: int) -> list[int]:
-        """Keys that may be struck in this stream at a place, in the home key."""
-        struck = [note[1] for note in self.written if note[0] == place]
-        others = [
-            note[1]
-            for stream in range(self.stream)
-            for note in self.content.get((self.bar, stream), [])
-            if note[0] == place
-        ]
-        low, high = 0, _HIGHEST - LOWEST_PITCH + self.shift
-        if struck:
-            low = struck[-1] + (3 if struck[-1] + LOWEST_PITCH - self.shift < _DEEP else 1)
-            high = min(high, struck[0] + _TENTH)
-        keys = [
-            key
-            for key in range(max(low, self.shift, 0), min(high, STEP_SIZES[PITCH] - 1) + 1)
-            if key not in others and not any((key - other) % 12 in (1, 11) for other in (*struck, *others))
-        ]
-        if self.last:
-            triad = _TRIADS[self.minor]
-            root = self.stream == LEFT_HAND and not struck
-            keys = [key for key in keys if (key + LOWEST_PITCH) % 12 in (triad[:1] if root else triad)]
-            span = {TUNE: (60, 84), LEFT_HAND: (36, 55), REST: (52, 72)}[self.stream]
-            keys = [key for key in keys if span[0] <= key + LOWEST_PITCH <= span[1]]
-        return keys
-
-    def write(self, step: tuple[int, int, int, int]) -> None:
-        """Add a note, or go on to the next stream."""
-        if step[0] != END:
-            self.written.append(step)
-            self.before[self.stream] = step[1]
-            return
-        if self.stream == LEFT_HAND:
-            bass = lowest_at([note[:3] for note in self.written], END)
-            self.bass_before = self.bass_before if bass == NONE else bass
-        self.stream = (self.stream + 1) % len(STREAMS)
-        self.bar += self.stream == 0
+_NARROWEST_TEMPO, _WIDEST_TEMPO = 0.6, 1.67  # of the tempo that a tune had
+_UNEVEN = (0.0, 0.05, 0.02, 0.05)  # cost of so many bars beyond phrases of four, as a share of the tempo
+_TONIC = (0, 9 * len(QUALITIES) + 1)  # the tonic chord in the home key: major, minor
+_DOMINANTS = ((7, 4), (4, 0))  # their roots and how far the tonic lies above
+_LEAN = 2.0  # added to the logits of the dominant before the last chord
+_FITS = 5.0  # added to the logits of a chord to which all of a tune's notes belong
+_HEADER = Sampling(0.8, 0.9)  # of tempo and meter
+_CHORD_NOTES = np.zeros((NO_CHORD, 12))
+for _chord in range(NO_CHORD):
+    _CHORD_NOTES[_chord, [(_chord // 8 + note) % 12 for note in QUALITY_NOTES[_chord % 8]]] = 1.0
+_OF_A_TUNE = (plan.LETTER, plan.LEFT, plan.TUNE_COUNT, plan.HEIGHT)  # what a tune settles of a plan
+_OF_AN_OPENING = tuple(field for field in range(len(plan.FIELDS)) if field not in (plan.LETTER, plan.LEFT))
 
 
 class Playing:
@@ -213,24 +86,21 @@ class Playing:
         self.keys, self.minor = keys, (keys >= 12).long()
         self.corpus = torch.full((len(keys),), CORPORA.index(self.config.style))
         idea = self._idea(decoder.plan_header, torch.zeros(len(keys)))
-        wanted = Sampling(0.8, 0.9)
-        self.meter = draw(_guided(decoder.meter_head(idea), self.config.plan_guidance), wanted, generator)
+        self.meter = draw(_guided(decoder.meter_head(idea), self.config.plan_guidance), _HEADER, generator)
         if request.bar is not None:
             self.meter = torch.full_like(self.meter, _meter_of(request.bar))
-        drawn = draw(_guided(decoder.tempo_head(idea), self.config.plan_guidance), wanted, generator)
+        drawn = draw(_guided(decoder.tempo_head(idea), self.config.plan_guidance), _HEADER, generator)
         tempi = [_tempo(tempo_of_class(c), request) for c in drawn.tolist()]
         self.tempo = torch.tensor([tempo_class(tempo) for tempo in tempi])
         self.tempi: list[float] = []
-        self.bars: list[int] = []
-        for tempo, meter in zip(tempi, self.meter.tolist(), strict=True):
+        self.bars: list[int] = []  # that of the last chord not counted
+        self.settled: list[_Settled] = []
+        for tempo, meter, key in zip(tempi, self.meter.tolist(), keys.tolist(), strict=True):
             above, below = METERS[meter]
             bars, trimmed = _length(request, tempo * request.tempo_factor, above * 4 / below)
             self.bars.append(bars)
             self.tempi.append(trimmed)
-        self.given = [
-            _given(request, METERS[meter], home_shift(key), bars)
-            for meter, key, bars in zip(self.meter.tolist(), keys.tolist(), self.bars, strict=True)
-        ]
+            self.settled.append(_Settled(request, METERS[meter], home_shift(key), bars))
 
     # --- conditions -------------------------------------------------------------------------------------------------
 
@@ -263,8 +133,12 @@ class Playing:
             sources = torch.zeros_like(context)
             for field in range(len(plan.FIELDS)):
                 logits = _guided(planner.heads[field](context)[:, 0], self.config.plan_guidance)
+                logits = logits + torch.from_numpy(self._leanings(field, number)).to(logits.dtype)
                 logits = logits.masked_fill(~self._allowed(field, row, rows, number, bars), -torch.inf)
-                row[:, field] = draw(logits, Sampling(*self.config.plan_sampling), self.generator)
+                drawn = draw(logits, Sampling(*self.config.plan_sampling), self.generator)
+                row[:, field] = torch.tensor(
+                    [s.value(number, field, value) for s, value in zip(self.settled, drawn.tolist(), strict=True)]
+                )
                 if field == plan.REF and rows:
                     stacked = torch.cat(embedded, dim=1)
                     source = _twice(number - row[:, plan.REF]).clamp(0, number - 1)
@@ -275,6 +149,20 @@ class Playing:
             before = planner.rows(_twice(row)[:, None])
             embedded.append(before)
         return torch.stack(rows, dim=1)
+
+    def _leanings(self, field: int, number: int) -> NDArray[np.float64]:
+        """What is added to the logits of a field of this bar: (B, classes)."""
+        added = np.zeros((len(self.keys), plan.FIELD_SIZES[field]))
+        for row, (settled, bars, minor) in enumerate(zip(self.settled, self.bars, self.minor.tolist(), strict=True)):
+            tilted = tilt(field, self.request.density + settled.frame(number).density)
+            if tilted is not None:
+                added[row] += tilted
+            if field in (plan.CHORD, plan.CHORD2):
+                added[row, :NO_CHORD] += settled.fits(number, field == plan.CHORD2)
+            if field == plan.CHORD2 and number == bars - 1:
+                root, _ = _DOMINANTS[minor]
+                added[row, [root * len(QUALITIES), root * len(QUALITIES) + 2]] += _LEAN
+        return added
 
     def _allowed(self, field: int, row: Tensor, rows: Sequence[Tensor], number: int, bars: Tensor) -> Tensor:
         """What a field of this bar may be: (B, classes) bool."""
@@ -294,7 +182,8 @@ class Playing:
             allowed &= classes <= number
             allowed = torch.where(last, classes == 0, allowed)
         elif field == plan.KIND:
-            allowed = torch.where(row[:, plan.REF, None] == 0, classes == NEW, classes != NEW)
+            kinds = torch.from_numpy(np.stack([settled.kinds(number) for settled in self.settled]))
+            allowed = torch.where(row[:, plan.REF, None] == 0, classes == NEW, kinds & (classes != NEW))
         elif field in (plan.CHORD, plan.CHORD2):
             tonic = torch.where(self.minor == 1, _TONIC[1], _TONIC[0])[:, None]
             allowed = torch.where(last, classes == tonic, allowed)
@@ -307,21 +196,26 @@ class Playing:
     def play(self) -> list[Piece]:
         """The pieces, in their keys."""
         plans = self.plans()
-        shifts = [home_shift(key) for key in self.keys.tolist()]
-        states = [
-            _Row(rows[: bars + 1], METERS[meter], given, shift, minor)
-            for rows, bars, meter, given, shift, minor in zip(
-                plans.tolist(), self.bars, self.meter.tolist(), self.given, shifts, self.minor.tolist(), strict=True
+        writings = [
+            Writing(rows[: bars + 1], METERS[meter], settled.given, home_shift(key), minor)
+            for rows, bars, meter, settled, key, minor in zip(
+                plans.tolist(),
+                self.bars,
+                self.meter.tolist(),
+                self.settled,
+                self.keys.tolist(),
+                self.minor.tolist(),
+                strict=True,
             )
         ]
-        self._write(states, plans)
+        self._write(writings, plans)
         return [
-            self._piece(state, tempo, METERS[meter])
-            for state, tempo, meter in zip(states, self.tempi, self.meter.tolist(), strict=True)
+            self._piece(writing, tempo, METERS[meter])
+            for writing, tempo, meter in zip(writings, self.tempi, self.meter.tolist(), strict=True)
         ]
 
-    def _write(self, states: list[_Row], plans: Tensor) -> None:
-        notes, B = self.decoder.notes, len(states)
+    def _write(self, writings: list[Writing], plans: Tensor) -> None:
+        notes, B = self.decoder.notes, len(writings)
         cache = Cache(len(notes.stack.blocks), self.config.window)
         bars = torch.tensor(self.bars)
         after = (bars[:, None] - torch.arange(plans.shape[1])).clamp_min(0)
@@ -332,15 +226,15 @@ class Playing:
         moving = self.targets.shape[1] > 1 or self.z.shape[1] > 1
         step = torch.tensor(STEP_SIZES).repeat(B, 1)
         per_bar = self.decoder.per_bar[self.meter]
-        for index in range(3 * (_MOST_NOTES + 1) * (max(self.bars) + 1)):
-            if all(state.done for state in states):
+        for index in range(MOST_STEPS * (max(self.bars) + 1)):
+            if all(writing.done for writing in writings):
                 break
-            bar = torch.tensor([min(state.bar, len(state.rows) - 1) for state in states])
+            bar = torch.tensor([min(writing.bar, len(writing.rows) - 1) for writing in writings])
             if moving:
                 both_condition = self._condition(self.decoder.notes_header, bar / bars.clamp_min(1))
             condition = both_condition if guided else both_condition[:B]
-            stream = torch.tensor([state.stream for state in states])
-            copied = torch.tensor([(NONE,) * 3 if state.done else state.copied() for state in states])
+            stream = torch.tensor([writing.stream for writing in writings])
+            copied = torch.tensor([(NONE,) * 3 if writing.done else writing.copied() for writing in writings])
             ref = plans[torch.arange(B), bar, plan.REF]
             cursor = torch.where(step[:, PLACE] >= END, 0, step[:, PLACE])
             indices = torch.full((len(condition), 1), index)
@@ -350,76 +244,137 @@ class Playing:
                 both(step)[:, None], both(stream)[:, None], both(copied)[:, None],
                 both(embedded[torch.arange(B), bar])[:, None], places, condition, cache=cache,
             )  # fmt: skip
-            step = self._draw_step(states, context, copied, both)
-            for state, chosen in zip(states, step.tolist(), strict=True):
-                if not state.done:
-                    state.write(tuple(chosen))
+            step = self._draw_step(writings, context, copied, both)
+            for writing, chosen in zip(writings, step.tolist(), strict=True):
+                if not writing.done:
+                    writing.write(tuple(chosen))
 
     def _draw_step(
-        self, states: list[_Row], context: Tensor, copied: Tensor, both: Callable[[Tensor], Tensor]
+        self, writings: list[Writing], context: Tensor, copied: Tensor, both: Callable[[Tensor], Tensor]
     ) -> Tensor:
         """The next step of every row, (B, 4)."""
-        notes, B = self.decoder.notes, len(states)
+        notes, B = self.decoder.notes, len(writings)
         sampling = [Sampling(*pair) for pair in zip(self.config.temperature, self.config.top_p, strict=True)]
-        forced = [(END, 0, 0, 0) if state.done else state.forced() for state in states]
+        forced: list[Step | None] = [(END, 0, 0, 0) if w.done else w.forced() for w in writings]
 
-        def settled(drawn: Tensor, field: int) -> Tensor:
+        def chosen(logits: Tensor, field: int, allowed: NDArray[np.bool_] | None = None) -> Tensor:
+            """A class for every row: as given, or drawn."""
+            logits = logits[:, 0]
+            if len(logits) > B:
+                logits = _guided(logits, self.config.notes_guidance)
+            if allowed is not None:
+                logits = logits.masked_fill(torch.from_numpy(~allowed), -torch.inf)
+            drawn = draw(logits, sampling[field], self.generator).tolist()
             return torch.tensor(
-                [
-                    value if f is None or f[field] < 0 else f[field]
-                    for value, f in zip(drawn.tolist(), forced, strict=True)
-                ]
+                [value if f is None or f[field] < 0 else f[field] for value, f in zip(drawn, forced, strict=True)]
             )
 
-        def guided(logits: Tensor) -> Tensor:
-            logits = logits[:, 0]
-            return _guided(logits, self.config.notes_guidance) if len(logits) > B else logits
-
-        allowed = torch.zeros(B, STEP_SIZES[PLACE], dtype=torch.bool)
-        for row, state in enumerate(states):
-            places = [] if state.done else state.places_allowed()
-            allowed[row, places] = True
-            allowed[row, END] = not places or state.may_end()
-        logits = guided(notes.heads[PLACE](context)).masked_fill(~allowed, -torch.inf)
-        place = settled(draw(logits, sampling[PLACE], self.generator), PLACE)
+        anywhere, any_key = np.ones(STEP_SIZES[PLACE], dtype=bool), np.ones(STEP_SIZES[PITCH], dtype=bool)
+        places = np.stack([anywhere if w.done else w.places_allowed() for w in writings])
+        place = chosen(notes.heads[PLACE](context), PLACE, places)
         context = context + notes.given[PLACE](both(place))[:, None]
-        relations = torch.tensor(
-            [(NONE,) * 3 if s.done else s.relations(p) for s, p in zip(states, place.tolist(), strict=True)]
-        )
+        now = list(zip(writings, place.tolist(), strict=True))
+        relations = torch.tensor([(NONE,) * 3 if w.done else w.relations(at) for w, at in now])
         around = torch.cat([copied[:, 1:2], relations], dim=1)
-        chord = torch.tensor([NO_CHORD if s.done else s.chord(p) for s, p in zip(states, place.tolist(), strict=True)])
-        logits = guided(notes.pitch_logits(context, both(around)[:, None], both(chord)[:, None]))
-        allowed = torch.zeros(B, STEP_SIZES[PITCH], dtype=torch.bool)
-        for row, (state, at) in enumerate(zip(states, place.tolist(), strict=True)):
-            keys = [] if state.done or at == END else state.pitches_allowed(at)
-            allowed[row, keys or slice(None)] = True
-        pitch = draw(logits.masked_fill(~allowed, -torch.inf), sampling[PITCH], self.generator)
+        chord = torch.tensor([NO_CHORD if w.done else w.chord(at) for w, at in now])
+        keys = np.stack([any_key if w.done or at == END else w.pitches_allowed(at) for w, at in now])
+        keys[~keys.any(axis=1)] = True  # given notes stand where the rules leave no key
         ended = place == END
-        pitch = settled(pitch.masked_fill(ended, 0), PITCH)
+        logits = notes.pitch_logits(context, both(around)[:, None], both(chord)[:, None])
+        pitch = chosen(logits, PITCH, keys).masked_fill(ended, 0)
         context = context + notes.given[PITCH](both(pitch))[:, None]
-        length = draw(guided(notes.heads[LENGTH](context)), sampling[LENGTH], self.generator)
-        length = settled(length.masked_fill(ended, 0), LENGTH)
+        length = chosen(notes.heads[LENGTH](context), LENGTH).masked_fill(ended, 0)
         context = context + notes.given[LENGTH](both(length))[:, None]
-        velocity = draw(guided(notes.heads[VELOCITY](context)), sampling[VELOCITY], self.generator)
-        velocity = settled(velocity.masked_fill(ended, 0), VELOCITY)
+        velocity = chosen(notes.heads[VELOCITY](context), VELOCITY).masked_fill(ended, 0)
         return torch.stack([place, pitch, length, velocity], dim=-1)
 
-    def _piece(self, state: _Row, tempo: float, meter: tuple[int, int]) -> Piece:
+    def _piece(self, writing: Writing, tempo: float, meter: tuple[int, int]) -> Piece:
         """The notes of a row in its key; nothing rings into the last chord, which rings to the end."""
-        steps = [(*note, bar, stream) for (bar, stream), notes in state.content.items() for note in notes]
+        steps = [(*note, bar, stream) for (bar, stream), notes in writing.content.items() for note in notes]
         rows = np.array(sorted(steps, key=lambda s: (s[4], s[5], s[0], s[1])), dtype=np.int64).reshape(-1, 6)
-        sheet, _ = decode_bars(BarSteps(rows[:, :4], rows[:, 4], rows[:, 5]), meter, tempo)
+        sheet, tune = decode_bars(BarSteps(rows[:, :4], rows[:, 4], rows[:, 5]), meter, tempo)
         notes = sheet.notes.copy()
-        final = (len(state.rows) - 1) * sheet.bar
-        end = final + round(self._ring_s(tempo, meter, len(state.rows) - 1) / sheet.tick_s)
-        onset, length = notes[:, 0], notes[:, 1]
-        notes[:, 1] = np.where(onset >= final, end - onset, np.minimum(length, np.maximum(final - onset, 1)))
-        notes[:, 2] -= state.shift
+        notes[:, MIDI_PITCH] -= writing.shift
+        final = (len(writing.rows) - 1) * sheet.bar
+        end = final + round(self._ring_s(tempo, meter, len(writing.rows) - 1) / sheet.tick_s)
+        onset, length = notes[:, ONSET], released(notes, tune)
+        notes[:, TICK_LENGTH] = np.where(onset >= final, end - onset, np.minimum(length, np.maximum(final - onset, 1)))
         return replace(sheet, notes=notes).piece()
 
     def _ring_s(self, tempo: float, meter: tuple[int, int], bars: int) -> float:
         played = bars * meter[0] * 4 / meter[1] * 60.0 / tempo
         return min(max(self.request.seconds - played, _RING_S[0]), _RING_S[1])
+
+
+class _Settled:
+    """What is settled of a piece before it is planned: its form, or what given music brings, in the home key.
+
+    Args:
+        request: whose opening or tune is given; the form is free where there is one.
+        meter: of the piece.
+        shift: semitones to the home key.
+        bars: before the last chord.
+    """
+
+    def __init__(self, request: Request, meter: tuple[int, int], shift: int, bars: int) -> None:
+        self.given: Given = {}
+        self._rows: NDArray[np.int64] = np.full((0, len(plan.FIELDS)), NONE)
+        self._fits = np.zeros((0, 2, NO_CHORD))
+        self._frames = [Frame()] * (bars + 1)
+        if request.opening:
+            annotation = annotate(_sheet(request.opening, meter, shift))
+            self._settle(plan.plan_of(annotation), _OF_AN_OPENING)
+            streams = _by_stream(encode_bars(annotation.sheet, annotation.tune), range(len(STREAMS)))
+            self.given = {where: notes for where, notes in streams.items() if where[0] < bars}
+        elif request.tune:
+            annotation = _of_tune(_sheet(request.tune, meter, shift))
+            self._settle(plan.plan_of(annotation), _OF_A_TUNE)
+            self._fits = _chords_that_fit(annotation.sheet)
+            streams = _by_stream(encode_bars(annotation.sheet, annotation.tune, bars), (TUNE,), velocity=NONE)
+            self.given = {where: notes for where, notes in streams.items() if where[0] < bars}
+        else:
+            self._frames = form_of(bars + 1)
+
+    def frame(self, number: int) -> Frame:
+        return self._frames[number] if number < len(self._frames) else Frame()
+
+    def kinds(self, number: int) -> NDArray[np.bool_]:
+        """How a bar may take up another."""
+        kinds = self.frame(number).kinds
+        return np.ones(plan.FIELD_SIZES[plan.KIND], dtype=bool) if kinds is None else kinds
+
+    def fits(self, number: int, second: bool) -> NDArray[np.float64] | float:
+        """How much each chord is wanted in a half of a bar: (NO_CHORD,)."""
+        return self._fits[number, int(second)] if number < len(self._fits) else 0.0
+
+    def value(self, number: int, field: int, drawn: int) -> int:
+        """A field of a bar: as it is settled, or as it was drawn."""
+        if number < len(self._rows) and self._rows[number, field] != NONE:
+            return int(self._rows[number, field])
+        frame = self.frame(number)
+        left = None if frame.left is None else frame.left - 1
+        of_frame = {plan.LETTER: frame.letter, plan.LEFT: left, plan.REF: frame.ref}.get(field)
+        return drawn if of_frame is None else of_frame
+
+    def _settle(self, rows: NDArray[np.int64], fields: Sequence[int]) -> None:
+        self._rows = np.full_like(rows, NONE)
+        self._rows[:, fields] = rows[:, fields]
+
+
+def _of_tune(sheet: Sheet) -> Annotation:
+    """The annotation of a melody alone."""
+    right = np.column_stack([sheet.notes[:, :4], np.zeros(len(sheet.notes), dtype=np.int64)])
+    return annotate(replace(sheet, notes=right), tune=np.ones(len(right), dtype=bool))
+
+
+def _chords_that_fit(sheet: Sheet) -> NDArray[np.float64]:
+    """How much the notes of a melody want each chord, by half bars: (bars, 2, NO_CHORD), 0 where it is silent."""
+    half = second_half_place(sheet.meter) * 2  # ticks
+    weights = np.zeros((sheet.bars, 2, 12))
+    for onset, length, pitch, _, _ in sheet.notes.tolist():
+        weights[onset // sheet.bar, int(onset % sheet.bar >= half), pitch % 12] += min(length, TICKS * 2)
+    total = weights.sum(axis=2, keepdims=True)
+    return _FITS * (weights / np.maximum(total, 1.0)) @ _CHORD_NOTES.T
 
 
 def _twice(x: Tensor) -> Tensor:
@@ -451,13 +406,12 @@ def _meter_of(beats: int) -> int:
 
 
 def _tempo(drawn: float, request: Request) -> float:
-    """The tempo of a piece: as asked for, or as drawn; with a tune, as drawn but near the tune's own."""
+    """The tempo of a piece: as asked for, or as drawn; with a tune, as drawn but not far from the tune's own."""
     if request.tempo_bpm is None:
         return drawn
     if not request.tune or request.opening:
         return request.tempo_bpm
-    octave = 2.0 ** round(math.log2(request.tempo_bpm / drawn))
-    return request.tempo_bpm * min(max(drawn * octave / request.tempo_bpm, _NARROWEST_TEMPO), _WIDEST_TEMPO)
+    return request.tempo_bpm * min(max(drawn / request.tempo_bpm, _NARROWEST_TEMPO), _WIDEST_TEMPO)
 
 
 def _length(request: Request, tempo_bpm: float, quarters: float) -> tuple[int, float]:
@@ -479,27 +433,9 @@ def _length(request: Request, tempo_bpm: float, quarters: float) -> tuple[int, f
         ring = min(max(request.seconds - bars * bar_s, _RING_S[0]), _RING_S[1])
         stretch = (request.seconds - ring) / (bars * bar_s)
         if stretch > 0:
-            choices.append((abs(math.log(stretch)), bars, tempo_bpm / stretch))
+            choices.append((abs(math.log(stretch)) + _UNEVEN[(bars + 1) % 4], bars, tempo_bpm / stretch))
     _, bars, tempo = min(choices)
     return bars, tempo
-
-
-def _given(request: Request, meter: tuple[int, int], shift: int, bars: int) -> Given:
-    """The notes of an opening, stream by stream, and those of a tune as the tune's stream, in the home key.
-
-    Bars of an opening are given as a whole, silence included; so are the bars of a tune in its stream.
-    """
-    given: Given = {}
-    if request.opening:
-        sheet = _sheet(request.opening, meter, shift)
-        annotation = annotate(sheet)
-        given = _by_stream(encode_bars(annotation.sheet, annotation.tune), range(len(STREAMS)))
-    elif request.tune:
-        sheet = _sheet(request.tune, meter, shift)
-        right = np.column_stack([sheet.notes[:, :4], np.zeros(len(sheet.notes), dtype=np.int64)])
-        sheet = replace(sheet, notes=right)
-        given = _by_stream(encode_bars(sheet, np.ones(len(right), dtype=bool), bars), (TUNE,), velocity=-1)
-    return {where: notes for where, notes in given.items() if where[0] < bars}
 
 
 def _sheet(notes: Sequence[BeatNote], meter: tuple[int, int], shift: int) -> Sheet:
@@ -516,8 +452,11 @@ def _sheet(notes: Sequence[BeatNote], meter: tuple[int, int], shift: int) -> She
     return Sheet(one_strike_each(np.array(rows, dtype=np.int64).reshape(-1, 5)), meter, 120.0)
 
 
-def _by_stream(encoded: BarSteps, streams: Sequence[int], velocity: int | None = None) -> Given:
-    given: Given = {}
+def _by_stream(
+    encoded: BarSteps, streams: Sequence[int], velocity: int | None = None
+) -> dict[tuple[int, int], list[Step]]:
+    """The notes of some streams, bar by bar; streams that are silent in a bar have no notes there."""
+    given: dict[tuple[int, int], list[Step]] = {}
     for step, bar, stream in zip(encoded.steps.tolist(), encoded.bar.tolist(), encoded.stream.tolist(), strict=True):
         if stream in streams:
             notes = given.setdefault((bar, stream), [])

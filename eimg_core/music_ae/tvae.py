@@ -255,7 +255,22 @@ class TransformerVAE(ComposingAutoencoder):
         return self.compose(latents, Request(seconds, targets[:, None]), generator)
 
     def compose(self, latents: Tensor, request: Request, generator: torch.Generator) -> list[Piece]:
-        """Play v_y (B, D), or paths of them (B, P, D), with everything that can be asked for; see ``Request``."""
+        """Play v_y (B, D), or paths of them (B, P, D), with everything that can be asked for; see ``Request``.
+
+        Where a density is asked for, the pieces are composed twice: to find how dense each of them would be, and again
+        with the same chances, told how dense it should be.
+        """
+        state = generator.get_state()
+        pieces = self._composed(latents, request, None, generator)
+        if not request.density:
+            return pieces
+        usual = torch.tensor([len(piece.notes) / piece.duration_s if piece.notes else 1.0 for piece in pieces])
+        generator.set_state(state)
+        return self._composed(latents, request, usual.log() + request.density * math.log(2.0), generator)
+
+    def _composed(
+        self, latents: Tensor, request: Request, log_density: Tensor | None, generator: torch.Generator
+    ) -> list[Piece]:
         z, weights, _ = latents.split([self.config.z_dim, KEYS, 2], dim=-1)
         weights = weights if weights.dim() == 2 else weights.mean(dim=1)
         keys = draw_keys(weights, generator)
@@ -269,6 +284,7 @@ class TransformerVAE(ComposingAutoencoder):
             z,
             keys,
             request,
+            log_density,
             sampling,
             self.config.guidance,
             generator,

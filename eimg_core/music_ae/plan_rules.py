@@ -1,0 +1,229 @@
+"""What two hands may play: the rules by which planvae writes notes, bar by bar, stream by stream.
+
+The model proposes; the rules leave out what no pianist would find in a score:
+
+- **order**: within a stream of a bar, places do not fall; the tune has one note at a time, the other two streams have
+  chords, low to high;
+- **hands**: five notes of the left hand, and five of the right hand with its tune, each within a tenth; nothing above
+  A6; in the depth no seconds;
+- **clashes**: semitones and their octaves are struck together only as a major seventh between two notes of the chord;
+- **no waiting**: a piece begins with its first bar, and no bar is silent;
+- **given notes**: those of an opening stand as they are, and a tune is kept note for note;
+- **ending**: the last bar is the tonic chord with its root in the bass.
+
+Notes are steps (place, pitch class of the codec, length class, velocity class) in the home key, see
+``eimg_core.midi.bar_codec``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eimg_core.annotation.chords import NO_CHORD, QUALITIES, QUALITY_NOTES
+from eimg_core.midi.bar_codec import END, LEFT_HAND, REST, STEP_SIZES, STREAMS, TUNE
+from eimg_core.midi.notes import HIGHEST_PITCH, LOWEST_PITCH
+from eimg_core.midi.sheet import LENGTH, ONSET, PITCH, Ints
+from eimg_core.music_ae import plan
+from eimg_core.music_ae.plan_examples import (
+    NONE,
+    NoteClasses,
+    lowest_at,
+    next_of,
+    places_per_bar,
+    second_half_place,
+    sounding_at,
+)
+
+__all__ = ["MOST_STEPS", "Given", "Step", "Writing", "released"]
+
+Step = tuple[int, int, int, int]
+Given = Mapping[tuple[int, int], Sequence[Step]]  # (bar, stream) → notes that stand there
+
+_FINGERS = 5
+_TENTH = 16  # semitones
+_DEEP = 52  # MIDI pitch below which seconds are mud
+_HIGHEST = 93  # A6
+_MOST_NOTES = 24  # of a stream in a bar
+MOST_STEPS = len(STREAMS) * (_MOST_NOTES + 1)  # of a bar
+_LAST_CHORD = (1, 2, 2)  # notes of each stream, at most
+_LAST_SPAN = ((60, 84), (36, 55), (52, 72))  # of each stream, MIDI pitches
+_TRIADS = ((0, 4, 7), (9, 0, 4))  # of the tonic in the home key, root first: major, minor
+
+_KEYS = STEP_SIZES[1]
+_CLASS = (np.arange(_KEYS) + LOWEST_PITCH) % 12
+_APART = np.abs(np.arange(_KEYS)[:, None] - np.arange(_KEYS))  # semitones between two keys
+_CLASH = np.isin(_APART % 12, (1, 11))
+_HARSH = _CLASH & (_APART % 12 == 1) | (_APART == 0)  # a semitone, a ninth, or the same key twice
+_CHORD_NOTES = np.zeros((NO_CHORD + 1, _KEYS), dtype=bool)
+for _chord in range(NO_CHORD):
+    _notes = [(_chord // len(QUALITIES) + note) % 12 for note in QUALITY_NOTES[_chord % len(QUALITIES)]]
+    _CHORD_NOTES[_chord] = np.isin(_CLASS, _notes)
+
+
+class Writing:
+    """One piece while its notes are written.
+
+    Args:
+        rows: its plan, a list of fields for each bar; the last bar is that of the last chord.
+        meter: of its bars.
+        given: notes that stand, in the home key.
+        shift: semitones from its key to the home key.
+        minor: 1 in minor.
+    """
+
+    def __init__(
+        self, rows: Sequence[Sequence[int]], meter: tuple[int, int], given: Given, shift: int, minor: int
+    ) -> None:
+        self.rows, self.given, self.shift, self.minor = rows, given, shift, minor
+        self.places, self.half = places_per_bar(meter), second_half_place(meter)
+        self.bar, self.stream = 0, 0
+        self.content: dict[tuple[int, int], list[Step]] = {}
+        self.before = [NONE] * len(STREAMS)
+        self.bass_before = NONE
+        keys = np.arange(_KEYS)
+        self._playable = (keys >= shift) & (keys <= min(_HIGHEST, HIGHEST_PITCH) - LOWEST_PITCH + shift)
+
+    @property
+    def done(self) -> bool:
+        return self.bar >= len(self.rows)
+
+    @property
+    def last(self) -> bool:
+        """Whether this is the bar of the last chord."""
+        return self.bar == len(self.rows) - 1
+
+    @property
+    def written(self) -> list[Step]:
+        """The notes of this stream and bar so far."""
+        return self.content.setdefault((self.bar, self.stream), [])
+
+    # --- what the model is told -------------------------------------------------------------------------------------
+
+    def copied(self) -> NoteClasses:
+        """What the bar taken up has next."""
+        ref = self.rows[self.bar][plan.REF]
+        return (
+            next_of(_classes(self.content.get((self.bar - ref, self.stream), [])), _classes(self.written))
+            if (ref)
+            else (NONE, NONE, NONE)
+        )
+
+    def relations(self, place: int) -> tuple[int, int, int]:
+        """The pitches of the note before in this stream, of the bass and of the tune at a place."""
+        if place == END:
+            return self.before[self.stream], NONE, NONE
+        lefts = [] if self.stream == TUNE else self.content.get((self.bar, LEFT_HAND), [])
+        bass = lowest_at(_classes(lefts), place)
+        return self.before[self.stream], self.bass_before if bass == NONE else bass, self._sung(place)
+
+    def chord(self, place: int) -> int:
+        """The planned chord at a place."""
+        row = self.rows[self.bar]
+        return row[plan.CHORD2] if self.half <= place < END else row[plan.CHORD]
+
+    # --- what it may choose -----------------------------------------------------------------------------------------
+
+    def forced(self) -> Step | None:
+        """The next given note, or the end of a stream that is given; ``None`` where the model chooses. A velocity of
+        -1 is chosen by the model."""
+        notes = self.given.get((self.bar, self.stream))
+        if notes is None:
+            return None
+        at = len(self.written)
+        return notes[at] if at < len(notes) else (END, 0, 0, 0)
+
+    def places_allowed(self) -> NDArray[np.bool_]:
+        """Places at which this stream may go on, its end among them: (END + 1,)."""
+        allowed = np.zeros(END + 1, dtype=bool)
+        written = self.written
+        if self.last:
+            allowed[0] = len(written) < _LAST_CHORD[self.stream] and bool(self.pitches_allowed(0).any())
+            allowed[END] = not allowed[0] or (self.stream == REST and bool(written))
+            return allowed
+        silent = not any(self.content.get((self.bar, stream)) for stream in range(len(STREAMS)))
+        begins = self.bar == 0 and self.stream == LEFT_HAND and not self._struck(TUNE, 0)  # a piece begins with its bar
+        allowed[END] = bool(written) or not (begins or (silent and self.stream == REST))
+        if len(written) >= _MOST_NOTES:
+            return allowed
+        if not written:
+            allowed[: 1 if begins else self.places] = True
+            return allowed
+        now = written[-1][0]
+        allowed[now + 1 : self.places] = True
+        allowed[now] = self.stream != TUNE and bool(self.pitches_allowed(now).any())
+        return allowed
+
+    def pitches_allowed(self, place: int) -> NDArray[np.bool_]:
+        """Keys that may be struck in this stream at a place, in the home key: (88,)."""
+        mine = [note[1] for note in self.written if note[0] == place]
+        hand = [*mine, *self._struck(TUNE, place)] if self.stream == REST else mine
+        others = [key for stream in range(self.stream) for key in self._struck(stream, place)]
+        if len(hand) >= _FINGERS:
+            return np.zeros(_KEYS, dtype=bool)
+        keys = self._playable.copy()
+        if mine:
+            keys[: mine[-1] + (3 if mine[-1] + LOWEST_PITCH - self.shift < _DEEP else 1)] = False
+        for key in hand:
+            keys &= _APART[key] <= _TENTH
+        in_chord = _CHORD_NOTES[self.chord(place)]
+        for key in {*mine, *others}:
+            keys &= ~_HARSH[key] & (~_CLASH[key] | (in_chord if in_chord[key] else False))
+        sung = NONE if self.stream == TUNE else self._sung(place)
+        if sung != NONE:
+            keys &= ~(_APART[sung] == 1)
+        return self._of_last_chord(keys, root=self.stream == LEFT_HAND and not mine) if self.last else keys
+
+    def write(self, step: Step) -> None:
+        """Add a note, or go on to the next stream."""
+        if step[0] != END:
+            self.written.append(step)
+            self.before[self.stream] = step[1]
+            return
+        if self.stream == LEFT_HAND:
+            bass = lowest_at(_classes(self.written), END)
+            self.bass_before = self.bass_before if bass == NONE else bass
+        self.stream = (self.stream + 1) % len(STREAMS)
+        self.bar += self.stream == 0
+
+    def _struck(self, stream: int, place: int) -> list[int]:
+        return [note[1] for note in self.content.get((self.bar, stream), []) if note[0] == place]
+
+    def _sung(self, place: int) -> int:
+        """The pitch of the tune that sounds at a place of this bar."""
+        if self.stream == TUNE:
+            return NONE
+        return sounding_at(_classes(self.content.get((self.bar, TUNE), [])), place)
+
+    def _of_last_chord(self, keys: NDArray[np.bool_], *, root: bool) -> NDArray[np.bool_]:
+        triad = _TRIADS[self.minor]
+        lowest, highest = _LAST_SPAN[self.stream]
+        within = keys & np.isin(_CLASS, triad[:1] if root else triad)
+        within[: lowest - LOWEST_PITCH] = within[highest - LOWEST_PITCH + 1 :] = False
+        return within
+
+
+def released(notes: Ints, tune: NDArray[np.bool_]) -> Ints:
+    """How long notes may ring: a note is released where a semitone or a ninth from it is struck, in the depth a second
+    too; the tune sings on above what is struck a ninth below.
+
+    Args:
+        notes: of a sheet, in order of their onsets.
+        tune: which of them are the tune, (N,).
+    Returns:
+        Lengths in ticks, (N,).
+    """
+    onset, length, pitch = notes[:, ONSET], notes[:, LENGTH], notes[:, PITCH]
+    apart = np.abs(pitch[:, None] - pitch)
+    deep = (np.maximum(pitch[:, None], pitch) < _DEEP) & (apart == 2)
+    clashes = ((apart == 1) | deep | ((apart == 13) & ~tune[:, None])) & (onset > onset[:, None])
+    next_clash = np.where(clashes, onset - onset[:, None], np.iinfo(np.int64).max).min(
+        axis=1, initial=np.iinfo(np.int64).max
+    )
+    return np.minimum(length, next_clash)
+
+
+def _classes(notes: Sequence[Step]) -> list[NoteClasses]:
+    return [note[:3] for note in notes]

@@ -311,6 +311,17 @@ def test_it_plays_in_the_style_of_its_config(model):
     assert compose(other) != compose(model)
 
 
+def test_one_that_knows_no_dynamics_writes_all_notes_equally_loud(model):
+    even = PlanVAE(replace(PlanVAEConfig.tiny(), dynamics=False)).eval()
+    even.load_state_dict(model.state_dict())
+    assert {note.velocity for piece in compose(even) for note in piece.notes} == {88}
+    assert len({note.velocity for piece in compose(model) for note in piece.notes}) > 1
+    generator = torch.Generator().manual_seed(0)
+    request = Request(8.0, torch.full((2, 1, 2), 6.0))
+    plans = Playing(even.decoder, torch.zeros(2, 6), torch.tensor([0, 12]), request, generator).plans()
+    assert (plans[..., plan.LOUDNESS] == plan.LOUDNESS_UNKNOWN).all()
+
+
 def test_the_latent_is_z_then_key_then_emotion(model):
     piece = random_clip(0)
     batch = model.collate([model.sample(piece)])

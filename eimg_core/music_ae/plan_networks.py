@@ -68,6 +68,7 @@ class PlanVAEConfig:
         plan_guidance, notes_guidance: how far the emotion is followed, 1 as in training.
         window: steps that playing looks back over.
         style: the corpus in whose manner it plays, one of ``CORPORA`` that it has learnt from.
+        dynamics: whether it has learnt how loud notes are. Otherwise all it writes is equally loud.
     """
 
     width: int = 256
@@ -101,6 +102,7 @@ class PlanVAEConfig:
     notes_guidance: float = 1.2
     window: int = 512
     style: str = "eimg"
+    dynamics: bool = True
 
     @classmethod
     def tiny(cls) -> PlanVAEConfig:

@@ -36,6 +36,7 @@ from eimg_core.midi.bar_codec import (
     tempo_class,
     tempo_of_class,
 )
+from eimg_core.midi.codec import velocity_level
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import BeatNote, Request
 from eimg_core.midi.sheet import LENGTH as TICK_LENGTH
@@ -51,6 +52,7 @@ from eimg_core.music_ae.transformer import Cache
 
 __all__ = ["Playing"]
 
+_EVEN = velocity_level(88)  # what most scores have where no mark says otherwise
 _RING_S = (1.3, 2.6)  # how long the last chord rings, at least and at most
 _NARROWEST_TEMPO, _WIDEST_TEMPO = 0.6, 1.67  # of the tempo that a tune had
 _UNEVEN = (0.0, 0.05, 0.02, 0.05)  # cost of so many bars beyond phrases of four, as a share of the tempo
@@ -188,7 +190,7 @@ class Playing:
             tonic = torch.where(self.minor == 1, _TONIC[1], _TONIC[0])[:, None]
             allowed = torch.where(last, classes == tonic, allowed)
         elif field == plan.LOUDNESS:
-            allowed &= classes != plan.LOUDNESS_UNKNOWN
+            allowed &= (classes != plan.LOUDNESS_UNKNOWN) == self.config.dynamics
         return allowed
 
     # --- notes ------------------------------------------------------------------------------------------------------
@@ -285,7 +287,8 @@ class Playing:
         context = context + notes.given[PITCH](both(pitch))[:, None]
         length = chosen(notes.heads[LENGTH](context), LENGTH).masked_fill(ended, 0)
         context = context + notes.given[LENGTH](both(length))[:, None]
-        velocity = chosen(notes.heads[VELOCITY](context), VELOCITY).masked_fill(ended, 0)
+        even = None if self.config.dynamics else np.tile(np.arange(STEP_SIZES[VELOCITY]) == _EVEN, (B, 1))
+        velocity = chosen(notes.heads[VELOCITY](context), VELOCITY, even).masked_fill(ended, 0)
         return torch.stack([place, pitch, length, velocity], dim=-1)
 
     def _piece(self, writing: Writing, tempo: float, meter: tuple[int, int]) -> Piece:

@@ -44,7 +44,16 @@ from train.stages.stage import (
     settings_of,
 )
 
-__all__ = ["ComposerRequest", "Window", "WindowBatches", "held_out", "pretrain_composer", "windows_of"]
+__all__ = [
+    "SMOKE",
+    "ComposerRequest",
+    "Window",
+    "WindowBatches",
+    "held_out",
+    "pretrain_composer",
+    "split_windows",
+    "windows_of",
+]
 
 _WINDOW = 16  # bars
 _STEP = _WINDOW // 2  # between the starts of windows
@@ -53,7 +62,7 @@ _HALVED = ("lieder",)  # accompaniments without the sung tune: half of them in e
 _POOL = 8  # batches whose passages are sorted by length together, to spare padding
 _MOST_STEPS = 700  # of a window; fuller ones are cut by whole bars
 _MOST_HELD = 96  # windows of each corpus, for evaluation
-_SMOKE = 12  # items of each corpus
+SMOKE = 12  # items of each corpus
 
 
 @dataclass(frozen=True)
@@ -240,6 +249,21 @@ class ComposerRequest(LoopRequest):
     leave_out: Sequence[str] = ()
 
 
+def split_windows(names: Sequence[str], request: ComposerRequest, guide: Guide) -> tuple[list[Window], list[Window]]:
+    """The windows of some corpora to train on, and some that are held out, as many of each corpus."""
+    train: list[Window] = []
+    held: list[Window] = []
+    few = SMOKE if request.preset == "smoke" else None
+    for name in names:
+        kept = passages_of(name, request.data, request.cache, most=few)
+        file = request.cache / f"estimates-{name}{'' if few is None else f'-{few}'}.npz"
+        windows = windows_of(kept, guide, file)
+        train += [window for window in windows if window.kept.split == "train"]
+        apart = [window for window in windows if window.kept.split == "val"]
+        held += apart[:: max(1, len(apart) // _MOST_HELD)][:_MOST_HELD]
+    return train, held
+
+
 def pretrain_composer(request: ComposerRequest) -> ComponentResult:
     """Pretrain planvae; its state, its weights and their card are in ``composer/planvae`` under the runs.
 
@@ -249,17 +273,9 @@ def pretrain_composer(request: ComposerRequest) -> ComponentResult:
     """
     begin(request)
     stage = settings_of(request, "composer", "planvae")
-    guide, few = Guide.load(request.out), _SMOKE if request.preset == "smoke" else None
+    guide = Guide.load(request.out)
     names = [name for name in CORPORA if name not in request.leave_out]
-    train: list[Window] = []
-    held: list[Window] = []
-    for name in names:
-        kept = passages_of(name, request.data, request.cache, most=few)
-        file = request.cache / f"estimates-{name}{'' if few is None else f'-{few}'}.npz"
-        windows = windows_of(kept, guide, file)
-        train += [window for window in windows if window.kept.split == "train"]
-        apart = [window for window in windows if window.kept.split == "val"]
-        held += apart[:: max(1, len(apart) // _MOST_HELD)][:_MOST_HELD]
+    train, held = split_windows(names, request, guide)
     model = PlanVAE(make_config(PlanVAEConfig, stage.model))
     corpora = [CORPORA[name](request.data) for name in names]
     learnt_from = {"guide": read_card(request.out / GUIDE_FOLDER)["sha256"]}

@@ -81,6 +81,18 @@ FULL = Preset(
             ),
             16,
         ),
+        ("composer_tuning", "planvae"): StageConfig(
+            LoopConfig(
+                epochs=12,
+                learning_rate=3e-4,
+                warmup_steps=50,
+                average=0.99,
+                weight_decay=1e-2,
+                bfloat16=True,
+                evaluate_every=2,
+            ),
+            16,
+        ),
         ("bridge", "paper"): StageConfig(
             LoopConfig(epochs=12, learning_rate=5e-4, average=0.99, weight_decay=1e-2), 16
         ),
@@ -116,6 +128,7 @@ SMOKE = Preset(
         ("music_pretrain", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8),
         ("music_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
         ("composer", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),
+        ("composer_tuning", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),
         ("bridge", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 4, {"tiny": True}),
         ("va_predictor", "*"): StageConfig(LoopConfig(epochs=3, warmup_steps=2), 8, {"tiny": True}),
         ("baseline", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),

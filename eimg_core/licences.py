@@ -17,8 +17,9 @@ from eimg_core.checkpoints import read_card
 from eimg_core.pipeline import available, split_key, variants
 from eimg_core.shipped import CHECKPOINTS
 
-__all__ = ["Component", "Source", "commercial_pairings", "components", "needed_by", "verdict"]
+__all__ = ["CLEAN_COMPOSER", "Component", "Source", "commercial_pairings", "components", "needed_by", "verdict"]
 
+CLEAN_COMPOSER = "music_ae/planvae_clean"  # trained on such data alone, by ``python -m train.composer --clean``
 # Licences, as cards name them, that allow commercial use.
 _FREE = ("MIT", "CC0", "CC BY 4.0", "CC BY-SA 4.0", "Apache-2.0", "BSD", "public domain")
 # Data sets that a component can be trained without, and how.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,27 @@ import pytest
 import torch
 
 from eimg_core.annotation.annotate import annotate
+from eimg_core.checkpoints import load_model
 from eimg_core.emotion import VA
+from eimg_core.licences import components
 from eimg_core.music_ae.plan_examples import Passage
 from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
 from eimg_core.va.guide import Guide, GuideConfig
 from tests.test_annotation import ANSWER, THEME, sheet_with
-from train.data.passages import KeptPassage, _load, _save
-from train.stages.composer import Window, WindowBatches, held_out, windows_of
+from tests.test_bar_codec import write_score
+from train.data.passages import KeptPassage, _load, _save, passages_of
+from train.stages.composer import (
+    ComposerRequest,
+    Window,
+    WindowBatches,
+    held_out,
+    pretrain_composer,
+    spans_of,
+    windows_of,
+)
 from train.stages.loop import LoopConfig, fit
+from train.stages.rules import take_standards
+from train.stages.stage import Request
 
 ROUNDS = ((THEME,), (ANSWER, (43, 47, 50)))
 
@@ -120,3 +134,51 @@ def test_a_run_that_stopped_makes_the_same_steps(windows, tmp_path):
     resumed = train(tmp_path / "cut", 3, 3)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def make_scores(data: Path, name: str, composers: str = "ABCDEFGHIJ") -> None:
+    """A song of twenty bars in two hands by each of some composers; among so many, each split has some."""
+    folder = data / "music" / name
+    folder.mkdir(parents=True)
+    rows = [f"{composer}.mid,{composer},T" for composer in composers]
+    (folder / "pieces.csv").write_text("\n".join(["file,composer,title", *rows]) + "\n")
+    for number, composer in enumerate(composers):
+        tune = [(beat, 1, 67 + (number + beat * beat) % 8) for beat in range(80)]
+        bass = [(2 * half, 2, 43 + (0, 5, 7, 0)[half % 4]) for half in range(40)]
+        write_score(folder / f"{composer}.mid", [tune, bass])
+
+
+def test_the_clean_composer_learns_from_clear_licences_and_from_no_label(tmp_path):
+    for name in ("mutopia", "lieder"):
+        make_scores(tmp_path, name)
+    request = ComposerRequest(
+        data=tmp_path, out=tmp_path / "out", runs=tmp_path / "runs", preset="smoke", clean=True, threads=1
+    )
+    made = pretrain_composer(request)  # without a guide, and without EIMG, EMOPIA and POP909
+    assert made.component == "music_ae/planvae_clean"
+    assert {one["data"] for one in made.card["trained_on"]} == {"Mutopia piano scores", "OpenScore Lieder, piano parts"}
+    assert "published rules" in made.card["labels"]
+    assert components(request.out)["music_ae/planvae_clean"].commercial
+    model, _ = load_model(request.out / "music_ae" / "planvae_clean", {"planvae": PlanVAE})
+    assert (model.config.style, model.config.dynamics) == ("mutopia", False)
+    settings = (request.runs / "composer" / "planvae_clean" / "settings.json").read_text()
+    assert '"rules"' in settings
+    assert '"guide"' not in settings
+
+
+def test_someone_has_to_be_left_to_learn_from(tmp_path):
+    request = ComposerRequest(data=tmp_path, preset="smoke", clean=True, leave_out=["mutopia", "lieder"])
+    with pytest.raises(ValueError, match="no data set is left"):
+        pretrain_composer(request)
+
+
+def test_standards_are_taken_from_what_is_trained_on(tmp_path):
+    for name in ("mutopia", "lieder"):
+        make_scores(tmp_path, name)
+    request = Request(data=tmp_path, runs=tmp_path / "runs")
+    taken = take_standards(request, tmp_path / "rules.json")
+    kept = json.loads((tmp_path / "rules.json").read_text())
+    assert kept["standards"]["mean"]["tempo"] == pytest.approx(taken.mean["tempo"], rel=1e-4)
+    assert taken.mean["tempo"] == pytest.approx(np.log(2), abs=0.05)  # a quarter is half a second
+    trained_on = [one for one in passages_of("mutopia", tmp_path, request.cache) if one.split == "train"]
+    assert kept["windows"]["mutopia"] == len(spans_of(trained_on))

@@ -36,6 +36,7 @@ PROTOCOLS: Mapping[str, int] = {
     "obedience": 1,
     "retelling": 1,
     "annotation_agreement": 1,
+    "published_rules": 1,
 }
 """Kind of measurement → the number of its protocol."""
 

@@ -31,6 +31,7 @@ from eimg_core.results import (
 from train.evaluation.quality_report import COPIED, NEAREST
 from train.report.cells import cell, row_title
 from train.report.realness_tables import descriptors, obedience, realness
+from train.report.rules_table import published_rules
 
 __all__ = [
     "BLOCKS",
@@ -332,6 +333,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "descriptors": descriptors,
     "obedience": obedience,
     "musicality": musicality,
+    "published_rules": published_rules,
     "metrics": metrics,
     "formats": formats,
     "options": lambda assets: options_table(),
@@ -350,6 +352,7 @@ DOCUMENTS: Mapping[str, Sequence[str]] = {
         "descriptors",
         "metrics",
         "musicality",
+        "published_rules",
         "components",
     ),
     "docs/options.md": ("options",),

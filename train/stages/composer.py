@@ -1,13 +1,17 @@
-"""Pretrain the planning composer on all piano music at hand.
+"""Pretrain the planning composer on all piano music at hand, or train the clean composer.
 
 Passages of sixteen bars of EMOPIA, POP909, Mutopia and the Lieder, and the clips of EIMG, all annotated once
 (``train.data.passages``). Clips have their labels; passages have the estimates of the guide. An epoch of the loop
 sees a quarter of a round, so that states and evaluations come often; bars on either side of a window's edge meet in the
 next round, whose windows begin half a window later.
+
+The clean composer sees Mutopia and the Lieder alone, which are in the public domain or under CC BY and CC0. Its labels
+are those of published rules (``eimg_core.va.rules``): nothing that it learns from goes back to EIMG or EMOPIA.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import zipfile
@@ -24,13 +28,16 @@ from tqdm import tqdm
 from eimg_core.annotation.returns import EXACT
 from eimg_core.checkpoints import read_card
 from eimg_core.emotion import VA
+from eimg_core.licences import CLEAN_COMPOSER
 from eimg_core.midi.bar_codec import END, TUNE
 from eimg_core.midi.batch import CLIP_S
+from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import plan
 from eimg_core.music_ae.plan_examples import CORPORA as STYLES
 from eimg_core.music_ae.plan_examples import NONE, PlanBatch, PlanSample
 from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
+from eimg_core.va.rules import STANDARDS, Rules
 from train.data.passages import CORPORA, KeptPassage, passages_of
 from train.stages.loop import fit
 from train.stages.stage import (
@@ -50,7 +57,9 @@ __all__ = [
     "Window",
     "WindowBatches",
     "held_out",
+    "pieces_of",
     "pretrain_composer",
+    "spans_of",
     "split_windows",
     "windows_of",
 ]
@@ -63,11 +72,12 @@ _POOL = 8  # batches whose passages are sorted by length together, to spare padd
 _MOST_STEPS = 700  # of a window; fuller ones are cut by whole bars
 _MOST_HELD = 96  # windows of each corpus, for evaluation
 SMOKE = 12  # items of each corpus
+_CLEAN = ("mutopia", "lieder")  # what may be used for anything
 
 
 @dataclass(frozen=True)
 class Window:
-    """Some bars of a passage, with a label or the estimate of the guide, ``None`` where it has none."""
+    """Some bars of a passage, with a label or an estimate, ``None`` where it has neither."""
 
     kept: KeptPassage
     first: int
@@ -78,15 +88,26 @@ class Window:
         return self.kept.passage.sample(self.first, self.bars, self.va)
 
 
-def windows_of(kept: Sequence[KeptPassage], guide: Guide, cache: Path) -> list[Window]:
-    """All windows of passages of one corpus; clips with labels are windows as a whole.
+Span = tuple[KeptPassage, int, int]  # a passage, the first of some bars, and how many
+
+
+def windows_of(kept: Sequence[KeptPassage], estimator: Guide | Rules, cache: Path | None = None) -> list[Window]:
+    """All windows of passages of one corpus.
 
     Args:
         kept: the passages.
-        guide: estimates the emotion of windows without a label; its estimates are kept in a cache.
-        cache: the file.
+        estimator: estimates the emotion of windows without a label.
+        cache: file for its estimates; ``None`` keeps none.
     """
-    spans: list[tuple[KeptPassage, int, int]] = []
+    spans = spans_of(kept)
+    unlabelled = [span for span in spans if span[0].va is None]
+    estimates = iter(_estimates(unlabelled, estimator, cache).tolist() if unlabelled else ())
+    return [Window(one, first, bars, one.va or _point(next(estimates))) for one, first, bars in spans]
+
+
+def spans_of(kept: Sequence[KeptPassage]) -> list[Span]:
+    """Where the windows of some passages are; clips with labels are windows as a whole."""
+    spans: list[Span] = []
     for one in kept:
         bars = one.passage.bars
         starts = [0] if one.va is not None or bars <= _WINDOW else range(0, bars - _STEP, _STEP)
@@ -94,9 +115,12 @@ def windows_of(kept: Sequence[KeptPassage], guide: Guide, cache: Path) -> list[W
             span = _cut(one, first, min(2 * _WINDOW if one.va else _WINDOW, bars - first))
             if span:
                 spans.append((one, first, span))
-    unlabelled = [span for span in spans if span[0].va is None]
-    estimates = iter(_estimates(unlabelled, guide, cache).tolist() if unlabelled else ())
-    return [Window(one, first, bars, one.va or _point(next(estimates))) for one, first, bars in spans]
+    return spans
+
+
+def pieces_of(spans: Sequence[Span]) -> list[Piece]:
+    """What is estimated of windows: their first 15 s."""
+    return [one.passage.piece(first, bars).cropped(CLIP_S) for one, first, bars in spans]
 
 
 def _point(estimate: list[float]) -> VA | None:
@@ -114,23 +138,24 @@ def _cut(kept: KeptPassage, first: int, bars: int) -> int:
     return bars if counts[bars - 1] > 3 * bars else 0  # an empty bar has three ends
 
 
-def _estimates(spans: Sequence[tuple[KeptPassage, int, int]], guide: Guide, cache: Path) -> NDArray[np.float64]:
-    """Valence and arousal of each span on 1-9, (N, 2), by the guide."""
+def _estimates(spans: Sequence[Span], estimator: Guide | Rules, cache: Path | None) -> NDArray[np.float64]:
+    """Valence and arousal of each span on 1-9, (N, 2)."""
     try:
-        with np.load(cache, allow_pickle=False) as file:
-            if len(file["estimates"]) == len(spans):
-                return file["estimates"]
+        if cache:
+            with np.load(cache, allow_pickle=False) as file:
+                if len(file["estimates"]) == len(spans):
+                    return file["estimates"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         pass
     points = []
-    for start in tqdm(range(0, len(spans), 256), desc=f"estimating {cache.stem}", unit="x 256"):
-        pieces = [one.passage.piece(first, bars).cropped(CLIP_S) for one, first, bars in spans[start : start + 256]]
-        points.append(guide.estimate_many(pieces))
+    for start in tqdm(range(0, len(spans), 256), desc="estimating emotions", unit="x 256"):
+        points.append(estimator.estimate_many(pieces_of(spans[start : start + 256])))
     estimates = np.clip(np.concatenate(points), 1.0, 9.0)
-    part = cache.with_name(f".{cache.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.savez_compressed(file, estimates=estimates)
-    part.replace(cache)
+    if cache:
+        part = cache.with_name(f".{cache.name}.{os.getpid()}.part")
+        with part.open("wb") as file:
+            np.savez_compressed(file, estimates=estimates)
+        part.replace(cache)
     return estimates
 
 
@@ -244,20 +269,27 @@ class ComposerRequest(LoopRequest):
 
     Args:
         leave_out: data sets not to learn from, of ``train.data.passages.CORPORA``.
+        clean: whether to train the clean composer, on those of them that may be used for anything.
     """
 
     leave_out: Sequence[str] = ()
+    clean: bool = False
 
 
-def split_windows(names: Sequence[str], request: ComposerRequest, guide: Guide) -> tuple[list[Window], list[Window]]:
-    """The windows of some corpora to train on, and some that are held out, as many of each corpus."""
+def split_windows(
+    names: Sequence[str], request: ComposerRequest, estimator: Guide | Rules
+) -> tuple[list[Window], list[Window]]:
+    """The windows of some corpora to train on, and some that are held out, as many of each corpus.
+
+    The guide's estimates are kept in a cache; those of the rules take seconds.
+    """
     train: list[Window] = []
     held: list[Window] = []
     few = SMOKE if request.preset == "smoke" else None
     for name in names:
         kept = passages_of(name, request.data, request.cache, most=few)
         file = request.cache / f"estimates-{name}{'' if few is None else f'-{few}'}.npz"
-        windows = windows_of(kept, guide, file)
+        windows = windows_of(kept, estimator, file if isinstance(estimator, Guide) else None)
         train += [window for window in windows if window.kept.split == "train"]
         apart = [window for window in windows if window.kept.split == "val"]
         held += apart[:: max(1, len(apart) // _MOST_HELD)][:_MOST_HELD]
@@ -267,25 +299,39 @@ def split_windows(names: Sequence[str], request: ComposerRequest, guide: Guide) 
 def pretrain_composer(request: ComposerRequest) -> ComponentResult:
     """Pretrain planvae; its state, its weights and their card are in ``composer/planvae`` under the runs.
 
+    The clean composer has its state in ``composer/planvae_clean`` and is the component ``music_ae/planvae_clean``.
+
     Raises:
         DataError: a data set is not there or damaged.
-        CheckpointError: the guide, which labels what has no labels, is missing.
+        CheckpointError: the guide, which labels what has no labels, is missing; the clean composer needs none.
+        ValueError: every data set is left out.
     """
     begin(request)
     stage = settings_of(request, "composer", "planvae")
-    guide = Guide.load(request.out)
-    names = [name for name in CORPORA if name not in request.leave_out]
-    train, held = split_windows(names, request, guide)
+    names = [n for n in CORPORA if n not in request.leave_out and (n in _CLEAN or not request.clean)]
+    if not names:
+        raise ValueError("no data set is left to learn from; leave fewer out")
+    estimator: Guide | Rules
+    if request.clean:
+        stage = replace(stage, model={**stage.model, "style": names[0], "dynamics": False})
+        run, learnt_from = "planvae_clean", {"rules": hashlib.sha256(STANDARDS.read_bytes()).hexdigest()}
+        estimator = Rules()
+    else:
+        run, learnt_from = "planvae", {"guide": read_card(request.out / GUIDE_FOLDER)["sha256"]}
+        estimator = Guide.load(request.out)
+    train, held = split_windows(names, request, estimator)
     model = PlanVAE(make_config(PlanVAEConfig, stage.model))
     corpora = [CORPORA[name](request.data) for name in names]
-    learnt_from = {"guide": read_card(request.out / GUIDE_FOLDER)["sha256"]}
     numbers = fit(
         model,
         WindowBatches(train, min(stage.batch_size, len(train)), request.seed),
         stage.loop,
-        folder=run_folder(request, "composer/planvae", stage, corpora, **learnt_from),
+        folder=run_folder(request, f"composer/{run}", stage, corpora, **learnt_from),
         evaluate=(lambda m: held_out(m, held)) if held else None,  # type: ignore[arg-type]
-        label="planvae, pretraining",
+        label=f"{run}, pretraining",
     )
     card = card_of(request, "music_ae", "planvae", stage, corpora, metrics={"val": numbers})
-    return save_trained(request.runs, "composer/planvae", model, card)
+    if request.clean:
+        card["labels"] = "published rules of music psychology, see eimg_core/va/rules.py"
+        return save_trained(request.out, CLEAN_COMPOSER, model, card)
+    return save_trained(request.runs, f"composer/{run}", model, card)

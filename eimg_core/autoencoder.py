@@ -121,5 +121,9 @@ class ComposingAutoencoder(MusicAutoencoder):
     uses_va = True
 
     @abstractmethod
+    def in_minor(self, latents: Tensor) -> bool:
+        """Whether pieces of v_y (1, D) are mostly in minor."""
+
+    @abstractmethod
     def compose(self, latents: Tensor, request: Request, generator: torch.Generator) -> list[Piece]:
         """Play v_y (B, D), or paths of them (B, P, D), with everything that a ``Request`` asks for."""

@@ -44,12 +44,14 @@ class Take:
         estimate: the guide's, of its emotion; ``None`` for a piece without notes, and where no guide took part.
         distance: of the estimate from the target.
         strain: how far it strays from what a pianist would play, see ``eimg_core.takes``.
+        realness: the critic's logit of being a real clip; 0 without a critic.
     """
 
     piece: Piece
     estimate: VA | None
     distance: float
     strain: float = 0.0
+    realness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,12 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from eimg_core.annotation.melody import melody_of
 from eimg_core.autoencoder import ComposingAutoencoder, ImageAutoencoder, MusicAutoencoder
 from eimg_core.bridge import BRIDGES, Bridge
 from eimg_core.checkpoints import load_model, read_card
 from eimg_core.composer import Composer, Composition, Progress, Take
+from eimg_core.critic import CRITIC_FOLDER, Critic
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
@@ -30,9 +32,8 @@ from eimg_core.messages import Message, message
 from eimg_core.midi.attributes import key_of
 from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Piece
-from eimg_core.midi.request import Request, notes_in_beats, tune_of
+from eimg_core.midi.request import Request, notes_in_beats
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.music_ae.tvae_network import BARS
 from eimg_core.options import ComposeOptions
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.takes import best_take, weigh
@@ -103,11 +104,12 @@ class Pipeline(Composer):
         bridge: Bridge,
         music_ae: MusicAutoencoder,
         guide: Guide | None = None,
+        critic: Critic | None = None,
     ) -> None:
         self.key, self.variant = key, bridge.variant
         self.title = f"{image_ae.title} + {music_ae.title}"
         self.image_ae, self.bridge, self.music_ae = image_ae, bridge, music_ae
-        self.guide = guide
+        self.guide, self.critic = guide, critic
 
     @classmethod
     def load(cls, key: str, root: Path = CHECKPOINTS, load: ModelLoader = load_model) -> Pipeline:
@@ -151,7 +153,15 @@ class Pipeline(Composer):
                     f"`python -m train.bridge {image_key} {music_key}` again."
                 )
         guide, _ = load(root / GUIDE_FOLDER, {"guide": Guide}) if (root / GUIDE_FOLDER).exists() else (None, {})
-        return cls(key, image_ae, bridge, music_ae, guide)
+        critic, critic_card = None, None
+        if (root / CRITIC_FOLDER / music_key).exists():
+            critic, critic_card = load(root / CRITIC_FOLDER / music_key, {"critic": Critic})
+        if critic_card and critic_card["depends_on"].get("music") != music_card["sha256"]:
+            raise CheckpointError(
+                f"The critic of {music_key} was trained on another {music_key}; run "
+                f"`python -m train.critic {music_key}` again."
+            )
+        return cls(key, image_ae, bridge, music_ae, guide, critic)
 
     # --- the steps ----------------------------------------------------------------------------------------------
 
@@ -217,7 +227,7 @@ class Pipeline(Composer):
         if len(pieces) == 1 or self.guide is None:
             return [Take(piece, None, 0.0, 0.0) for piece in pieces]
         estimates = [self.guide.estimate(piece) if piece.notes else None for piece in pieces]
-        return weigh(pieces, estimates, target)
+        return weigh(pieces, estimates, target, self.critic.realness(pieces) if self.critic else None)
 
     # --- the walk -----------------------------------------------------------------------------------------------
 
@@ -270,24 +280,26 @@ class Pipeline(Composer):
     # --- beyond one piece for one photo --------------------------------------------------------------------------
 
     def retell(self, piece: Piece, target: VA, options: ComposeOptions) -> Composition:
-        """The same tune at another point of the plane: its melody stays, what is under it and the tempo change.
+        """The same tune at another point of the plane: contour and rhythm stay; mode, tempo and what is below change.
 
         Raises:
             InputError: the music autoencoder cannot keep a tune, or the piece has too few notes.
         """
         composer = self._composer(message("keep a tune"))
         self._needs_notes(piece)
+        v_y = self.to_music_latent(self.place_of(None, target))
+        melody = melody_of(piece).in_mode(composer.in_minor(v_y))
         request = Request(
             options.seconds,
             self._decoder_targets([target], options.takes),
-            key=key_of(piece),
-            tempo_bpm=piece.tempo_bpm,
-            bar=_bar(piece),
-            tune=tune_of(piece),
+            key=melody.key,
+            tempo_bpm=melody.tempo_bpm,
+            meter=melody.meter,
+            tune=melody.notes,
             tempo_factor=options.tempo,
             density=options.density,
         )
-        return self._ask(composer, self._feature(piece), request, options, target)
+        return self._ask(composer, v_y, request, options, target)
 
     def extend(self, piece: Piece, target: VA, options: ComposeOptions) -> Composition:
         """The piece, going on: its notes up to its last chord, then new ones until ``options.seconds``, in its tempo.
@@ -313,7 +325,7 @@ class Pipeline(Composer):
             self._decoder_targets([target], options.takes),
             key=key_of(piece),
             tempo_bpm=piece.tempo_bpm,
-            bar=_bar(piece),
+            meter=piece.meter,
             opening=notes_in_beats(opening, piece.tempo_bpm),
             density=options.density,
         )
@@ -418,9 +430,3 @@ def _chosen(composition: Composition, takes: Sequence[Take]) -> Composition:
     kept = choice if composition.options.keep is None else composition.options.keep
     weighed = tuple(takes) if len(takes) > 1 else ()
     return replace(composition, piece=takes[kept].piece, takes=weighed, choice=choice, kept=kept)
-
-
-def _bar(piece: Piece) -> int | None:
-    """Beats in a bar of the piece where a composing autoencoder knows such bars."""
-    above, below = piece.meter
-    return above if below == 4 and above in BARS else None

@@ -1,6 +1,7 @@
 """Choosing among takes: how near its estimate is to the target, and whether a pianist would play it.
 
-The estimates are the guide's, never the evaluator's, so that the evaluation stays honest. The checks say how far a
+The estimates are the guide's, never the evaluator's, so that the evaluation stays honest. Where a music autoencoder
+has a critic, it says how composed each take sounds. The checks say how far a
 piece strays beyond what 95 of 100 real clips keep to; within that range all pieces are equally good.
 """
 
@@ -21,22 +22,31 @@ __all__ = ["CHECKS", "best_take", "strain", "weigh"]
 _TOGETHER_S = 0.03
 _SCALES = (frozenset((0, 2, 4, 5, 7, 9, 11)), frozenset((0, 2, 3, 5, 7, 8, 10, 11)))  # major, minor
 _STRAIN_WEIGHT = 1.0  # one full fault counts as much as one point of distance in the plane
+_REALNESS_WEIGHT = 0.4  # points of distance for each unit of the critic's logit
+_SURE = 4.0  # beyond this, a logit says no more
 
 
 def best_take(takes: Sequence[Take]) -> Take:
-    """The take of least distance and strain together, the first of equals.
+    """The take of least distance and strain and most realness together, the first of equals.
 
     Raises:
         ValueError: there is none.
     """
-    return min(takes, key=lambda take: take.distance + _STRAIN_WEIGHT * take.strain)
+    return min(takes, key=_cost)
 
 
-def weigh(pieces: Sequence[Piece], estimates: Sequence[VA | None], target: VA) -> list[Take]:
-    """Takes of pieces, given the guide's estimates."""
+def _cost(take: Take) -> float:
+    realness = min(max(take.realness, -_SURE), _SURE)
+    return take.distance + _STRAIN_WEIGHT * take.strain - _REALNESS_WEIGHT * realness
+
+
+def weigh(
+    pieces: Sequence[Piece], estimates: Sequence[VA | None], target: VA, realness: Sequence[float] | None = None
+) -> list[Take]:
+    """Takes of pieces, given the guide's estimates and the critic's logits."""
     return [
-        Take(piece, va, distance(va, target) if va else float("inf"), strain(piece))
-        for piece, va in zip(pieces, estimates, strict=True)
+        Take(piece, va, distance(va, target) if va else float("inf"), strain(piece), real)
+        for piece, va, real in zip(pieces, estimates, realness or [0.0] * len(pieces), strict=True)
     ]
 
 

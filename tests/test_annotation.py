@@ -11,6 +11,7 @@ from eimg_core.annotation.annotate import annotate, annotate_piece, key_of_notes
 from eimg_core.annotation.beat import find_beat, find_tempo
 from eimg_core.annotation.chords import NO_CHORD, QUALITIES, chords_of
 from eimg_core.annotation.hands import LEFT, RIGHT, hands_of
+from eimg_core.annotation.melody import Melody, melody_of
 from eimg_core.annotation.phrases import cadences_of, letters_of, phrase_starts
 from eimg_core.annotation.returns import (
     EXACT,
@@ -26,6 +27,7 @@ from eimg_core.annotation.returns import (
 )
 from eimg_core.annotation.tune import tune_of
 from eimg_core.midi.notes import Note, Piece
+from eimg_core.midi.request import BeatNote
 from eimg_core.midi.sheet import HAND, ONSET, PITCH, Sheet
 from train.evaluation.annotation_agreement import beats_found, chord_of_name, through_codec
 
@@ -243,3 +245,27 @@ def test_the_codec_gives_back_what_is_on_paper():
     piece = through_codec(shifted(SONG.piece(), 0.4))
     assert [note.pitch for note in piece.notes] == [note.pitch for note in SONG.piece().notes]
     assert piece.notes[5].start_s - piece.notes[0].start_s == pytest.approx(SONG.piece().notes[5].start_s)
+
+
+# --- melodies to be told again ------------------------------------------------------------------------------------
+
+
+def test_a_melody_is_found_on_its_bars_without_the_last_chord():
+    melody = melody_of(SONG.piece())
+    line = [note for note in SONG.piece().notes if note.pitch > 66]
+    last = SONG.piece().notes[-1].start_s
+    assert [note.pitch for note in melody.notes] == [note.pitch for note in line if note.start_s < last]
+    assert melody.meter == SONG.meter
+    assert melody.tempo_bpm == pytest.approx(SONG.tempo_bpm)
+    assert melody.notes[0].onset == 0.0
+
+
+def test_a_melody_changes_its_mode_and_keeps_its_contour_and_rhythm():
+    notes = tuple(BeatNote(float(at), pitch, 1.0) for at, pitch in enumerate((60, 64, 67, 69, 71, 72, 71, 67)))
+    major = Melody(notes, 0, 100.0, (4, 4))
+    minor = major.in_mode(minor=True)
+    assert [note.pitch for note in minor.notes] == [60, 63, 67, 68, 71, 72, 70, 67]  # 71 leads to the tonic once
+    assert minor.key == 12
+    assert [note.onset for note in minor.notes] == [note.onset for note in notes]
+    assert [note.pitch for note in minor.in_mode(minor=False).notes] == [note.pitch for note in notes]
+    assert major.in_mode(minor=False) == major

@@ -39,6 +39,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.autoencoder": 3,
     "eimg_core.data": 3,
     "eimg_core.composer": 4,
+    "eimg_core.critic": 5,
     "eimg_core.results": 5,
     "eimg_core.bridge": 4,
     "eimg_core.va": 4,

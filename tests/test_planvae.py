@@ -271,7 +271,7 @@ def test_two_hands_can_play_it(model):
 def test_a_tune_stays_note_for_note(model):
     melody = [note for note in SONG.piece().notes if note.pitch > 66][:9]
     tune = notes_in_beats(melody, 100.0)
-    for piece in compose(model, tune=tune, tempo_bpm=100.0, bar=4, key=0):
+    for piece in compose(model, tune=tune, tempo_bpm=100.0, meter=(4, 4), key=0):
         beats = piece.tempo_bpm / 60
         heard = {(round(note.start_s * beats, 2), note.pitch) for note in piece.notes}
         assert {(round(note.onset, 2), note.pitch) for note in tune} <= heard
@@ -279,7 +279,7 @@ def test_a_tune_stays_note_for_note(model):
 
 def test_an_opening_is_kept_and_goes_on(model):
     opening = notes_in_beats(SONG.excerpt(0, 2).piece().notes, 100.0)
-    for piece in compose(model, opening=opening, tempo_bpm=100.0, bar=4, key=0):
+    for piece in compose(model, opening=opening, tempo_bpm=100.0, meter=(4, 4), key=0):
         bar_s = 4 * 60 / 100
         heard = sorted((round(n.start_s, 2), n.pitch) for n in piece.notes if n.start_s < 2 * bar_s - 0.01)
         assert heard == sorted((round(n.onset * 0.6, 2), n.pitch) for n in opening)

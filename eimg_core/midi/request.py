@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from eimg_core.midi.melody import upper_line
-from eimg_core.midi.notes import Note, Piece
+from eimg_core.midi.notes import Note
 
-__all__ = ["BeatNote", "Request", "notes_in_beats", "tune_of"]
+__all__ = ["BeatNote", "Request", "notes_in_beats"]
 
 
 class BeatNote(NamedTuple):
@@ -32,13 +31,6 @@ def notes_in_beats(notes: Sequence[Note], tempo_bpm: float) -> tuple[BeatNote, .
     return tuple(BeatNote(n.start_s * beats, n.pitch, n.duration_s * beats, n.velocity) for n in notes)
 
 
-def tune_of(piece: Piece) -> tuple[BeatNote, ...]:
-    """The melody of a piece, without what falls on its last chord."""
-    last = max((note.start_s for note in piece.notes), default=0.0)
-    line = upper_line(note for note in piece.notes if note.start_s < last)
-    return notes_in_beats(line, piece.tempo_bpm)
-
-
 @dataclass(frozen=True)
 class Request:
     """All of it is optional but the length and the targets.
@@ -49,7 +41,7 @@ class Request:
         key: 0-23 for all pieces; drawn from v_y where ``None``.
         tempo_bpm: drawn where ``None``; with a tune, the tempo that the tune had: the new one stays near it.
         tempo_factor: times the tempo that would be taken otherwise; not with an opening, which has a tempo.
-        bar: beats in a bar; drawn where ``None``.
+        meter: drawn where ``None``, or where it is none that the composer knows.
         density: octaves of notes per second above or below what would be composed otherwise.
         tune: a melody that is kept note for note, on top of what is composed.
         opening: notes that the pieces begin with, before they go on freely.
@@ -59,7 +51,7 @@ class Request:
     targets: Tensor
     key: int | None = None
     tempo_bpm: float | None = None
-    bar: int | None = None
+    meter: tuple[int, int] | None = None
     density: float = 0.0
     tune: Sequence[BeatNote] = ()
     opening: Sequence[BeatNote] = ()

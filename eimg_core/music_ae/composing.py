@@ -263,8 +263,9 @@ class Composing:
         # The model is told its own tempo: told the other one, it would make up for it with shorter or longer notes.
         tempi = [tempo * request.tempo_factor for tempo in tempi]
         self.bar_class = draw(self._guided(conditions.bar_head(whole)), wanted, generator)
-        if request.bar is not None:
-            self.bar_class = torch.full((B,), BARS.index(request.bar))
+        above, below = request.meter or (0, 0)
+        if below == 4 and above in BARS:
+            self.bar_class = torch.full((B,), BARS.index(above))
         self.bar = torch.tensor(BARS)[self.bar_class]
         moving = self.targets.shape[1] > 1
         self.rows: list[_Row] = []

@@ -12,7 +12,7 @@ from eimg_core.midi.attributes import home_shift
 from eimg_core.midi.codec import Score
 from eimg_core.midi.notes import Piece
 
-__all__ = ["KEYS", "draw_keys", "played_in"]
+__all__ = ["KEYS", "draw_keys", "in_minor", "played_in"]
 
 KEYS = 24
 
@@ -23,10 +23,19 @@ def draw_keys(weights: Tensor, generator: torch.Generator) -> Tensor:
     The key part of a mapped v_y is near the chance of each key. The stronger mode, major or minor, carries emotion and
     is kept; the tonic, which carries none, is drawn.
     """
-    chances = weights.clamp_min(0.0) + 1e-4
-    major, minor = chances[:, :12].sum(dim=-1), chances[:, 12:].sum(dim=-1)
-    modal = torch.cat([chances[:, :12] * (major >= minor)[:, None], chances[:, 12:] * (minor > major)[:, None]], dim=-1)
+    chances, minor = _chances(weights), in_minor(weights)[:, None]
+    modal = torch.cat([chances[:, :12] * ~minor, chances[:, 12:] * minor], dim=-1)
     return torch.multinomial(modal, 1, generator=generator)[:, 0]
+
+
+def in_minor(weights: Tensor) -> Tensor:
+    """Whether the minor keys are the stronger mode of each row: (B, 24) → (B,) bool."""
+    chances = _chances(weights)
+    return chances[:, 12:].sum(dim=-1) > chances[:, :12].sum(dim=-1)
+
+
+def _chances(weights: Tensor) -> Tensor:
+    return weights.clamp_min(0.0) + 1e-4
 
 
 def played_in(scores: Sequence[Score], keys: Tensor) -> list[Piece]:

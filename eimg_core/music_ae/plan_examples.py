@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.annotate import Annotation, key_of_notes
 from eimg_core.annotation.chords import half_bars
 from eimg_core.emotion import VA
@@ -32,7 +33,6 @@ from eimg_core.midi.bar_codec import (
 )
 from eimg_core.midi.notes import LOWEST_PITCH, Piece
 from eimg_core.midi.sheet import METERS, TICKS, Ints
-from eimg_core.music_ae import plan
 
 __all__ = [
     "AROUND",

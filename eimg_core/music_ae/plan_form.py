@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.returns import EXACT, FARTHEST, KINDS, NEW, NEW_ENDING, ORNAMENTED, TRANSPOSED
-from eimg_core.music_ae import plan
 
 __all__ = ["Frame", "form_of", "tilt"]
 

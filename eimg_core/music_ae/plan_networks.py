@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.chords import NO_CHORD, QUALITIES
 from eimg_core.emotion import MIDDLE
 from eimg_core.midi.bar_codec import STEP_SIZES, STREAMS, TEMPO_CLASSES
 from eimg_core.midi.notes import LOWEST_PITCH
 from eimg_core.midi.sheet import METERS
-from eimg_core.music_ae import plan
 from eimg_core.music_ae.plan_examples import CORPORA, GOES_ON, NONE
 from eimg_core.music_ae.transformer import Cache, TransformerStack, speeds
 

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.annotate import Annotation, annotate
 from eimg_core.annotation.chords import NO_CHORD, QUALITIES, QUALITY_NOTES
 from eimg_core.annotation.returns import NEW
@@ -37,12 +38,11 @@ from eimg_core.midi.bar_codec import (
     tempo_of_class,
 )
 from eimg_core.midi.codec import velocity_level
-from eimg_core.midi.notes import Piece
+from eimg_core.midi.notes import TICKS_PER_QUARTER, Piece
 from eimg_core.midi.request import BeatNote, Request
 from eimg_core.midi.sheet import LENGTH as TICK_LENGTH
 from eimg_core.midi.sheet import METERS, ONSET, TICKS, Sheet, nearest_place, one_strike_each
 from eimg_core.midi.sheet import PITCH as MIDI_PITCH
-from eimg_core.music_ae import plan
 from eimg_core.music_ae.decoder import Sampling, draw
 from eimg_core.music_ae.plan_examples import CORPORA, NONE, second_half_place
 from eimg_core.music_ae.plan_form import Frame, form_of, tilt
@@ -60,6 +60,7 @@ _TONIC = (0, 9 * len(QUALITIES) + 1)  # the tonic chord in the home key: major, 
 _DOMINANTS = ((7, 4), (4, 0))  # their roots and how far the tonic lies above
 _LEAN = 2.0  # added to the logits of the dominant before the last chord
 _FITS = 5.0  # added to the logits of a chord to which all of a tune's notes belong
+_GATE, _TICK = 0.95, 1 / TICKS_PER_QUARTER  # a note sounds 95 % of its length, less a tick
 _HEADER = Sampling(0.8, 0.9)  # of tempo and meter
 _CHORD_NOTES = np.zeros((NO_CHORD, 12))
 for _chord in range(NO_CHORD):
@@ -89,8 +90,8 @@ class Playing:
         self.corpus = torch.full((len(keys),), CORPORA.index(self.config.style))
         idea = self._idea(decoder.plan_header, torch.zeros(len(keys)))
         self.meter = draw(_guided(decoder.meter_head(idea), self.config.plan_guidance), _HEADER, generator)
-        if request.bar is not None:
-            self.meter = torch.full_like(self.meter, _meter_of(request.bar))
+        if request.meter in METERS:
+            self.meter = torch.full_like(self.meter, METERS.index(request.meter))
         drawn = draw(_guided(decoder.tempo_head(idea), self.config.plan_guidance), _HEADER, generator)
         tempi = [_tempo(tempo_of_class(c), request) for c in drawn.tolist()]
         self.tempo = torch.tensor([tempo_class(tempo) for tempo in tempi])
@@ -302,7 +303,7 @@ class Playing:
         end = final + round(self._ring_s(tempo, meter, len(writing.rows) - 1) / sheet.tick_s)
         onset, length = notes[:, ONSET], released(notes, tune)
         notes[:, TICK_LENGTH] = np.where(onset >= final, end - onset, np.minimum(length, np.maximum(final - onset, 1)))
-        return replace(sheet, notes=notes).piece()
+        return _detached(replace(sheet, notes=notes).piece(), sheet.tick_s * final)
 
     def _ring_s(self, tempo: float, meter: tuple[int, int], bars: int) -> float:
         played = bars * meter[0] * 4 / meter[1] * 60.0 / tempo
@@ -380,6 +381,17 @@ def _chords_that_fit(sheet: Sheet) -> NDArray[np.float64]:
     return _FITS * (weights / np.maximum(total, 1.0)) @ _CHORD_NOTES.T
 
 
+def _detached(piece: Piece, until_s: float) -> Piece:
+    """Notes before a moment end a little early, as notation programs play them: a key must rise before it is struck."""
+    beat = piece.seconds_per_beat
+    return piece.with_notes(
+        replace(note, end_s=note.start_s + max(_GATE * note.duration_s - _TICK * beat, 0.5 * note.duration_s))
+        if note.start_s < until_s
+        else note
+        for note in piece.notes
+    )
+
+
 def _twice(x: Tensor) -> Tensor:
     return torch.cat([x, x])
 
@@ -401,11 +413,6 @@ def _at(path: Tensor, share: Tensor) -> Tensor:
     weight = (place - first)[:, None]
     rows = torch.arange(len(path))
     return path[rows, first] * (1 - weight) + path[rows, (first + 1).clamp(max=path.shape[1] - 1)] * weight
-
-
-def _meter_of(beats: int) -> int:
-    """The meter of a bar of so many quarters, as index into ``METERS``."""
-    return METERS.index({2: (2, 4), 3: (3, 4), 6: (6, 8)}.get(beats, (4, 4)))
 
 
 def _tempo(drawn: float, request: Request) -> float:

@@ -22,11 +22,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.chords import NO_CHORD, QUALITIES, QUALITY_NOTES
 from eimg_core.midi.bar_codec import END, LEFT_HAND, REST, STEP_SIZES, STREAMS, TUNE
 from eimg_core.midi.notes import HIGHEST_PITCH, LOWEST_PITCH
 from eimg_core.midi.sheet import LENGTH, ONSET, PITCH, Ints
-from eimg_core.music_ae import plan
 from eimg_core.music_ae.plan_examples import (
     NONE,
     NoteClasses,

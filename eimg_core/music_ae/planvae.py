@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.annotate import annotate_piece
 from eimg_core.annotation.chords import NO_CHORD
 from eimg_core.autoencoder import ComposingAutoencoder
@@ -33,8 +34,7 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import Request
 from eimg_core.midi.sheet import METERS
-from eimg_core.music_ae import plan
-from eimg_core.music_ae.keys import KEYS, draw_keys
+from eimg_core.music_ae.keys import KEYS, draw_keys, in_minor
 from eimg_core.music_ae.plan_examples import NONE, Passage, PlanBatch, PlanSample
 from eimg_core.music_ae.plan_networks import (
     LENGTH,
@@ -231,6 +231,9 @@ class PlanVAE(ComposingAutoencoder):
         return self.compose(latents, Request(seconds, targets[:, None]), generator)
 
     @torch.no_grad()
+    def in_minor(self, latents: Tensor) -> bool:
+        return bool(in_minor(latents[:, self.config.z_dim : self.config.z_dim + KEYS]).all())
+
     def compose(self, latents: Tensor, request: Request, generator: torch.Generator) -> list[Piece]:
         """Play v_y (B, D), or paths of them (B, P, D), with everything that can be asked for; see ``Request``."""
         z, weights, _ = latents.split([self.config.z_dim, KEYS, 2], dim=-1)

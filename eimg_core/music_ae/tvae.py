@@ -36,7 +36,7 @@ from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import Request
 from eimg_core.music_ae.composing import Composing
 from eimg_core.music_ae.decoder import Sampling, StepLogits, token_cross_entropy
-from eimg_core.music_ae.keys import KEYS, draw_keys, played_in
+from eimg_core.music_ae.keys import KEYS, draw_keys, in_minor, played_in
 from eimg_core.music_ae.transformer import TransformerStack
 from eimg_core.music_ae.tvae_network import BARS, Conditions, NoteTransformer, StepEmbedding
 from eimg_core.trainable import LossTerms, Objective
@@ -253,6 +253,9 @@ class TransformerVAE(ComposingAutoencoder):
     ) -> list[Piece]:
         targets = torch.tensor([(w.valence, w.arousal) for w in va], dtype=latents.dtype) if va else latents[:, -2:]
         return self.compose(latents, Request(seconds, targets[:, None]), generator)
+
+    def in_minor(self, latents: Tensor) -> bool:
+        return bool(in_minor(latents[:, self.config.z_dim : self.config.z_dim + KEYS]).all())
 
     def compose(self, latents: Tensor, request: Request, generator: torch.Generator) -> list[Piece]:
         """Play v_y (B, D), or paths of them (B, P, D), with everything that can be asked for; see ``Request``.

@@ -15,6 +15,7 @@ import numpy as np
 
 from eimg_core.annotation.annotate import Annotation, annotate
 from eimg_core.annotation.chords import NO_CHORD
+from eimg_core.annotation.melody import mode_shifts
 from eimg_core.data import Item, read_eimg
 from eimg_core.emotion import VA
 from eimg_core.midi.bar_codec import LEFT_HAND
@@ -28,8 +29,6 @@ __all__ = ["CALM_PLEASANT", "TENSE_EXCITED", "Transformation", "corner_passages"
 
 _FARTHEST = 2.5  # that a label moves, in units of the 1-9 scale
 _EACH = 1200  # clips that are transformed for each corner; about one of six reaches it
-_TO_MINOR = {4: -1, 9: -1, 11: -1}  # semitones above the tonic → move: third, sixth, seventh
-_TO_MAJOR = {3: 1, 8: 1, 10: 1}
 _LOUDEST, _SOFTEST = 120, 20
 
 
@@ -107,14 +106,12 @@ def in_mode(annotation: Annotation, minor: bool) -> np.ndarray:
     """
     if (annotation.key >= 12) == minor:
         return np.zeros(len(annotation.sheet.notes), dtype=np.int64)
-    moves = _TO_MINOR if minor else _TO_MAJOR
     tonic, notes, bar = annotation.key % 12, annotation.sheet.notes, annotation.sheet.bar
     halves = np.minimum(notes[:, ONSET] * 2 // bar, len(annotation.chords) - 1)
     chords = annotation.chords[halves]
     dominant = (chords != NO_CHORD) & ((chords // 8 - tonic) % 12 == 7)
-    above = (notes[:, PITCH] - tonic) % 12
-    shift = np.array([moves.get(int(step), 0) for step in above])
-    return np.where(dominant & np.isin(above, (10, 11)), 0, shift)
+    leading = dominant & np.isin((notes[:, PITCH] - tonic) % 12, (10, 11))
+    return np.where(leading, 0, mode_shifts(notes[:, PITCH], tonic, minor))
 
 
 def _thinned(notes: np.ndarray, bar: int, kept: float, rng: np.random.Generator) -> np.ndarray:

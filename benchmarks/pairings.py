@@ -22,11 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eimg_core import __version__
-from eimg_core.composer import COMPARED_DB
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
 from eimg_core.options import ComposeOptions
 from eimg_core.shipped import CHECKPOINTS
+from eimg_core.sound.loudness import COMPARED_LUFS
 from eimg_core.sound.render import available_engine
 from eimg_core.studio import Studio
 
@@ -58,7 +58,7 @@ def arrivals(
         options = ComposeOptions(seed=seed, seconds=seconds)
         composition = studio.compose(photo, pairing, options, photo_va=photo_va)
         photo_va = composition.photo_va
-        assert len(studio.render(composition.played, COMPARED_DB).wav_bytes()) > 44
+        assert len(studio.render(composition.played, COMPARED_LUFS).wav_bytes()) > 44
         times.append(time.perf_counter() - started)
     return times
 

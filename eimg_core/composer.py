@@ -20,7 +20,6 @@ from eimg_core.options import ComposeOptions
 from eimg_core.recipe import Recipe
 
 __all__ = [
-    "COMPARED_DB",
     "ONCE_FOR_ALL",
     "Composer",
     "Composition",
@@ -28,7 +27,6 @@ __all__ = [
     "Take",
 ]
 
-COMPARED_DB = -20.0  # dBFS over the parts that sound: pieces that are compared are equally loud, and all can reach it
 ONCE_FOR_ALL = ("load", "read_photo")  # stages whose cost falls on whichever pairing comes first
 
 Progress = Callable[[str, float], None]

@@ -37,7 +37,7 @@ from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, 
 from eimg_core.recipe import Recipe, Stop, photo_id
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound.protocol import Sound
-from eimg_core.sound.render import Waveform, match_loudness, render
+from eimg_core.sound.render import Waveform, render
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.explain import Explanation, explain
 from eimg_core.va.image_reader import ImageReader, ImageReading
@@ -254,11 +254,10 @@ class Studio:
             recipe=recipe,
         )
 
-    def render(self, piece: Piece, level_db: float | None = None) -> Waveform:
-        """The piece as stereo sound: as loud as it can be, or, to be compared, at ``level_db`` dBFS (see
-        ``match_loudness``)."""
-        waveform = render(piece)
-        return waveform if level_db is None else match_loudness([waveform], level_db)[0]
+    def render(self, piece: Piece, lufs: float | None = None) -> Waveform:
+        """The piece as stereo sound, with the gain of all pieces, so that loudness follows the emotion; or at a
+        loudness ``lufs``, to be compared with others."""
+        return render(piece, lufs=lufs)
 
     def save(
         self,

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from eimg_core.composer import COMPARED_DB
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.options import ComposeOptions
 from eimg_core.results import PAPER_TABLE_V
 from eimg_core.shipped import RESULTS
+from eimg_core.sound.loudness import COMPARED_LUFS
 from eimg_core.ui.session.comparison_run import compose_all, pack, start_comparison
 from eimg_core.ui.session.composers import chosen, pairing_variants, usual_choice
 from eimg_core.ui.session.scorecard import control_rows, published
@@ -56,7 +56,7 @@ def test_every_composer_gets_the_same_and_one_that_fails_does_not_stop_the_other
     assert [card["state"] for card in last] == ["done", "done", "failed", "done", "done", "done"]
     assert last[2]["message"] == "This composer knows no photo without colours."
     assert studio.asked == [WHERE] * 6
-    assert studio.levels == [COMPARED_DB] * 5
+    assert studio.levels == [COMPARED_LUFS] * 5
     order = [n for step in steps for n, entry in enumerate(step.entries) if entry.card["state"] == "working"]
     assert order == sorted(order), "one after the other, in the order of the cards"
 

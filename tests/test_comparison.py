@@ -22,6 +22,7 @@ from eimg_core.errors import InputError
 from eimg_core.figures import save_comparison_figure
 from eimg_core.options import ComposeOptions
 from eimg_core.shipped import CHECKPOINTS
+from eimg_core.sound.loudness import COMPARED_LUFS, integrated_lufs
 from eimg_core.studio import Studio
 from tests.fake_studio import scene, sketch
 from tests.tiny import save_tiny_pairing
@@ -73,14 +74,10 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def loudness_db(data: bytes) -> float:
-    """RMS of the frames of 50 ms within 30 dB of the loudest, in dBFS."""
+def lufs(data: bytes) -> float:
     with wave.open(io.BytesIO(data)) as sound:
-        rate = sound.getframerate()
-        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").reshape(-1, 2) / 32768
-    size = rate // 20
-    power = np.square(samples[: len(samples) // size * size]).reshape(-1, size * 2).mean(axis=1)
-    return 10 * math.log10(power[power > power.max() / 1000].mean())
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").reshape(-1, 2) / np.float32(32768)
+        return integrated_lufs(samples, sound.getframerate())
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -97,7 +94,7 @@ def test_two_pairings_of_one_photo(compose, photo, tmp_path, capsys):
     assert records[0]["photo"] == records[1]["photo"] == records[0]["target"]
     assert records[0]["sound"] == records[1]["sound"]
     for key in WHOLE:
-        assert loudness_db((out / f"dusk-{key}.wav").read_bytes()) == pytest.approx(-20, abs=1)
+        assert lufs((out / f"dusk-{key}.wav").read_bytes()) == pytest.approx(COMPARED_LUFS, abs=0.5)
 
     printed = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in printed] == [*(f"dusk-{key}" for key in WHOLE), "dusk"]
@@ -223,11 +220,11 @@ def compositions(*heard: VA | None) -> list[Composition]:
     ]
 
 
-def test_a_level_is_kept_whatever_is_played(studio):
+def test_compared_pieces_are_equally_loud_and_others_are_as_loud_as_they_are_played(studio):
     soft, loud = sketch(VA(4, 1.5), 1, 5.0), sketch(VA(6, 7.0), 1, 5.0)
     for piece in (soft, loud):
-        assert loudness_db(studio.render(piece, -26.0).wav_bytes()) == pytest.approx(-26, abs=1)
-        assert studio.render(piece).peak == pytest.approx(10 ** (-1 / 20), abs=1e-3)
+        assert lufs(studio.render(piece, -26.0).wav_bytes()) == pytest.approx(-26, abs=0.5)
+    assert studio.render(loud).lufs - studio.render(soft).lufs > 3
 
 
 def test_the_same_comparison_is_the_same_bytes(studio, tmp_path):

@@ -140,13 +140,13 @@ def save_piece(
     composition: Composition,
     stem: str,
     args: argparse.Namespace,
-    level_db: float | None = None,
+    lufs: float | None = None,
     photo: Image | None = None,
 ) -> tuple[Composition, dict[str, Path]]:
     """Play, save and say so."""
     started = time.perf_counter()
     formats = wanted_formats(args)
-    waveform = None if silent(args) else studio.render(composition.played, level_db)
+    waveform = None if silent(args) else studio.render(composition.played, lufs)
     if waveform is not None:
         timings = {**composition.timings_s, "render": time.perf_counter() - started}
         composition = replace(composition, timings_s=timings)

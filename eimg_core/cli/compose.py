@@ -24,10 +24,11 @@ from eimg_core.cli.common import (
     wanted_formats,
     writable,
 )
-from eimg_core.composer import COMPARED_DB, Composition
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, EimgError, InputError
 from eimg_core.options import ComposeOptions
+from eimg_core.sound.loudness import COMPARED_LUFS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -233,7 +234,7 @@ def _compare(
     for pairing in pairings:
         known = entries[0][0].photo_va if entries else None  # the photo is read once
         try:
-            entries.append(_one(studio, photo, pairing, options, f"{stem}-{pairing}", args, COMPARED_DB, known))
+            entries.append(_one(studio, photo, pairing, options, f"{stem}-{pairing}", args, COMPARED_LUFS, known))
         except EimgError as error:
             fail(f"{stem}-{pairing}: {error}")
     if entries:
@@ -252,9 +253,9 @@ def _one(
     options: ComposeOptions,
     stem: str,
     args: argparse.Namespace,
-    level_db: float | None = None,
+    lufs: float | None = None,
     photo_va: VA | None = None,
 ) -> tuple[Composition, dict[str, Path]]:
     """Compose, play, save and say so."""
     composition = studio.compose(photo, pairing, options, photo_va=photo_va)
-    return save_piece(studio, composition, stem, args, level_db, photo)
+    return save_piece(studio, composition, stem, args, lufs, photo)

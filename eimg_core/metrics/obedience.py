@@ -31,7 +31,7 @@ class Obedience:
         r_tempo: correlation of the arousal asked for with the logarithm of the tempo, -1 to 1.
         usual_tempo: share of the pieces within ``USUAL_BPM``, 0-1.
         tempo_ratio: geometric mean tempo of pieces with excited targets over that with calm ones.
-        loudness_db: mean loudness of pieces with excited targets less that with calm ones, in decibels.
+        loudness_db: mean loudness of pieces with excited targets less that with calm ones, in decibels (LU).
     """
 
     slope_valence: float
@@ -42,21 +42,21 @@ class Obedience:
     loudness_db: float
 
 
-def obedience(targets: Array, estimates: Array, tempi: Array, loudness_db: Array) -> Obedience:
+def obedience(targets: Array, estimates: Array, tempi: Array, lufs: Array) -> Obedience:
     """Compare what was asked for with what came.
 
     Args:
         targets: (N, 2).
         estimates: of the pieces, (N, 2); rows of NaN are left out of the slopes.
         tempi: of the pieces in beats per minute, (N,).
-        loudness_db: of the pieces, (N,); NaN where it was not measured.
+        lufs: loudness of the pieces, (N,); NaN where it was not measured.
     Raises:
         ValueError: lengths differ.
     """
-    if not len(targets) == len(estimates) == len(tempi) == len(loudness_db):
+    if not len(targets) == len(estimates) == len(tempi) == len(lufs):
         raise ValueError(
             f"expected a target, an estimate, a tempo and a loudness for each piece, got {len(targets)}, "
-            f"{len(estimates)}, {len(tempi)} and {len(loudness_db)}"
+            f"{len(estimates)}, {len(tempi)} and {len(lufs)}"
         )
     octaves, arousal = np.log2(tempi), targets[:, 1]
     return Obedience(
@@ -65,7 +65,7 @@ def obedience(targets: Array, estimates: Array, tempi: Array, loudness_db: Array
         correlation(arousal, octaves),
         float(((tempi >= USUAL_BPM[0]) & (tempi <= USUAL_BPM[1])).mean()) if len(tempi) else math.nan,
         2.0 ** _excited_over_calm(arousal, octaves),
-        _excited_over_calm(arousal, loudness_db),
+        _excited_over_calm(arousal, lufs),
     )
 
 

@@ -1,7 +1,11 @@
 """From a piece to a sound: choose an engine, play, add a room, set the level.
 
 Conventions: sound is stereo, ``(N, 2)`` float32 in [-1, 1], 44100 samples per second; levels are decibels
-relative to full scale (dBFS).
+relative to full scale (dBFS), loudness is in LUFS (see ``eimg_core.sound.loudness``).
+
+All pieces have one gain, so that a calm piece sounds softer than an excited one. Only sounds that are compared are made
+equally loud, since listeners prefer the louder of two. A limiter guards the peaks: over the emotion plane it is needed
+from an arousal of 6.5 on, and there takes at most 3 dB, for some milliseconds at a time.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import io
 import math
 import wave
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +26,8 @@ from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
 from eimg_core.shipped import SOUNDFONT
 from eimg_core.sound import fluid
+from eimg_core.sound.limiter import limited
+from eimg_core.sound.loudness import integrated_lufs
 from eimg_core.sound.room import add_room
 from eimg_core.sound.sampler import Sampler, Strike
 from eimg_core.sound.soundfont import SoundFont, read_soundfont
@@ -32,8 +38,6 @@ __all__ = [
     "Engine",
     "Waveform",
     "available_engine",
-    "loudness_db",
-    "match_loudness",
     "render",
 ]
 
@@ -43,8 +47,9 @@ SAMPLE_RATE_HZ = 44100
 DEFAULT_SOUNDFONT = SOUNDFONT / "piano.sf2"
 
 _LONGEST_S = 600.0
+_GAIN = 1.0  # of what the synthesizers give: performances are then at -28 (arousal 2), -20 (5) and -14 LUFS (8)
 _PEAK = 10 ** (-1 / 20)  # -1 dBFS: room for players that resample
-_SILENCE = 1e-5  # -100 dBFS, below the softest note: a softer peak is no music, and must not be made loud
+_SILENCE = 1e-5  # -100 dBFS, below the softest note: a softer peak is no music
 _TAIL_FLOOR = 10 ** (-60 / 20)  # relative to the peak
 _FADE_IN_S, _FADE_OUT_S = 0.002, 0.030
 _BUILT_IN = message("built-in sampler")
@@ -68,6 +73,11 @@ class Waveform:
         """Largest absolute sample; 0 when there are none."""
         return float(np.abs(self.samples).max(initial=0.0))
 
+    @property
+    def lufs(self) -> float:
+        """Integrated loudness; minus infinity for silence."""
+        return integrated_lufs(self.samples, self.sample_rate_hz)
+
     def wav_bytes(self) -> bytes:
         """A 16-bit PCM WAV file."""
         pcm = np.rint(np.clip(self.samples, -1, 1) * 32767).astype("<i2")
@@ -88,17 +98,27 @@ def available_engine() -> str:
         return _BUILT_IN
 
 
-def render(piece: Piece, *, engine: Engine = "auto", soundfont: Path | None = None, tail_s: float = 2.0) -> Waveform:
+def render(
+    piece: Piece,
+    *,
+    engine: Engine = "auto",
+    soundfont: Path | None = None,
+    tail_s: float = 2.0,
+    lufs: float | None = None,
+) -> Waveform:
     """Play a piece on the piano.
 
     The sound starts at second 0 of the piece. It ends when the last note has died away, at most ``tail_s``
-    after the last key or the pedal goes up. Its peak is -1 dBFS. The same piece gives the same samples.
+    after the last key or the pedal goes up. Peaks above -1 dBFS are turned down for some milliseconds. The same piece
+    gives the same samples.
 
     Args:
         piece: notes and pedal; at most ten minutes.
         engine: ``"auto"`` takes FluidSynth where it is installed, and the built-in sampler elsewhere.
         soundfont: an SF2 file with a piano at bank 0, program 0; ``None`` for the piano of this project.
         tail_s: longest time to wait for the last note to die away, in seconds.
+        lufs: loudness of the sound where it is compared with others, see ``loudness.COMPARED_LUFS``; a sound below
+            -70 LUFS stays as it is. ``None`` for the gain that all pieces share.
     Raises:
         InputError: the piece is longer than ten minutes.
         RenderError: the piece has no notes, the soundfont is damaged or silent, or FluidSynth was asked for
@@ -124,7 +144,8 @@ def render(piece: Piece, *, engine: Engine = "auto", soundfont: Path | None = No
     dry, name = _play(strikes, math.ceil((end_s + tail_s) * SAMPLE_RATE_HZ), engine, path, font)
     if not np.isfinite(dry).all() or np.abs(dry).max() < _SILENCE:
         raise RenderError(message("{name} gives no sound for these notes; choose another soundfont.", name=path.name))
-    return Waveform(_finished(add_room(dry, SAMPLE_RATE_HZ)), SAMPLE_RATE_HZ, name, font.name)
+    sound = _levelled(_trimmed(add_room(dry, SAMPLE_RATE_HZ)), lufs)
+    return Waveform(sound, SAMPLE_RATE_HZ, name, font.name)
 
 
 def _strikes(piece: Piece) -> list[Strike]:
@@ -158,66 +179,24 @@ def _play(
     return Sampler(font, SAMPLE_RATE_HZ).render(strikes, length), _BUILT_IN
 
 
-def _finished(sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Without the silence at the end, faded against clicks, with its peak at -1 dBFS."""
+def _trimmed(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Without the silence at the end, faded against clicks."""
     loudest = np.abs(sound).max(axis=1)  # (N,)
     fade_in, fade_out = (round(seconds * SAMPLE_RATE_HZ) for seconds in (_FADE_IN_S, _FADE_OUT_S))
     last = int(np.flatnonzero(loudest > _TAIL_FLOOR * loudest.max())[-1])
     sound = sound[: last + 1 + fade_out].copy()
     sound[:fade_in] *= _ramp(fade_in)[: len(sound), None]
     sound[-fade_out:] *= _ramp(fade_out)[::-1][-len(sound) :, None]
-    return sound * np.float32(_PEAK / np.abs(sound).max())
+    return sound
+
+
+def _levelled(sound: NDArray[np.float32], lufs: float | None) -> NDArray[np.float32]:
+    """With the gain of all pieces or at a loudness, and with no peak above -1 dBFS."""
+    loudness = -math.inf if lufs is None else integrated_lufs(sound, SAMPLE_RATE_HZ)
+    gain = _GAIN if lufs is None or loudness == -math.inf else 10 ** ((lufs - loudness) / 20)
+    return limited(sound * np.float32(gain), SAMPLE_RATE_HZ, _PEAK)
 
 
 def _ramp(length: int) -> NDArray[np.float32]:
     """A raised cosine from 0 to 1."""
     return (0.5 - 0.5 * np.cos(np.pi * np.arange(length) / max(1, length - 1))).astype(np.float32)
-
-
-def match_loudness(waveforms: Sequence[Waveform], target_rms_db: float = -20.0) -> list[Waveform]:
-    """Make sounds equally loud, so that the louder one does not win a comparison for being louder.
-
-    Loudness is the RMS over the parts that sound: frames of 50 ms within 30 dB of the loudest. Peaks that
-    would pass -1 dBFS are turned down smoothly for a few milliseconds.
-
-    Args:
-        waveforms: any number; each is treated on its own, so results may arrive one by one.
-        target_rms_db: level after matching, in dBFS.
-    Returns:
-        The same sounds in the same order at the new level; a silent one is returned as it is.
-    """
-    return [_at_loudness(waveform, 10 ** (target_rms_db / 20)) for waveform in waveforms]
-
-
-def loudness_db(waveform: Waveform) -> float:
-    """Loudness in dBFS, as ``match_loudness`` measures it; minus infinity for silence."""
-    rms = _sounding_rms(waveform)
-    return 20 * math.log10(rms) if rms else -math.inf
-
-
-def _at_loudness(waveform: Waveform, target: float) -> Waveform:
-    rms = _sounding_rms(waveform)
-    if rms == 0:
-        return waveform
-    samples = waveform.samples * np.float32(target / rms)
-    return replace(waveform, samples=_limited(samples, round(0.005 * waveform.sample_rate_hz)))
-
-
-def _sounding_rms(waveform: Waveform) -> float:
-    frame = round(0.05 * waveform.sample_rate_hz)
-    power = np.mean(np.square(waveform.samples, dtype=np.float64), axis=1)  # (N,)
-    power = np.pad(power, (0, -len(power) % frame)).reshape(-1, frame).mean(axis=1)  # one number a frame
-    sounding = power[power > 1e-3 * power.max(initial=0.0)]
-    return math.sqrt(sounding.mean()) if len(sounding) else 0.0
-
-
-def _limited(samples: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
-    """Turn down what passes -1 dBFS, from ``2 * reach`` samples before a peak to as many after it."""
-    wanted = np.minimum(1, _PEAK / np.maximum(np.abs(samples).max(axis=1), 1e-9))  # (N,)
-    if wanted.min(initial=1.0) == 1:
-        return samples
-    # The lowest wanted gain within reach, then a mean over as many samples: it never exceeds the wanted gain.
-    padded = np.pad(wanted, 2 * reach, constant_values=1)
-    lowest = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).min(axis=1)
-    smooth = np.convolve(lowest, np.full(2 * reach + 1, 1 / (2 * reach + 1)), mode="valid")
-    return samples * smooth[:, None].astype(np.float32)

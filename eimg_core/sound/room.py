@@ -12,6 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from eimg_core.sound.convolution import convolved
+
 __all__ = ["add_room"]
 
 _PRE_DELAY_S = 0.012  # the walls are about two metres away
@@ -34,7 +36,7 @@ def add_room(dry: NDArray[np.float32], rate_hz: int, level_db: float = -15.0) ->
         level_db: energy of the room relative to the direct sound.
     """
     responses = _responses(rate_hz) * np.float32(10 ** (level_db / 20))
-    return dry + np.stack([_convolved(dry[:, side], responses[side]) for side in range(2)], axis=1)
+    return dry + np.stack([convolved(dry[:, side], responses[side]) for side in range(2)], axis=1)
 
 
 @lru_cache(maxsize=2)
@@ -51,15 +53,3 @@ def _responses(rate_hz: int) -> NDArray[np.float32]:
     responses *= build_up
     responses /= np.sqrt((responses**2).sum(axis=1, keepdims=True))
     return responses.astype(np.float32)
-
-
-def _convolved(signal: NDArray[np.float32], response: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The first ``len(signal)`` samples of the convolution, block by block (overlap-add)."""
-    size = 1 << (2 * len(response)).bit_length()
-    hop = size - len(response) + 1
-    spectrum = np.fft.rfft(response, size)
-    result = np.zeros(len(signal) + size, np.float32)
-    for start in range(0, len(signal), hop):
-        block = np.fft.irfft(np.fft.rfft(signal[start : start + hop], size) * spectrum, size)
-        result[start : start + size] += block.astype(np.float32)
-    return result[: len(signal)]

@@ -35,7 +35,7 @@ from eimg_core.performance import perform
 from eimg_core.pipeline import Pipeline, split_key
 from eimg_core.results import BEST_OF
 from eimg_core.shipped import CHECKPOINTS, RESULTS
-from eimg_core.sound.render import loudness_db, render
+from eimg_core.sound.render import render
 from eimg_core.va.evaluator import Evaluator
 from train.evaluation.realness import composers, grid, keep, kept, one_take
 
@@ -88,10 +88,10 @@ def of_retellings(
 
 
 def _loudness(piece: Piece, target: VA, seed: int) -> float:
-    """In dB, as the app plays it; NaN where the target is neither calm nor excited, since rendering takes time."""
+    """In LUFS, as the app plays it; NaN where the target is neither calm nor excited, since rendering takes time."""
     if CALM < target.arousal < EXCITED:
         return math.nan
-    return loudness_db(render(perform(piece, target, seed)))
+    return render(perform(piece, target, seed)).lufs
 
 
 def _table(points: Sequence[VA]) -> Array:

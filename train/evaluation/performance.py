@@ -5,8 +5,9 @@ EIMG as asked for in each half, played by `perform`. Rows ending in "(regression
 half: the velocity of each note, about the mean of its excerpt, on what the note is in the score.
 
 Conventions: notes within 40 ms are one onset; its highest note is melody unless a higher melody note still sounds or
-it lies more than nine semitones below the median of the highest notes. The beat is found in excerpts of 8 s; those that
-fit no grid of sixteenths are left out of the rows that need one.
+it lies more than nine semitones below the median of the highest notes. Loudness is that of the first 15 s, with the
+gain that all pieces share. The beat is found in excerpts of 8 s; those that fit no grid of sixteenths are left out of
+the rows that need one.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from numpy.typing import NDArray
 
 from eimg_core.data import load_pieces, read_eimg, read_emopia
 from eimg_core.emotion import MIDDLE, VA
+from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.beats import find_grid
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.performance import CALM, EXCITED, perform
+from eimg_core.sound.render import render
 
 __all__ = ["compare_performances", "effects", "measure"]
 
@@ -88,6 +91,7 @@ def measure(piece: Piece) -> dict[str, float]:
         "melody lead, ms": 1000 * _mean([_mean(rest) - top.start_s for top, rest in chords]),
         "chord spread, ms": 1000 * _mean([np.ptp(rest) for _, rest in chords if len(rest) > 1]),
         "around the sixteenth, ms": 1000 * _mean([residual.std() for _, _, residual in excerpts(onsets)]),
+        "loudness, LUFS": render(piece.cropped(CLIP_S)).lufs,
         "pedal, share of time": sum(p.end_s - p.start_s for p in piece.pedals) / length,
         "pedal, strokes per second": len(piece.pedals) / length,
         "pedal, ms between strokes": 1000 * _median([b.start_s - a.end_s for a, b in pairwise(piece.pedals)]),
@@ -159,7 +163,8 @@ def report(title: str, halves: Sequence[Sequence[Piece]]) -> list[str]:
     for pieces in halves:
         measured = [measure(piece) for piece in pieces]
         means = {name: float(np.nanmean([one[name] for one in measured])) for name in measured[0]}
-        columns.append(means | effects(pieces))
+        between = {"velocity, sd between clips": float(np.std([one["velocity, mean"] for one in measured]))}
+        columns.append(means | between | effects(pieces))
     counts = "".join(f"{f'n = {len(pieces)}':>12}" for pieces in halves)
     lines = [f"{title:40}{'calm':>12}{'excited':>12}", f"{'':40}{counts}"]
     return lines + [f"{name:40}" + "".join(f"{column[name]:12.2f}" for column in columns) for name in columns[0]]

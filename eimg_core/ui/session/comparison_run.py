@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eimg_core.composer import COMPARED_DB, ONCE_FOR_ALL, Composition
+from eimg_core.composer import ONCE_FOR_ALL, Composition
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
 from eimg_core.options import ComposeOptions
+from eimg_core.sound.loudness import COMPARED_LUFS
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import file_stem
@@ -110,7 +111,7 @@ def _compose_one(studio: Studio, run: ComparisonRun, n: int) -> Generator[Compar
                 run.folder,
                 tell,
                 run.photo_va,
-                COMPARED_DB,
+                COMPARED_LUFS,
                 figure=True,
             ),
             lambda stage, done: run.having(

@@ -63,7 +63,7 @@ def make_take(
     folder: Path,
     progress: Progress,
     photo_va: VA | None = None,
-    level_db: float | None = None,
+    lufs: float | None = None,
     figure: bool = False,
 ) -> Take:
     """Compose for the photo or the target, play the piece, and save it in ``folder``.
@@ -73,7 +73,7 @@ def make_take(
     Args:
         progress: told one of ``STAGES``, or a stage the composer names, and the share of the whole work.
         photo_va: the emotion of the photo where it has been read before.
-        level_db: play the piece at this loudness, in dBFS, to be compared with others.
+        lufs: loudness of the piece where it is compared with others; ``None`` for the gain of all pieces.
         figure: whether to draw the picture now; otherwise it is drawn when somebody asks (see ``takeaway``).
     Raises:
         EimgError: the composer cannot use what it was given.
@@ -83,7 +83,7 @@ def make_take(
     composition = studio.compose(
         image, pairing, options, lambda stage, done: progress(stage, COMPOSED * done), photo_va
     )
-    return play_take(studio, composition, folder, progress, photo, level_db, figure=figure)
+    return play_take(studio, composition, folder, progress, photo, lufs, figure=figure)
 
 
 def play_take(
@@ -92,7 +92,7 @@ def play_take(
     folder: Path,
     progress: Progress,
     photo: OpenedPhoto | None = None,
-    level_db: float | None = None,
+    lufs: float | None = None,
     suffix: str = "",
     figure: bool = False,
 ) -> Take:
@@ -103,7 +103,7 @@ def play_take(
     progress(PLAYING, COMPOSED)
     waveform, remarks = None, composition.remarks
     try:
-        waveform = studio.render(composition.played, level_db)
+        waveform = studio.render(composition.played, lufs)
     except RenderError as error:
         remarks = (*remarks, sentence(error))
     progress(PLAYING, 0.95)

@@ -57,7 +57,7 @@ def test_a_photo_gives_four_files_that_agree(photo, tmp_path, capsys):
         assert (sound.getnchannels(), sound.getframerate()) == (2, 44100)
         samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
         assert sound.getnframes() / 44100 > 6
-    assert 0.7 * 32768 < np.abs(samples.astype(int)).max() < 32768
+    assert 0.05 * 32768 < np.abs(samples.astype(int)).max() < 0.9 * 32768, "calm music is neither silent nor loud"
     assert "beach" in capsys.readouterr().out
 
 

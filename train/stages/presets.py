@@ -83,7 +83,7 @@ FULL = Preset(
         ),
         ("composer_tuning", "planvae"): StageConfig(
             LoopConfig(
-                epochs=12,
+                epochs=10,
                 learning_rate=3e-4,
                 warmup_steps=50,
                 average=0.99,

@@ -56,6 +56,7 @@ __all__ = [
     "ComposerRequest",
     "Window",
     "WindowBatches",
+    "bucketed",
     "held_out",
     "pieces_of",
     "pretrain_composer",
@@ -198,14 +199,18 @@ class WindowBatches:
         order = order[part * size : (part + 1) * size]
         if len(order) < self.batch_size:
             order = np.resize(order, self.batch_size)
-        samples = [self.windows[i].sample() for i in order]
-        pool = self.batch_size * _POOL
-        batches = []
-        for start in range(0, len(samples), pool):
-            rows = sorted(samples[start : start + pool], key=len)
-            batches += [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
-        for at in rng.permutation(len(batches)):
-            yield PlanBatch.of(batches[at])
+        yield from bucketed([self.windows[i].sample() for i in order], self.batch_size, rng)
+
+
+def bucketed(samples: Sequence[PlanSample], batch_size: int, rng: np.random.Generator) -> Iterator[PlanBatch]:
+    """Batches of samples of about the same length, which spares padding, in random order."""
+    pool = batch_size * _POOL
+    batches = []
+    for start in range(0, len(samples), pool):
+        rows = sorted(samples[start : start + pool], key=len)
+        batches += [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+    for at in rng.permutation(len(batches)):
+        yield PlanBatch.of(batches[at])
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
 from train.data.corners import corner_passages
 from train.data.passages import CORPORA
-from train.stages.composer import SMOKE, ComposerRequest, Window, held_out, split_windows, windows_of
+from train.stages.composer import SMOKE, ComposerRequest, Window, bucketed, held_out, split_windows, windows_of
 from train.stages.loop import fit
 from train.stages.stage import ComponentResult, begin, card_of, make_config, run_folder, save_trained, settings_of
 
@@ -32,11 +32,11 @@ _BATCHES = 100  # of an epoch of the loop
 
 
 class MixedBatches:
-    """Batches with fixed shares of several sets of windows, each of which is gone through in an order of its own.
+    """Epochs with fixed shares of several sets of windows, each of which is gone through in an order of its own.
 
     Args:
         sets: of windows; empty ones leave their share to the last.
-        shares: of a batch, one for each set, 1 together.
+        shares: of an epoch, one for each set, 1 together.
         batch_size: examples of a batch.
         batches: of an epoch.
         seed: of the orders.
@@ -53,14 +53,14 @@ class MixedBatches:
         return self.batches
 
     def epoch(self, index: int) -> Iterator[PlanBatch]:
-        drawn = [
-            list(self._drawn(number, index * self.batches * count, self.batches * count))
+        windows = [
+            window
             for number, count in enumerate(self.counts)
+            for window in self._drawn(number, index * self.batches * count, self.batches * count)
         ]
-        for batch in range(self.batches):
-            parts = zip(drawn, self.counts, strict=True)
-            windows = [window for part, count in parts for window in part[batch * count : (batch + 1) * count]]
-            yield PlanBatch.of([window.sample() for window in windows])
+        rng = np.random.default_rng([self.seed, index])
+        samples = [windows[at].sample() for at in rng.permutation(len(windows))]
+        yield from bucketed(samples, self.batch_size, rng)
 
     def _drawn(self, number: int, first: int, count: int) -> Iterator[Window]:
         """So many windows of a set from the ``first``-th drawn on; every round through it has another order."""

@@ -1,9 +1,9 @@
 """The form of a piece that is all new: its phrases, which of them return, and how dense each of them is.
 
 A short piece is a period: a phrase, and one that takes it up and closes. A longer one has an introduction, a theme that
-returns varied, a contrast, a climax and an ending, in phrases of four bars: A A' B A', then C C' B A' and so on, the
-last of them A. What returns is never pasted: the bar that opens a phrase may be the same note for note, the others are
-ornamented, moved, laid out anew or end in another way, as the planner likes.
+returns varied, a contrast, a climax and an ending, in phrases of four bars: A A' B A', then C C' B A' and so on; the
+last of them is the theme at its fullest. What returns is never pasted: the bar that opens a phrase may be the same note
+for note, the others are ornamented, moved, laid out anew or end in another way, as the planner likes.
 
 The planner chooses within this frame; see ``eimg_core.music_ae.plan`` for the fields.
 """
@@ -65,10 +65,11 @@ def form_of(bars: int) -> list[Frame]:
     phrases = (bars - introduction) // _PHRASE
     letters = "ABA" if phrases == _FEWEST_PHRASES else (_FORM * (phrases // len(_FORM) + 1))[: phrases - 1] + "A"
     last: dict[str, int] = {}
-    climax = phrases - 1 if phrases < len(_FORM) else letters.rindex("C")
     for index, letter in enumerate(letters):
         start = introduction + index * _PHRASE
-        density = _CLIMAX if index == climax else _CONTRAST if letter == "B" else _RETURN if letter in last else _THEME
+        density = (
+            _CLIMAX if index == phrases - 1 else _CONTRAST if letter == "B" else _RETURN if letter in last else _THEME
+        )
         frames += _phrase(ord(letter) - ord("A"), start, last.get(letter), density)
         last[letter] = start
     return [*frames[:-2], replace(frames[-2], density=_ENDING), replace(frames[-1], ref=0, kinds=None)]

@@ -1,0 +1,165 @@
+"""The form of a piece, and the rules by which two hands write it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from eimg_core.annotation.returns import EXACT, NEW
+from eimg_core.midi.bar_codec import END, LEFT_HAND, REST, TUNE
+from eimg_core.midi.notes import LOWEST_PITCH
+from eimg_core.music_ae import plan
+from eimg_core.music_ae.plan_form import form_of, tilt
+from eimg_core.music_ae.plan_rules import Writing, released
+
+C, G7 = 0, 7 * 8 + 2  # chords as root · 8 + quality
+
+
+def key(pitch: int) -> int:
+    return pitch - LOWEST_PITCH
+
+
+def writing(bars: int = 3, chord: int = C, *, given=None, minor: int = 0, shift: int = 0) -> Writing:
+    row = [0] * len(plan.FIELDS)
+    row[plan.CHORD] = row[plan.CHORD2] = chord
+    return Writing([row] * bars, (4, 4), given or {}, shift, minor)
+
+
+def pitches(mask: np.ndarray) -> set[int]:
+    return {int(at) + LOWEST_PITCH for at in np.flatnonzero(mask)}
+
+
+# --- form ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bars", [1, 3, 4, 7, 8, 11])
+def test_a_short_piece_is_a_phrase_and_its_answer(bars):
+    frames = form_of(bars)
+    assert len(frames) == bars
+    assert frames[-1].left == 1
+    assert all(a.left == b.left + 1 or a.left == 1 for a, b in pairwise(frames))
+    answers = [bar for bar, frame in enumerate(frames) if frame.ref]
+    assert bool(answers) == (bars >= 4)
+    if answers:
+        assert frames[answers[0] - 1].left == 1  # the answer begins a phrase
+        assert {frames[bar].ref for bar in answers} == {answers[0]}  # with the beginning of the first
+
+
+@pytest.mark.parametrize("bars", [12, 17, 25, 48, 80])
+def test_a_long_piece_returns_varied_and_rises_to_a_climax(bars):
+    frames = form_of(bars)
+    assert len(frames) == bars
+    introduction = bars % 4
+    assert all(frame.density < 0 and frame.letter == 7 for frame in frames[:introduction])
+    phrases = frames[introduction:]
+    letters = [frame.letter for frame in phrases[::4]]
+    assert letters[0] == letters[-1] == 0
+    assert len(set(letters)) >= 2
+    for number, frame in enumerate(phrases):
+        if frame.ref:
+            source = phrases[number - frame.ref]
+            assert source.letter == frame.letter
+            assert number % 4 == (number - frame.ref) % 4
+            assert not frame.kinds[NEW]
+            assert frame.kinds[EXACT] == (number % 4 == 0)  # pasted at most where a phrase opens
+    densities = [frame.density for frame in frames]
+    assert densities.index(max(densities)) >= bars // 2
+    assert frames[-2].density < 0  # it comes to rest
+    assert frames[-1].ref == 0
+
+
+def test_density_tilts_the_counts_and_nothing_else():
+    up, down = tilt(plan.LEFT_COUNT, 1.0), tilt(plan.LEFT_COUNT, -1.0)
+    assert np.allclose(up, -down)
+    assert (np.diff(up) > 0).all()
+    assert up.shape == (plan.FIELD_SIZES[plan.LEFT_COUNT],)
+    assert tilt(plan.CHORD, 1.0) is None
+    assert tilt(plan.LEFT_COUNT, 0.0) is None
+
+
+# --- rules --------------------------------------------------------------------------------------------------------
+
+
+def test_a_piece_begins_with_its_bar_and_no_bar_is_silent():
+    one = writing()
+    one.write((END, 0, 0, 0))  # no tune
+    assert np.flatnonzero(one.places_allowed()).tolist() == [0]
+    one.write((0, key(48), 5, 8))
+    one.write((END, 0, 0, 0))
+    assert one.places_allowed()[END]
+    one.write((END, 0, 0, 0))
+    for _ in (TUNE, LEFT_HAND):
+        assert one.places_allowed()[END]
+        one.write((END, 0, 0, 0))
+    assert one.stream == REST
+    assert not one.places_allowed()[END]  # nothing sounds in this bar yet
+
+
+def test_a_hand_reaches_a_tenth_and_has_five_fingers():
+    one = writing()
+    one.write((0, key(79), 5, 8))
+    one.write((END, 0, 0, 0))
+    one.write((0, key(48), 5, 8))
+    allowed = pitches(one.pitches_allowed(0))
+    assert max(allowed) <= 64
+    assert min(allowed) == 51  # no seconds in the depth
+    one.write((END, 0, 0, 0))
+    allowed = pitches(one.pitches_allowed(0))
+    assert min(allowed) >= 63  # of the right hand, whose tune strikes 79
+    for pitch in (64, 67, 72, 76):
+        one.write((0, key(pitch), 5, 8))
+    assert not one.pitches_allowed(0).any()
+
+
+def test_nothing_is_struck_above_a6_in_the_key_that_is_played():
+    assert max(pitches(writing().pitches_allowed(0))) == 93
+    assert max(pitches(writing(shift=3).pitches_allowed(0))) == 96  # 93 after the way back
+    assert min(pitches(writing(shift=3).pitches_allowed(0))) == 24
+
+
+def test_semitones_are_struck_only_as_a_major_seventh_of_the_chord():
+    def above_c4(chord: int) -> set[int]:
+        one = writing(chord=chord)
+        one.write((END, 0, 0, 0))
+        one.write((0, key(60), 5, 8))
+        return pitches(one.pitches_allowed(0))
+
+    assert not above_c4(C) & {61, 71, 73}
+    assert 71 in above_c4(C + 4)  # a major seventh chord
+    assert not above_c4(C + 4) & {61, 73}
+
+
+def test_what_is_given_stands():
+    note = (0, key(60), 5, -1)
+    one = writing(given={(0, TUNE): [note]})
+    assert one.forced() == note
+    one.write((0, key(60), 5, 8))
+    assert one.forced() == (END, 0, 0, 0)
+    one.write((END, 0, 0, 0))
+    assert one.forced() is None
+
+
+@pytest.mark.parametrize(("minor", "triad"), [(0, {0, 4, 7}), (1, {9, 0, 4})])
+def test_the_last_bar_is_the_tonic(minor, triad):
+    one = writing(bars=1, minor=minor)
+    assert np.flatnonzero(one.places_allowed()).tolist() == [0]
+    assert {pitch % 12 for pitch in pitches(one.pitches_allowed(0))} == triad
+    one.write((0, int(np.flatnonzero(one.pitches_allowed(0))[0]), 5, 8))
+    one.write((END, 0, 0, 0))
+    assert {pitch % 12 for pitch in pitches(one.pitches_allowed(0))} == {9 if minor else 0}
+
+
+def test_held_notes_that_clash_are_released():
+    #                  onset, length, pitch, velocity, hand
+    notes = np.array([
+        [0, 96, 60, 80, 1],  # a semitone below what is struck at 48
+        [0, 96, 76, 80, 0],  # the tune
+        [24, 72, 40, 80, 1],  # in the depth, a tone from what is struck at 72
+        [48, 24, 61, 80, 1],
+        [60, 24, 63, 80, 1],  # a ninth below the tune
+        [72, 24, 42, 80, 1],
+    ])  # fmt: skip
+    tune = np.array([False, True, False, False, False, False])
+    assert released(notes, tune).tolist() == [48, 96, 48, 24, 24, 24]

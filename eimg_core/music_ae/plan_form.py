@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import eimg_core.music_ae.plan as plan
-from eimg_core.annotation.returns import EXACT, FARTHEST, KINDS, NEW, NEW_ENDING, ORNAMENTED, TRANSPOSED
+from eimg_core.annotation.returns import EXACT, FARTHEST, KINDS, NEW, NEW_ENDING, ORNAMENTED, RHYTHM, TRANSPOSED
 
 __all__ = ["Frame", "form_of", "tilt"]
 
@@ -32,7 +32,7 @@ _TILT = {
     plan.REST_COUNT: 1.6,
 }  # logits for an octave, per unit of log count
 _VARIED = np.array([kind not in (NEW, EXACT) for kind in range(len(KINDS))])
-_RECOGNISED = np.isin(np.arange(len(KINDS)), (EXACT, ORNAMENTED, TRANSPOSED, NEW_ENDING))
+_RECOGNISED = np.isin(np.arange(len(KINDS)), (EXACT, ORNAMENTED, TRANSPOSED, RHYTHM, NEW_ENDING))
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _period(bars: int) -> list[Frame]:
     first = min(bars - bars // 2, 8)
     frames = [Frame(0, first - bar) for bar in range(first)]
     for bar in range(first, bars):
-        alike = bar - first < (bars - first + 1) // 2
+        alike = bar - first < max(1, bars - first - 2)  # the last bars close
         frames.append(Frame(0, min(bars - bar, 8), first if alike else None, _RECOGNISED if alike else None))
     return frames
 

@@ -65,6 +65,8 @@ class PlanVAEConfig:
         kl_full: steps of the warm-up of the KL.
         plan_sampling: temperature and nucleus of the plan's fields.
         temperature, top_p: of the notes, one per field (place, pitch, length, velocity).
+        stream_temperature: factor of these temperatures, one per stream (tune, left hand, rest).
+        step_lean: added to the logits of the steps that a tune may go on by.
         plan_guidance, notes_guidance: how far the emotion is followed, 1 as in training.
         window: steps that playing looks back over.
         style: the corpus in whose manner it plays, one of ``CORPORA`` that it has learnt from.
@@ -98,6 +100,8 @@ class PlanVAEConfig:
     plan_sampling: Sequence[float] = (0.9, 0.95)
     temperature: Sequence[float] = (0.9, 0.85, 0.8, 0.45)
     top_p: Sequence[float] = (0.95, 0.92, 0.92, 0.95)
+    stream_temperature: Sequence[float] = (1.0, 0.85, 1.0)
+    step_lean: float = 0.4
     plan_guidance: float = 2.0
     notes_guidance: float = 1.2
     window: int = 512

@@ -258,6 +258,7 @@ class Playing:
         """The next step of every row, (B, 4)."""
         notes, B = self.decoder.notes, len(writings)
         sampling = [Sampling(*pair) for pair in zip(self.config.temperature, self.config.top_p, strict=True)]
+        factors = torch.tensor([self.config.stream_temperature[w.stream] for w in writings])[:, None]
         forced: list[Step | None] = [(END, 0, 0, 0) if w.done else w.forced() for w in writings]
 
         def chosen(logits: Tensor, field: int, allowed: NDArray[np.bool_] | None = None) -> Tensor:
@@ -265,6 +266,7 @@ class Playing:
             logits = logits[:, 0]
             if len(logits) > B:
                 logits = _guided(logits, self.config.notes_guidance)
+            logits = logits / factors
             if allowed is not None:
                 logits = logits.masked_fill(torch.from_numpy(~allowed), -torch.inf)
             drawn = draw(logits, sampling[field], self.generator).tolist()
@@ -272,7 +274,8 @@ class Playing:
                 [value if f is None or f[field] < 0 else f[field] for value, f in zip(drawn, forced, strict=True)]
             )
 
-        anywhere, any_key = np.ones(STEP_SIZES[PLACE], dtype=bool), np.ones(STEP_SIZES[PITCH], dtype=bool)
+        anywhere, any_key = (np.ones(STEP_SIZES[field], dtype=bool) for field in (PLACE, PITCH))
+        no_key = ~any_key
         places = np.stack([anywhere if w.done else w.places_allowed() for w in writings])
         place = chosen(notes.heads[PLACE](context), PLACE, places)
         context = context + notes.given[PLACE](both(place))[:, None]
@@ -283,7 +286,9 @@ class Playing:
         keys = np.stack([any_key if w.done or at == END else w.pitches_allowed(at) for w, at in now])
         keys[~keys.any(axis=1)] = True  # given notes stand where the rules leave no key
         ended = place == END
+        steps = torch.from_numpy(np.stack([no_key if w.done else w.steps() for w in writings]))
         logits = notes.pitch_logits(context, both(around)[:, None], both(chord)[:, None])
+        logits = logits + self.config.step_lean * both(steps)[:, None]
         pitch = chosen(logits, PITCH, keys).masked_fill(ended, 0)
         context = context + notes.given[PITCH](both(pitch))[:, None]
         length = chosen(notes.heads[LENGTH](context), LENGTH).masked_fill(ended, 0)

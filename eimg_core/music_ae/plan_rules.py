@@ -6,6 +6,7 @@ The model proposes; the rules leave out what no pianist would find in a score:
   chords, low to high;
 - **hands**: five notes of the left hand, and five of the right hand with its tune, each within a tenth; nothing above
   A6; in the depth no seconds;
+- **tune**: nothing is struck above it while it sounds;
 - **clashes**: semitones and their octaves are struck together only as a major seventh between two notes of the chord;
 - **no waiting**: a piece begins with its first bar, and no bar is silent;
 - **given notes**: those of an opening stand as they are, and a tune is kept note for note;
@@ -174,7 +175,13 @@ class Writing:
         sung = NONE if self.stream == TUNE else self._sung(place)
         if sung != NONE:
             keys &= ~(_APART[sung] == 1)
+            keys[sung:] = False
         return self._of_last_chord(keys, root=self.stream == LEFT_HAND and not mine) if self.last else keys
+
+    def steps(self) -> NDArray[np.bool_]:
+        """Keys that are one or two semitones from the note before, in the tune; none in other streams: (88,)."""
+        before = self.before[self.stream] if self.stream == TUNE else NONE
+        return np.zeros(_KEYS, dtype=bool) if before == NONE else (_APART[before] > 0) & (_APART[before] <= 2)
 
     def write(self, step: Step) -> None:
         """Add a note, or go on to the next stream."""

@@ -15,7 +15,8 @@ from eimg_core.midi import codec
 from eimg_core.midi.codec import PITCH
 from eimg_core.midi.notes import LOWEST_PITCH, Note, Piece
 from eimg_core.midi.request import Request, notes_in_beats
-from eimg_core.music_ae.composing import Restatement, form_of, last_bar_line
+from eimg_core.music_ae.composing import Restatement, form_of
+from eimg_core.music_ae.playability import last_bar_line
 from eimg_core.music_ae.transformer import Cache, TransformerStack
 from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig, bar_beats
 from eimg_core.music_ae.tvae_network import BARS

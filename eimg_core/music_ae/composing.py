@@ -37,48 +37,19 @@ from eimg_core.midi.notes import HIGHEST_PITCH, LOWEST_PITCH, Note
 from eimg_core.midi.request import BeatNote, Request
 from eimg_core.music_ae.decoder import Sampling, draw
 from eimg_core.music_ae.keys import KEYS
+from eimg_core.music_ae.playability import FOLLOWS, MOST_PER_S, RING_S, WIDEST_GAP_S, Hands, LastChord, last_bar_line
 from eimg_core.music_ae.transformer import Cache
 from eimg_core.music_ae.tvae_network import BARS, Conditions, NoteTransformer
 
-__all__ = ["Composing", "Restatement", "form_of", "last_bar_line"]
+__all__ = ["Composing", "Restatement", "form_of"]
 
-_FINGERS = 5
-_FOURTH = 5  # in semitones
-_TENTH = 16  # semitones; the widest a hand stretches
-_TWELFTH = 19
-_OCTAVE = 12
-_DEEP = 52 - LOWEST_PITCH  # below the E under middle C whole tones are mud
-_HIGHEST = 93 - LOWEST_PITCH  # in the home key; one of 200 notes of real clips is higher
-_MOST_PER_S = 20  # notes; one of 100 real clips has more on average
-_WIDEST_GAP_S = 2.5
-_RING_S = (1.3, 2.6)  # how long the last chord rings, at least and at most
 _SECTION = 4  # bars
 _FORM = "AABACCBA"
-_LEAN = 2.0  # added to the logits of the dominant's notes before the last chord
-_LAST_CHORD = (3, 6)  # notes, at least and at most
-_LOWEST_BASS, _HIGHEST_BASS = 6, _DEEP  # of the last chord; lower than that is off the piano in some keys
-_HIGHEST_LAST = 84 - LOWEST_PITCH  # of the last chord's other notes
 _NOTHING = -1
 _NARROWEST_TEMPO, _WIDEST_TEMPO = 0.75, 1.33  # of the tempo that a tune had
 
 _Note = tuple[int, int, int, int]  # onset, pitch, duration class, velocity class; _NOTHING leaves the class open
 _Forced = _Note | None
-
-
-def _follows(place: int, step: int) -> bool:
-    """Whether an onset at ``place`` in its beat may follow one at ``step``, so that people can read and count it.
-
-    Halves, quarters and eighths of a beat mix, and so do thirds and sixths; to change from one to the other a piece
-    passes the beat or its half, and from an eighth it goes on to the next quarter, where the beat is felt again.
-    """
-    if step % 12 and step % 4 == 0:
-        return place % 4 == 0
-    if step % 6 and step % 3 == 0:
-        return place % 6 == 0
-    return place % 3 == 0 or (place % 4 == 0 and (step % 6 != 0 or step % 12 == 0))
-
-
-_FOLLOWS = torch.tensor([[_follows(place, step) for place in range(STEPS_PER_BEAT)] for step in range(STEPS_PER_BEAT)])
 
 
 class Restatement(NamedTuple):
@@ -107,26 +78,6 @@ def form_of(bars: int) -> list[Restatement]:
             returns.append(Restatement(index * _SECTION, first[letter] * _SECTION, kept))
         first.setdefault(letter, index)
     return returns
-
-
-def last_bar_line(seconds: float, tempo_bpm: float, bar: int) -> tuple[int, float]:
-    """The bar on which the last chord falls, and the tempo trimmed so that it rings from there to the end.
-
-    Args:
-        seconds: of the piece.
-        tempo_bpm, bar: as the model wants them; bar in beats.
-    Returns:
-        Number of bars before the last chord, at least 1, and the tempo in bpm.
-    """
-    bar_s = 60.0 / tempo_bpm * bar
-    choices = []
-    for bars in range(1, math.ceil(seconds / bar_s) + 2):
-        ring = min(max(seconds - bars * bar_s, _RING_S[0]), _RING_S[1])
-        stretch = (seconds - ring) / (bars * bar_s)
-        if stretch > 0:
-            choices.append((abs(math.log(stretch)), bars, tempo_bpm / stretch))
-    _, bars, tempo = min(choices)
-    return bars, tempo
 
 
 class _Row:
@@ -184,7 +135,7 @@ class _Row:
 
     def rested(self) -> int:
         """The step from which one more note within a second is not too many."""
-        return self.notes[-_MOST_PER_S][0] + self.second if len(self.notes) >= _MOST_PER_S else 0
+        return self.notes[-MOST_PER_S][0] + self.second if len(self.notes) >= MOST_PER_S else 0
 
     def meets_tune(self, moment: int) -> bool:
         """Whether the tune's next note starts at this moment."""
@@ -275,16 +226,11 @@ class Composing:
             self.tempi.append(tempo)
             self.rows.append(_Row(bar, bars, seconds, tempo, home_shift(key), request, moving))
         self.longest_shift = torch.tensor(
-            [min(int(_WIDEST_GAP_S * t / 60 * STEPS_PER_BEAT), codec.LONGEST_SHIFT) for t in self.tempi]
+            [min(int(WIDEST_GAP_S * t / 60 * STEPS_PER_BEAT), codec.LONGEST_SHIFT) for t in self.tempi]
         )
         self.final = torch.tensor([row.final for row in self.rows])
         self.end = torch.tensor([row.end / STEPS_PER_BEAT for row in self.rows])
-        # The classes of notes that end a piece and that lead to its end, by mode: tonic triad and dominant seventh.
-        pitch_class = (torch.arange(FIELD_SIZES[PITCH]) + LOWEST_PITCH) % 12
-        self.tonic, self.root, self.dominant = (
-            torch.stack([torch.isin(pitch_class, torch.tensor(classes)) for classes in both])[self.minor]
-            for both in (([0, 4, 7], [9, 0, 4]), ([0], [9]), ([7, 11, 2, 5], [4, 8, 11, 2]))
-        )
+        self.ending = LastChord(self.minor, self.final, self.bar * STEPS_PER_BEAT // 2)
 
     # --- conditions -------------------------------------------------------------------------------------------------
 
@@ -324,9 +270,7 @@ class Composing:
         step = torch.tensor(FIELD_SIZES).repeat(B, 1)
         now = torch.zeros(B, dtype=torch.int64)
         done = torch.zeros(B, dtype=torch.bool)
-        self.chord = torch.zeros(B, dtype=torch.int64)  # notes struck at this moment
-        self.low, self.left = torch.full((B,), _NOTHING), torch.zeros(B, dtype=torch.int64)
-        self.high, self.right = torch.full((B,), _NOTHING), torch.zeros(B, dtype=torch.int64)
+        self.hands = Hands(B)
         changes = self.targets.shape[1] > 1 or self.z.shape[1] > 1
         condition = self._condition(now)
         bar, end = self._twice(self.bar), self._twice(self.end)
@@ -348,7 +292,7 @@ class Composing:
             if bool(done.all()):
                 break
             onset = now + shift
-            together = (shift == 0) & (self.chord > 0)
+            together = (shift == 0) & (self.hands.struck > 0)
             context = decoder.after_shift(context, self._twice(shift)[:, None], self._twice(onset)[:, None], bar)
             pitch = self._draw_pitch(context, onset, together, step[:, PITCH], forced)
             forced = self._meet_tune(pitch, onset, forced)
@@ -363,7 +307,7 @@ class Composing:
                 self._guided(decoder.heads[VELOCITY](context)[:, 0]), self.sampling[VELOCITY], self.generator
             )
             velocity = _override(velocity, [note[3] if note and note[3] >= 0 else None for note in forced])
-            self._follow_hands(pitch, together)
+            self.hands.strike(pitch, together)
             step, now = torch.stack([shift, pitch, duration, velocity], dim=-1), torch.where(done, now, onset)
             played = step.tolist()
             for row, over, on, (_, p, d, v) in zip(rows, done.tolist(), onset.tolist(), played, strict=True):
@@ -389,22 +333,18 @@ class Composing:
                 stop[i] = row.tune[-1][0]
             free[i] = row.free_from
             earliest[i] = row.rested()
-        full = (self.right >= _FINGERS) | (self.chord >= 2 * _FINGERS)
         too_early = (arrival < free[:, None]) & (shifts < self.longest_shift[:, None])
         too_early &= ~((now[:, None] >= free[:, None]) & (shifts == 0))
         forbidden = (arrival > stop[:, None]) | (shifts > self.longest_shift[:, None]) | too_early
-        forbidden |= (full & ~torch.tensor(first))[:, None] & (shifts == 0)
-        readable = _FOLLOWS[now[:, None] % STEPS_PER_BEAT, arrival % STEPS_PER_BEAT]
+        forbidden |= (self.hands.full & ~torch.tensor(first))[:, None] & (shifts == 0)
+        readable = FOLLOWS[now[:, None] % STEPS_PER_BEAT, arrival % STEPS_PER_BEAT]
         forbidden |= ~readable & (shifts > 0) & (arrival != stop[:, None])
-        at_end = (now >= self.final) & (self.chord > 0)
+        at_end = self.ending.struck(now, self.hands)
         forbidden |= ~at_end[:, None] & (arrival < earliest[:, None]) & (arrival != stop[:, None])
-        forbidden[at_end, 2:] = True  # at the end only "one more note" or "enough"
-        forbidden[at_end, 1] = False
-        forbidden[at_end & (self.chord < _LAST_CHORD[0]), 1] = True
-        forbidden[at_end & (self.chord >= _LAST_CHORD[1]), 0] = True
+        self.ending.limit_shifts(forbidden, now, self.hands)
         forbidden[forbidden.all(dim=1), 1] = False
         shift = draw(logits.masked_fill(forbidden, -torch.inf), self.sampling[SHIFT], self.generator)
-        leaving = at_end & ((shift > 0) | self._chord_closed()) & ~done
+        leaving = at_end & ((shift > 0) | self.ending.complete(self.hands)) & ~done
         forced: list[_Forced] = []
         for i, (row, moment, wanted) in enumerate(zip(self.rows, now.tolist(), shift.tolist(), strict=True)):
             note = None
@@ -420,35 +360,15 @@ class Composing:
             forced.append(note)
         return shift.masked_fill(done | leaving, 0), forced, leaving
 
-    def _chord_closed(self) -> Tensor:
-        """Whether no note of the tonic chord can be added on top: (B,)."""
-        pitches = torch.arange(FIELD_SIZES[PITCH])
-        top = torch.where(self.high >= 0, self.high, self.low)
-        reach = torch.where(self.high >= 0, self.high + _TENTH, FIELD_SIZES[PITCH]).clamp(max=_HIGHEST_LAST)
-        return ~(self.tonic & (pitches > top[:, None]) & (pitches <= reach[:, None])).any(dim=1)
-
     def _draw_pitch(
         self, context: Tensor, onset: Tensor, together: Tensor, before: Tensor, forced: Sequence[_Forced]
     ) -> Tensor:
         """A key within reach, (B,)."""
         logits = self._guided(self.decoder.heads[PITCH](context)[:, 0])
+        logits = logits + self.ending.lean(onset)
         pitches = torch.arange(FIELD_SIZES[PITCH])
-        at_end = onset >= self.final
-        near = (onset >= self.final - self.bar * STEPS_PER_BEAT // 2) & ~at_end
-        logits = logits + _LEAN * (near[:, None] & self.dominant)
-        forbidden = (pitches == REST_PITCH).expand(logits.shape).clone()
-        forbidden |= (pitches > _HIGHEST)[None]
-        forbidden |= together[:, None] & (pitches <= before[:, None] + 1 + (before[:, None] + 2 < _DEEP).long())
-        stretched = together & (self.high >= 0)
-        forbidden |= stretched[:, None] & (pitches > (self.high + _TENTH)[:, None])
-        forbidden |= at_end[:, None] & ~self.tonic
-        # Two notes of a triad are at most a fourth apart: leave room above for those the last chord still lacks.
-        lacking = (_LAST_CHORD[0] - 1 - torch.where(together, self.chord, 0)).clamp(min=0)
-        forbidden |= at_end[:, None] & (pitches > (_HIGHEST_LAST - _FOURTH * lacking)[:, None])
-        widest = before + torch.where(self.chord > 1, _OCTAVE, _TWELFTH)  # no holes in it, least of all in its middle
-        forbidden |= (at_end & together)[:, None] & (pitches > widest[:, None])
-        bass = at_end & ~together
-        forbidden |= bass[:, None] & (~self.root | (pitches < _LOWEST_BASS) | (pitches > _HIGHEST_BASS))
+        forbidden = self.hands.beyond(together) | self.ending.beyond(onset, together, self.hands)
+        forbidden |= pitches == REST_PITCH
         for i, (row, moment) in enumerate(zip(self.rows, onset.tolist(), strict=True)):
             top, until = row.top
             if moment < until and not row.meets_tune(moment):
@@ -463,16 +383,6 @@ class Composing:
             row.strike_tune() if note is None and row.meets_tune(moment) and wanted >= row.tune[-1][1] else note
             for row, note, moment, wanted in zip(self.rows, forced, onset.tolist(), pitch.tolist(), strict=True)
         ]
-
-    def _follow_hands(self, pitch: Tensor, together: Tensor) -> None:
-        """Count the notes of a chord into two hands, from low to high: the left takes what it can reach."""
-        fits = together & (self.high < 0) & (pitch <= self.low + _TENTH) & (self.left < _FINGERS)
-        opens = together & (self.high < 0) & ~fits
-        self.chord = torch.where(together, self.chord + 1, 1)
-        self.low = torch.where(together, self.low, pitch)
-        self.left = torch.where(together, self.left + fits.long(), 1)
-        self.high = torch.where(together, torch.where(opens, pitch, self.high), _NOTHING)
-        self.right = torch.where(together, self.right + (~fits).long(), 0)
 
     def _score(self, row: _Row, tempo: float) -> Score:
         """The notes as codec steps; nothing rings into the last chord, which rings to the end."""
@@ -498,11 +408,11 @@ def _length(request: Request, tempo_bpm: float, bar: int) -> tuple[int, float, f
         bars = math.ceil((max(note.onset for note in request.tune) + 0.01) / bar)
     elif request.opening:
         played = math.ceil((max(note.onset for note in request.opening) + 0.01) / bar)
-        bars = max(played + 1, round((request.seconds - _RING_S[1]) / bar_s))
+        bars = max(played + 1, round((request.seconds - RING_S[1]) / bar_s))
     else:
         bars, trimmed = last_bar_line(request.seconds, tempo_bpm, bar)
         return bars, request.seconds, trimmed
-    return bars, bars * bar_s + _RING_S[1], tempo_bpm
+    return bars, bars * bar_s + RING_S[1], tempo_bpm
 
 
 def _tempo(drawn: float, request: Request) -> float:

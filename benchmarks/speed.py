@@ -191,11 +191,12 @@ def decoding(studio: Studio, repeats: int) -> list[Row]:
     model = studio.pipeline("effnet+fnt").music_ae
     decoder = next(module for module in model.modules() if isinstance(module, NoteDecoder))
     width = decoder.skip.in_features
-    condition = torch.zeros(4, width)
+    condition, keys = torch.zeros(4, width), torch.zeros(4, dtype=torch.int64)
     steps = 40 * 3
 
     def ours() -> int:
-        scores = decoder.play(condition, seconds=15.0, sampling=Sampling(), generator=torch.Generator().manual_seed(1))
+        generator = torch.Generator().manual_seed(1)
+        scores = decoder.play(condition, keys, seconds=15.0, sampling=[Sampling()] * 4, generator=generator)
         return max(len(score.steps) for score in scores)
 
     played = ours()

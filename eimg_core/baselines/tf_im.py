@@ -14,6 +14,7 @@ Shapes: B batch, P patches, T steps, W width, E embedding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from eimg_core.midi.codec import FIELD_SIZES, SHIFT, STEPS_PER_BEAT
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae.decoder import NoteEmbedding, Sampling, StepDecoder, StepLogits, draw, token_cross_entropy
 from eimg_core.music_ae.keys import KEYS, draw_keys, played_in
+from eimg_core.music_ae.step_grammar import StepGrammar
 from eimg_core.music_ae.transformer import Cache, Places, TransformerStack
 from eimg_core.trainable import LossTerms, Objective, Trainable
 
@@ -49,7 +51,7 @@ class TransformerIMConfig:
         temperature: τ of the contrast.
         weight_contrast: of Eq. 12, beside the cross-entropy of a step.
         sight: what the image branch sees: the photo, one fixed photo, or nothing (there is no such branch).
-        playing, top_p: how steps are drawn, as in the recurrent autoencoders.
+        playing, top_p: temperature and nucleus of each field of a step, as in the recurrent autoencoders.
     """
 
     image_size: int = 64
@@ -68,8 +70,8 @@ class TransformerIMConfig:
     temperature: float = 0.1
     weight_contrast: float = 0.5
     sight: Literal["photo", "fixed", "none"] = "photo"
-    playing: float = 0.85
-    top_p: float = 0.95
+    playing: Sequence[float] = (0.85, 0.85, 0.85, 0.425)
+    top_p: Sequence[float] = (0.95, 0.95, 0.95, 0.95)
 
     @classmethod
     def tiny(cls) -> TransformerIMConfig:
@@ -260,8 +262,9 @@ class TransformerIM(StepDecoder, Trainable):
             steps_so_far += 1
             return self._context(before[:, None], onset[:, None], index, tempo, patches, caches)[1][:, 0]
 
-        sampling = Sampling(self.config.playing, self.config.top_p)
-        return played_in(self.play_steps(context, tempo, seconds=seconds, sampling=sampling, generator=generator), keys)
+        grammar = StepGrammar([codec.tempo_of_class(c) for c in tempo.tolist()], keys, seconds)
+        sampling = [Sampling(*both) for both in zip(self.config.playing, self.config.top_p, strict=True)]
+        return played_in(self.play_steps(context, grammar, sampling, generator), keys)
 
 
 def sets_in_batch(

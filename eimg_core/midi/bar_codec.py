@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eimg_core.midi.codec import velocity_level
+from eimg_core.midi.codec import TempoScale, velocity_level
 from eimg_core.midi.notes import HIGHEST_PITCH, LOWEST_PITCH
 from eimg_core.midi.sheet import HAND, LENGTH, ONSET, PITCH, PLACES, TICKS, VELOCITY, Ints, Sheet
 
@@ -27,6 +27,7 @@ __all__ = [
     "END",
     "LEFT_HAND",
     "LENGTHS",
+    "PLAIN",
     "REST",
     "STEP_SIZES",
     "STREAMS",
@@ -35,6 +36,7 @@ __all__ = [
     "BarSteps",
     "decode_bars",
     "encode_bars",
+    "nearest_length",
     "tempo_class",
     "tempo_of_class",
     "tick_of_place",
@@ -79,6 +81,24 @@ def tempo_of_class(index: int) -> float:
     return float(_SLOWEST * (_FASTEST / _SLOWEST) ** ((index + 0.5) / TEMPO_CLASSES))
 
 
+def _within(bpm: float) -> float:
+    """The tempo, doubled or halved where it is not from 40 to 200 quarters a minute."""
+    while bpm > _FASTEST:
+        bpm /= 2
+    while bpm < _SLOWEST:
+        bpm *= 2
+    return bpm
+
+
+PLAIN = TempoScale(TEMPO_CLASSES, _within, tempo_class, tempo_of_class)
+"""The tempi of scores, 40 to 200 quarters a minute."""
+
+
+def nearest_length(ticks: Ints) -> Ints:
+    """Lengths in ticks, from 1 up, as classes: indices into ``LENGTHS``, the nearest by ratio."""
+    return _LENGTH_CLASS[np.clip(ticks, 1, len(_LENGTH_CLASS)) - 1]
+
+
 def tick_of_place(place: int) -> int:
     """Ticks from the bar line."""
     return place // len(PLACES) * TICKS + int(PLACES[place % len(PLACES)])
@@ -97,7 +117,7 @@ def encode_bars(sheet: Sheet, tune: NDArray[np.bool_], bars: int | None = None) 
     bar, tick = notes[:, ONSET] // sheet.bar, notes[:, ONSET] % sheet.bar
     stream = np.where(tune, TUNE, np.where(notes[:, HAND] == 1, LEFT_HAND, REST))
     place = tick // TICKS * len(PLACES) + _PLACE_OF_TICK[tick % TICKS]
-    length = _LENGTH_CLASS[np.clip(notes[:, LENGTH], 1, len(_LENGTH_CLASS)) - 1]
+    length = nearest_length(notes[:, LENGTH])
     levels = np.array([velocity_level(velocity) for velocity in range(128)])
     rows = np.column_stack([place, notes[:, PITCH] - LOWEST_PITCH, length, levels[notes[:, VELOCITY]], bar, stream])
     rows = rows[bar < bars]

@@ -25,6 +25,7 @@ from eimg_core.midi.attributes import (
     pitch_height,
     rhythm_series,
 )
+from eimg_core.midi.codec import FOLDED, TempoScale
 from eimg_core.midi.notes import Piece
 
 __all__ = ["CLIP_S", "FRAMES", "MusicBatch", "MusicSample"]
@@ -43,7 +44,7 @@ class MusicSample:
 
     Attributes:
         steps: codec steps in the home key, (T, 4).
-        tempo_bpm: folded, see ``codec.fold_tempo``.
+        tempo_bpm: that the steps are counted in, of some ``TempoScale``.
         key: the estimated key, 0-23.
         rhythm, note_counts: the two series that the factors rebuild, (F,).
         pitch_height, articulation: see ``eimg_core.midi.attributes``.
@@ -60,9 +61,13 @@ class MusicSample:
     va: VA | None = None
 
     @classmethod
-    def of(cls, piece: Piece, va: VA | None = None) -> MusicSample:
+    def of(cls, piece: Piece, va: VA | None = None, tempi: TempoScale = FOLDED) -> MusicSample:
         """Tokens and attributes of a piece.
 
+        Args:
+            piece: at any tempo.
+            va: its label, where there is one.
+            tempi: that the steps are counted in.
         Raises:
             ValueError: no note starts within the first 15 s.
         """
@@ -70,7 +75,7 @@ class MusicSample:
         if not clip.notes:
             raise ValueError("a piece without notes cannot be a training example")
         key = key_of(clip)
-        score = codec.encode(clip.transposed(home_shift(key)))
+        score = codec.encode(clip.transposed(home_shift(key)), tempi)
         return cls(
             score.steps,
             score.tempo_bpm,
@@ -93,7 +98,7 @@ class MusicBatch:
     Attributes:
         steps: (B, T, 4) int64 in the home key, see ``eimg_core.midi.codec``.
         lengths: (B,) int64, at least 1.
-        tempo_class: (B,) int64.
+        tempo_class: (B,) int64, classes of the scale that the steps are counted in.
         key: (B, 24) one-hot, the key before the move home.
         rhythm: (B, F) int64 in {REST, ONSET, HOLD}.
         note_counts: (B, F) int64, 0-15.
@@ -113,7 +118,8 @@ class MusicBatch:
     va: Tensor
 
     @classmethod
-    def of(cls, samples: Sequence[MusicSample]) -> MusicBatch:
+    def of(cls, samples: Sequence[MusicSample], tempi: TempoScale = FOLDED) -> MusicBatch:
+        """A batch of samples whose steps are counted in ``tempi``."""
         lengths = torch.tensor([len(sample) for sample in samples])
         steps = torch.zeros(len(samples), int(lengths.max()), len(codec.FIELDS), dtype=torch.int64)
         for row, sample in zip(steps, samples, strict=True):
@@ -123,7 +129,7 @@ class MusicBatch:
         return cls(
             steps,
             lengths,
-            torch.tensor([codec.tempo_class(sample.tempo_bpm) for sample in samples]),
+            torch.tensor([tempi.class_of(sample.tempo_bpm) for sample in samples]),
             torch.nn.functional.one_hot(keys, _KEYS).to(torch.get_default_dtype()),
             torch.from_numpy(np.stack([sample.rhythm for sample in samples])),
             torch.from_numpy(np.stack([sample.note_counts for sample in samples])),

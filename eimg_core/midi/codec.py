@@ -7,15 +7,18 @@ A step has four fields, each a small class index:
     duration  steps of 1/24 beat minus one, 0-191 (longer notes are cut at 8 beats)
     velocity  loudness in sixteen levels
 
-The tempo is kept exactly, folded by doubling or halving into 70-140 bpm, so a time step is 18 to 36 ms and falls on
-sixteenths as well as on triplets. One step per note takes a third of the tokens of performance events (note-on,
-note-off, time shift), which pays in training and in latency.
+The tempo is kept exactly, doubled or halved into a range: 70-140 bpm (``FOLDED``), where a time step is 18 to 36 ms, or
+a wider one, see ``eimg_core.midi.bar_codec.PLAIN``. Steps fall on sixteenths as well as on triplets. One step per note
+takes a third of the tokens of performance events (note-on, note-off, time shift), which pays in training and in
+latency.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +29,7 @@ __all__ = [
     "DURATION",
     "FIELDS",
     "FIELD_SIZES",
+    "FOLDED",
     "LONGEST_SHIFT",
     "PITCH",
     "REST_PITCH",
@@ -34,6 +38,7 @@ __all__ = [
     "TEMPO_CLASSES",
     "VELOCITY",
     "Score",
+    "TempoScale",
     "decode",
     "encode",
     "fold_tempo",
@@ -92,6 +97,26 @@ def tempo_of_class(index: int) -> float:
     return SLOWEST_BPM * 2.0 ** ((index + 0.5) / TEMPO_CLASSES)
 
 
+class TempoScale(NamedTuple):
+    """The tempi that notes are counted in, and their classes.
+
+    Args:
+        classes: how many there are.
+        within: doubles or halves a tempo until it is one of them.
+        class_of: the class of a tempo, from 0.
+        tempo_of: the tempo in the middle of a class.
+    """
+
+    classes: int
+    within: Callable[[float], float]
+    class_of: Callable[[float], int]
+    tempo_of: Callable[[int], float]
+
+
+FOLDED = TempoScale(TEMPO_CLASSES, fold_tempo, tempo_class, tempo_of_class)
+"""One octave of tempi: of music twice as fast, the notes are half as long."""
+
+
 def velocity_level(velocity: int) -> int:
     """Loudness class of a MIDI velocity, 0 to 15."""
     return min(max(round(velocity / 8), 1), VELOCITY_LEVELS) - 1
@@ -101,10 +126,10 @@ def _velocity(level: int) -> int:
     return min(8 * (level + 1), 127)
 
 
-def encode(piece: Piece) -> Score:
-    """Tokens of a piece. Onsets and ends are rounded to the nearest time step; two strikes of one key in one step
-    become the longer of the two."""
-    tempo = fold_tempo(piece.tempo_bpm)
+def encode(piece: Piece, tempi: TempoScale = FOLDED) -> Score:
+    """Tokens of a piece, counted in a tempo of the scale. Onsets and ends are rounded to the nearest time step; two
+    strikes of one key in one step become the longer of the two."""
+    tempo = tempi.within(piece.tempo_bpm)
     steps_per_s = tempo / 60.0 * STEPS_PER_BEAT
     longest: dict[tuple[int, int], Note] = {}
     for note in piece.notes:

@@ -11,22 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from eimg_core.midi import codec
 from eimg_core.midi.codec import (
     DURATION,
     FIELD_SIZES,
     PITCH,
-    REST_PITCH,
     SHIFT,
     STEPS_PER_BEAT,
     VELOCITY,
     Score,
+    TempoScale,
 )
+from eimg_core.music_ae.step_grammar import StepGrammar
 
 __all__ = [
     "NoteDecoder",
@@ -39,8 +38,6 @@ __all__ = [
 ]
 
 _NARROW = 64
-_LARGEST_CHORD = 8  # notes struck together; two hands rarely hold more
-_WIDEST_GAP_S = 2.5  # the longest silence between two onsets that still sounds like one piece
 
 
 class Sampling(NamedTuple):
@@ -106,80 +103,63 @@ class StepDecoder(nn.Module):
     def play_steps(
         self,
         context_of: Callable[[Tensor, Tensor], Tensor],
-        tempo_class: Tensor,
-        *,
-        seconds: float,
-        sampling: Sampling,
+        grammar: StepGrammar,
+        sampling: Sequence[Sampling],
         generator: torch.Generator,
     ) -> list[Score]:
-        """Draw a score for every tempo, all in one batch.
-
-        A row ends by time, not by tokens: at the first onset after ``seconds``. Grammar: chords are struck from low
-        to high with at most eight notes, and no silence is longer than 2.5 s.
+        """Draw B scores in one batch, by the grammar.
 
         Args:
             context_of: called with the step before (B, 4) and its onset in time steps (B,), once per step; returns
                 the context (B, H) of the next.
-            tempo_class: (B,).
-            seconds: of music.
-            sampling: for shift, pitch and duration alike; velocity is drawn at half the temperature.
+            grammar: of the B pieces.
+            sampling: of each field.
             generator: the only source of randomness.
         """
-        B = len(tempo_class)
-        tempi = [codec.tempo_of_class(int(c)) for c in tempo_class]
-        step_s = np.array([60.0 / tempo / STEPS_PER_BEAT for tempo in tempi])
-        last_step = torch.from_numpy(np.ceil(seconds / step_s).astype(np.int64))
-        longest_shift = torch.from_numpy(np.clip(_WIDEST_GAP_S / step_s, 1, codec.LONGEST_SHIFT).astype(np.int64))
-        shifts = torch.arange(FIELD_SIZES[SHIFT])
-        pitches = torch.arange(FIELD_SIZES[PITCH])
-
-        step = torch.tensor(FIELD_SIZES).repeat(B, 1)
-        now, chord = torch.zeros(B, dtype=torch.int64), torch.zeros(B)
-        rows: list[Tensor] = []
-        times: list[Tensor] = []
-        for index in range(int(40 * seconds)):  # no pianist strikes more keys a second
-            context = context_of(step, now)
-
-            logits = self.heads[SHIFT](context)
-            top_reached = step[:, PITCH] >= REST_PITCH - 1  # nothing can follow above the highest key
-            full = (chord >= _LARGEST_CHORD) | top_reached if index else torch.zeros(B, dtype=torch.bool)
-            forbidden = (shifts > longest_shift[:, None]) | (full[:, None] & (shifts == 0))
-            shift = draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
-            now = now + shift
-            together = (shift == 0) & (index > 0)
-            chord = torch.where(together, chord + 1, torch.ones(B))
-            context = context + self.given[SHIFT](shift) + self.given[3](now % STEPS_PER_BEAT)
-
-            logits = self.heads[PITCH](context)
-            forbidden = together[:, None] & (pitches <= step[:, PITCH, None]) | (pitches == REST_PITCH)
-            pitch = draw(logits.masked_fill(forbidden, -torch.inf), sampling, generator)
+        step = torch.tensor(FIELD_SIZES).repeat(len(grammar.now), 1)
+        steps: list[Tensor] = []
+        while not bool(grammar.done.all()):
+            context = context_of(step, grammar.now)
+            logits = self.heads[SHIFT](context).masked_fill(grammar.shifts_left_out(), -torch.inf)
+            shift = draw(logits, sampling[SHIFT], generator)
+            grammar.move(shift)
+            context = context + self.given[SHIFT](shift) + self.given[3](grammar.now % STEPS_PER_BEAT)
+            logits = (self.heads[PITCH](context) + grammar.lean()).masked_fill(grammar.keys_left_out(), -torch.inf)
+            pitch = draw(logits, sampling[PITCH], generator)
+            grammar.strike(pitch)
             context = context + self.given[PITCH](pitch)
-            duration = draw(self.heads[DURATION](context), sampling, generator)
+            duration = grammar.value(draw(self.heads[DURATION](context), sampling[DURATION], generator))
             context = context + self.given[DURATION](duration)
-            calm = Sampling(0.5 * sampling.temperature, sampling.top_p)
-            velocity = draw(self.heads[VELOCITY](context), calm, generator)
-
+            velocity = draw(self.heads[VELOCITY](context), sampling[VELOCITY], generator)
             step = torch.stack([shift, pitch, duration, velocity], dim=-1)
-            rows.append(step)
-            times.append(now)
-            if bool((now >= last_step).all()):
-                break
-        steps, onsets = torch.stack(rows, dim=1), torch.stack(times, dim=1)  # (B, T, 4), (B, T)
-        kept = (onsets < last_step[:, None]).sum(dim=1)
-        return [Score(row[:n].numpy(), tempo) for row, n, tempo in zip(steps, kept.tolist(), tempi, strict=True)]
+            steps.append(step)
+        return grammar.scores(torch.stack(steps, dim=1))
 
 
 class NoteDecoder(StepDecoder):
-    """Two stacked GRUs over the steps so far and a condition, and the four field heads."""
+    """Two stacked GRUs over the steps so far and a condition, and the four field heads.
+
+    Args:
+        embedding: of the steps.
+        condition_dim: D.
+        tempi: that the steps are counted in.
+        hidden, layers, dropout: of the GRUs.
+    """
 
     def __init__(
-        self, embedding: NoteEmbedding, condition_dim: int, hidden: int, layers: int = 2, dropout: float = 0.1
+        self,
+        embedding: NoteEmbedding,
+        condition_dim: int,
+        tempi: TempoScale,
+        hidden: int,
+        layers: int = 2,
+        dropout: float = 0.1,
     ):
         super().__init__()
-        self.embedding = embedding
+        self.embedding, self.tempi = embedding, tempi
         self.start = nn.Linear(condition_dim, layers * hidden)
-        self.tempo = nn.Linear(condition_dim, codec.TEMPO_CLASSES)
-        self.tempo_embedding = nn.Embedding(codec.TEMPO_CLASSES, 32)
+        self.tempo = nn.Linear(condition_dim, tempi.classes)
+        self.tempo_embedding = nn.Embedding(tempi.classes, 32)
         # Every step sees the condition through a narrow layer: the recurrence is where the time goes.
         self.narrow = nn.Linear(condition_dim, _NARROW)
         self.gru = nn.GRU(
@@ -229,9 +209,18 @@ class NoteDecoder(StepDecoder):
     # --- playing ------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def play(self, condition: Tensor, *, seconds: float, sampling: Sampling, generator: torch.Generator) -> list[Score]:
-        """Draw a score for every condition (B, D), all in one batch; see ``play_steps``."""
+    def play(
+        self,
+        condition: Tensor,
+        keys: Tensor,
+        *,
+        seconds: float,
+        sampling: Sequence[Sampling],
+        generator: torch.Generator,
+    ) -> list[Score]:
+        """Draw a score for every condition (B, D), to sound in keys 0-23 (B,), all in one batch; see ``play_steps``."""
         tempo_class = draw(self.tempo(condition), Sampling(0.7, 0.9), generator)
+        grammar = StepGrammar([self.tempi.tempo_of(c) for c in tempo_class.tolist()], keys, seconds)
         state, skip = self._first_state(condition), self.skip(condition)
 
         def context(before: Tensor, onset: Tensor) -> Tensor:
@@ -240,7 +229,7 @@ class NoteDecoder(StepDecoder):
             output, state = self.gru(self._inputs(embedded, tempo_class, condition), state)
             return output[:, 0] + skip
 
-        return self.play_steps(context, tempo_class, seconds=seconds, sampling=sampling, generator=generator)
+        return self.play_steps(context, grammar, sampling, generator)
 
 
 def token_cross_entropy(logits: Sequence[Tensor], steps: Tensor, mask: Tensor) -> Tensor:

@@ -3,27 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from eimg_core.annotation.annotate import sheet_of_piece
 from eimg_core.autoencoder import MusicAutoencoder
 from eimg_core.emotion import VA
-from eimg_core.midi import codec
-from eimg_core.midi.batch import MusicBatch
+from eimg_core.midi.bar_codec import LENGTHS, PLAIN, nearest_length
+from eimg_core.midi.batch import MusicBatch, MusicSample
+from eimg_core.midi.codec import FOLDED
 from eimg_core.midi.notes import Piece
+from eimg_core.midi.sheet import LENGTH, ONSET, TICKS, sheet_of
 from eimg_core.music_ae.decoder import NoteDecoder, NoteEmbedding, Sampling, StepLogits
 from eimg_core.music_ae.keys import KEYS, draw_keys, played_in
 
-__all__ = ["RecurrentAutoencoder", "RecurrentConfig"]
+__all__ = ["RecurrentAutoencoder", "RecurrentConfig", "notated"]
+
+
+def notated(piece: Piece) -> Piece:
+    """A piece as a score says it: moved onto its beat, at a tempo of ``PLAIN``, onsets on places, lengths note values.
+
+    It begins in the beat of its first note. A tempo of exactly 120 counts as unknown, see ``sheet_of_piece``.
+    """
+    if not piece.notes:
+        return piece
+    sheet = sheet_of_piece(piece)
+    tempo = PLAIN.within(sheet.tempo_bpm)
+    if tempo != sheet.tempo_bpm:
+        sheet = sheet_of(sheet.piece(), tempo_bpm=tempo, first_s=0.0, meter=sheet.meter)
+    notes = sheet.notes.copy()
+    notes[:, ONSET] -= int(notes[0, ONSET]) // TICKS * TICKS
+    notes[:, LENGTH] = LENGTHS[nearest_length(notes[:, LENGTH])]
+    return replace(sheet, notes=notes).piece()
 
 
 @dataclass(frozen=True)
 class RecurrentConfig:
-    """Widths are sized for the CPU (512 → 256); the weights of tokens and KL are those of the released code."""
+    """Widths are sized for the CPU (512 → 256); the weights of tokens and KL are those of the released code.
+
+    Args:
+        kl_full: steps of the warm-up.
+        temperature, top_p: of playing, one per field (shift, pitch, duration, velocity), nearest to real clips on the
+            validation split.
+        notated: pieces are seen as a score says them, on their beat and at 40-200 quarters a minute; otherwise as
+            they are stored, with the tempo folded into 70-140.
+    """
 
     field_widths: tuple[int, int, int, int] = (32, 64, 32, 16)
     phase_width: int = 16
@@ -32,12 +60,14 @@ class RecurrentConfig:
     input_dropout: float = 0.25
     weight_tokens: float = 5.0
     weight_kl: float = 0.2
-    kl_full: int = 600  # steps of the warm-up
-    temperature: float = 0.85  # this and top_p: nearest to real clips on the validation split
-    top_p: float = 0.95
+    kl_full: int = 600
+    temperature: Sequence[float] = (0.85, 0.85, 0.85, 0.425)
+    top_p: Sequence[float] = (0.95, 0.95, 0.95, 0.95)
+    notated: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "field_widths", tuple(self.field_widths))
+        for name in ("field_widths", "temperature", "top_p"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
 
 class RecurrentAutoencoder(MusicAutoencoder):
@@ -53,11 +83,13 @@ class RecurrentAutoencoder(MusicAutoencoder):
     def __init__(self, config: RecurrentConfig, z_dim: int) -> None:
         super().__init__()
         self.config, self.z_dim = config, z_dim
+        self.tempi = PLAIN if config.notated else FOLDED
         self.embedding = NoteEmbedding(config.field_widths, config.phase_width)
-        self.tempo_embedding = nn.Embedding(codec.TEMPO_CLASSES, config.phase_width)
+        self.tempo_embedding = nn.Embedding(self.tempi.classes, config.phase_width)
         self.decoder = NoteDecoder(
             NoteEmbedding(config.field_widths, config.phase_width),
             z_dim + KEYS,
+            self.tempi,
             config.decoder_hidden,
             dropout=config.dropout,
         )
@@ -71,6 +103,12 @@ class RecurrentAutoencoder(MusicAutoencoder):
     def embedded_width(self) -> int:
         """Width of what ``embedded`` gives to an encoder."""
         return self.embedding.width + int(self.config.phase_width)
+
+    def sample(self, piece: Piece, va: VA | None = None) -> MusicSample:
+        return MusicSample.of(notated(piece) if self.config.notated else piece, va, self.tempi)
+
+    def collate(self, samples: Sequence[MusicSample]) -> MusicBatch:
+        return MusicBatch.of(samples, self.tempi)
 
     def embedded(self, batch: MusicBatch) -> Tensor:
         """Steps and tempo as an encoder sees them: (B, T, ``embedded_width``)."""
@@ -91,6 +129,6 @@ class RecurrentAutoencoder(MusicAutoencoder):
         z, weights = latents.split([self.z_dim, KEYS], dim=-1)
         keys = draw_keys(weights, generator)
         condition = torch.cat([z, F.one_hot(keys, KEYS).to(z.dtype)], dim=-1)
-        sampling = Sampling(self.config.temperature, self.config.top_p)
-        scores = self.decoder.play(condition, seconds=seconds, sampling=sampling, generator=generator)
+        sampling = [Sampling(*both) for both in zip(self.config.temperature, self.config.top_p, strict=True)]
+        scores = self.decoder.play(condition, keys, seconds=seconds, sampling=sampling, generator=generator)
         return played_in(scores, keys)

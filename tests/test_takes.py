@@ -139,8 +139,8 @@ def test_the_tempo_acts_on_whoever_composes(pipeline, other, factor):
     for who in (pipeline, other):
         options = ComposeOptions(3, 8.0, POINT)
         usual, other_tempo = (who.compose(None, None, replace(options, tempo=t)).piece for t in (1.0, factor))
-        # Who ends on a bar line trims the tempo for it, by up to a half where eight seconds hold two or three bars.
-        trimmed = 1.0 if who is other else math.sqrt(1.5)
+        # The tempo is trimmed for an end on a bar line, by up to a half where eight seconds hold two or three bars.
+        trimmed = math.sqrt(1.5)
         assert 1 / trimmed - 0.01 < other_tempo.tempo_bpm / (usual.tempo_bpm * factor) < trimmed + 0.01
         assert (other_tempo.tempo_bpm < usual.tempo_bpm) == (factor < 1)
         assert other_tempo.duration_s == pytest.approx(usual.duration_s, abs=0.2), "and the length stays as wished"

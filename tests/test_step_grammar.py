@@ -17,6 +17,7 @@ from eimg_core.midi.sheet import PLACES, TICKS
 from eimg_core.music_ae.fnt import FaderNet
 from eimg_core.music_ae.keys import KEYS
 from eimg_core.music_ae.playability import Hands, cut_clashes
+from eimg_core.music_ae.step_grammar import StepGrammar
 
 SECONDS = 12.0
 
@@ -108,9 +109,19 @@ def test_a_piece_ends_on_the_tonic_chord_of_its_key(seconds):
             assert chord[0].pitch % 12 == key % 12  # the root is in the bass
             assert piece.duration_s == pytest.approx(seconds, abs=0.1)
             assert 1.2 < piece.duration_s - last < 2.7
-            half_bars = last / piece.seconds_per_beat / 2
-            assert half_bars == pytest.approx(round(half_bars), abs=1e-6)
+            unit = 1 if piece.tempo_bpm < 90 else 2  # half bars, and beats of slow music
+            units = last / piece.seconds_per_beat / unit
+            assert units == pytest.approx(round(units), abs=1e-6)
             assert all(note.end_s <= last + 1e-6 for note in piece.notes if note.start_s < last)
+
+
+def test_the_tempo_is_trimmed_by_little():
+    keys = torch.zeros(5, dtype=torch.int64)
+    for seconds in (6.0, 15.0, 60.0):
+        tempi = np.geomspace(41.0, 195.0, 5).tolist()
+        grammar = StepGrammar(tempi, keys, seconds)
+        trimmed = [score.tempo_bpm for score in grammar.scores(torch.zeros(5, 1, 4, dtype=torch.int64))]
+        assert np.abs(np.log(np.array(trimmed) / tempi)).max() < 0.06
 
 
 def test_what_clashes_is_cut_where_it_begins_to():

@@ -4,8 +4,9 @@
   octaves, from another, no seconds below E3, nothing above A6;
 - **pace**: no silence longer than 2.5 s, no more than 20 notes within a second;
 - **paper**: onsets on places that can be read and counted, lengths that are note values;
-- **ending**: the tempo is trimmed by a few percent so that a half bar begins shortly before the end; what leads to it
-  leans to the dominant, and there a tonic chord with its root in the bass is struck, and rings;
+- **ending**: the tempo is trimmed by a few percent so that a half bar, or a beat of slow music, begins shortly before
+  the end; what leads to it leans to the dominant, and there a tonic chord with its root in the bass is struck, and
+  rings;
 - **clashes**: what is held ends where a note is struck that clashes with it.
 
 Conventions: those of ``eimg_core.music_ae.playability``.
@@ -36,7 +37,8 @@ from eimg_core.music_ae.playability import (
 
 __all__ = ["StepGrammar"]
 
-_HALF_BAR = 2  # beats; strong enough for a last chord, short enough that the tempo hardly changes for it
+_HALF_BAR = 2  # beats; where it is short, the last chord stands on one, and on any beat in slow music
+_SLOW_BPM = 80.0  # a half bar lasts 1.5 s
 _VALUE = torch.from_numpy(LENGTHS[nearest_length(np.arange(1, FIELD_SIZES[DURATION] + 1))] - 1)
 _shifts = torch.arange(FIELD_SIZES[SHIFT])
 _keys = torch.arange(FIELD_SIZES[PITCH])
@@ -59,13 +61,15 @@ class StepGrammar:
 
     def __init__(self, tempi: Sequence[float], keys: Tensor, seconds: float) -> None:
         B = len(tempi)
-        halves, self._tempi = zip(*(last_bar_line(seconds, tempo, _HALF_BAR) for tempo in tempi), strict=True)
-        half_bar = _HALF_BAR * STEPS_PER_BEAT
+        units = [1 if tempo < _SLOW_BPM else _HALF_BAR for tempo in tempi]
+        ends = [last_bar_line(seconds, tempo, unit) for tempo, unit in zip(tempi, units, strict=True)]
+        final = [count * unit * STEPS_PER_BEAT for (count, _), unit in zip(ends, units, strict=True)]
+        self._tempi = [trimmed for _, trimmed in ends]
         per_second = torch.tensor(self._tempi) / 60.0 * STEPS_PER_BEAT
         self._second, self._end = per_second.round().long(), (seconds * per_second).round().long()
         self._longest = (WIDEST_GAP_S * per_second).long().clamp(1, codec.LONGEST_SHIFT)
         self._hands = Hands(B, torch.tensor([home_shift(key) for key in keys.tolist()]))
-        self._ending = LastChord((keys >= KEYS // 2).long(), torch.tensor(halves) * half_bar, half_bar)
+        self._ending = LastChord((keys >= KEYS // 2).long(), torch.tensor(final), _HALF_BAR * STEPS_PER_BEAT)
         self._together = torch.zeros(B, dtype=torch.bool)
         self._onsets: list[Tensor] = []
         self._notes = torch.zeros(B, dtype=torch.int64)

@@ -33,7 +33,7 @@ PROTOCOLS: Mapping[str, int] = {
     "dataset": 1,
     "photo_cues": 1,
     "realness": 1,
-    "obedience": 1,
+    "obedience": 2,
     "retelling": 1,
     "annotation_agreement": 1,
     "published_rules": 1,

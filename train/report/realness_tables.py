@@ -106,8 +106,8 @@ def obedience(assets: Path) -> str:
         "",
         "*Slope* of the evaluator's estimate on the target: 1 if the music moves as far as it is asked to. "
         "*Excited* targets have an arousal of 6.5 or more, *calm* ones of 3.5 or less. "
-        "*Loudness* of the sound as the app plays it. *Retold*: clips of the test split, each told again for nine "
-        "points. "
+        "*Loudness*: integrated (ITU-R BS.1770), of the sound as the app plays it, with one gain for all pieces. "
+        "*Retold*: clips of the test split, each told again for nine points. "
         f"n = {first[0]['n']} requests over the whole plane and {told[0]['n']} retellings, {len(first)} seeds, "
         f"mean ± standard deviation; {_date(asked)}. `{first[0]['command']}`.",
     ]

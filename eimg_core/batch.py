@@ -15,7 +15,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields, replace
@@ -69,7 +69,8 @@ class Job:
 class Batch:
     """What all pieces of a run have in common. ``options.seed`` and ``options.target`` are the jobs' own.
 
-    ``audio``: whether the pieces are played; ``figure`` and ``formats`` as in ``Studio.save``.
+    ``audio``: whether the pieces are played; ``figure`` and ``formats`` as in ``Studio.save``; ``studio``: its class
+    where it is another one, which every worker makes one of.
     """
 
     pairing: str
@@ -79,11 +80,15 @@ class Batch:
     figure: bool = True
     root: Path = CHECKPOINTS
     formats: tuple[str, ...] | None = None
+    studio: Callable[[Path], Studio] | None = None
 
     @cached_property
     def settings(self) -> str:
         """A short mark of everything but photo, seed and target that decides what the files hold."""
-        cards = sorted((self.root / "bridge").glob(f"{self.pairing.partition('@')[0]}@*/card.json"))
+        pairing = self.pairing.partition("@")[0]
+        cards = sorted((self.root / "bridge").glob(f"{pairing}@*/card.json"))
+        if not cards:  # a composer without a bridge
+            cards = sorted((self.root / "music_ae").glob(f"{pairing.partition('+')[2]}/card.json"))
         weights = [hashlib.sha256(card.read_bytes()).hexdigest() for card in cards]
         shared = replace(self.options, seed=0, target=None)
         told = repr((self.pairing, shared, self.audio, self.figure, self.formats, weights))
@@ -315,10 +320,14 @@ def run_batch(jobs: Sequence[Job], batch: Batch, workers: int = 1, resume: bool 
         yield done
 
 
-def _in_one(jobs: Sequence[Job], batch: Batch) -> Iterator[Row]:
+def _studio_of(batch: Batch) -> Studio:
     from eimg_core.studio import Studio
 
-    studio = Studio(batch.root)
+    return (batch.studio or Studio)(batch.root)
+
+
+def _in_one(jobs: Sequence[Job], batch: Batch) -> Iterator[Row]:
+    studio = _studio_of(batch)
     for job in jobs:
         yield make_piece(studio, job, batch)
 
@@ -379,7 +388,5 @@ def _begin(threads: int) -> None:
 
 def _work(job: Job, batch: Batch) -> Row:
     if batch.root not in _studios:
-        from eimg_core.studio import Studio
-
-        _studios[batch.root] = Studio(batch.root)
+        _studios[batch.root] = _studio_of(batch)
     return make_piece(_studios[batch.root], job, batch)

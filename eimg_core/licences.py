@@ -14,17 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from eimg_core.checkpoints import read_card
-from eimg_core.pipeline import available, split_key, variants
+from eimg_core.errors import CheckpointError
 from eimg_core.shipped import CHECKPOINTS
 
-__all__ = ["CLEAN_COMPOSER", "Component", "Source", "commercial_pairings", "components", "needed_by", "verdict"]
+__all__ = ["CLEAN_COMPOSER", "Component", "Source", "components", "permission"]
 
-CLEAN_COMPOSER = "music_ae/planvae_clean"  # trained on such data alone, by ``python -m train.composer --clean``
+CLEAN_COMPOSER = "music_ae/planvae_clean"  # the component that ``python -m train.composer --clean`` trains
 # Licences, as cards name them, that allow commercial use.
 _FREE = ("MIT", "CC0", "CC BY 4.0", "CC BY-SA 4.0", "Apache-2.0", "BSD", "public domain")
-# Data sets that a component can be trained without, and how.
-REMEDIES = {"EMOPIA clips": "python -m train.music_ae tvae --leave-out emopia"}
-_SHARED = ("va_predictor/image", "va_predictor/guide", "va_predictor/evaluator")  # every piece passes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +34,6 @@ class Source:
     @property
     def commercial(self) -> bool:
         return self.licence.startswith(_FREE)
-
-    @property
-    def remedy(self) -> str:
-        """The command that trains without it; "" where there is none."""
-        return REMEDIES.get(self.data, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,37 +79,29 @@ def _own(card: dict[str, Any]) -> Iterator[Source]:
         yield Source(str(trained["data"]), str(licence))
 
 
-def needed_by(pairing: str, root: Path = CHECKPOINTS) -> tuple[str, ...]:
-    """Names of the components that a pairing works with: its own, and those that every piece passes."""
-    image, music, variant = split_key(pairing)
-    bridge = f"bridge/{image}+{music}@{variant or variants(f'{image}+{music}', root)[0]}"
-    shared = [name for name in _SHARED if (root / name / "card.json").exists()]
-    return (f"image_ae/{image}", f"music_ae/{music}", bridge, *shared)
+def permission(root: Path = CHECKPOINTS) -> str:
+    """Why the clean composer may be used commercially, in one line.
 
-
-def commercial_pairings(root: Path = CHECKPOINTS) -> list[str]:
-    """The pairings all of whose components learnt only from data that allows commercial use."""
-    known = components(root)
-    return [key for key in available(root) if all(known[name].commercial for name in needed_by(key, root))]
-
-
-def verdict(root: Path = CHECKPOINTS) -> str:
-    """One sentence on which pairings are safe for commercial use, and one line per component that is not."""
-    safe = commercial_pairings(root)
-    if safe:
-        return f"Safe for commercial use by the licences of their training data: {', '.join(safe)}."
-    found = [component for component in components(root).values() if component.obstacles]
-    lines = [
-        "No shipped pairing is safe for commercial use: each learnt from data whose terms do not plainly allow it."
-    ]
-    for names, merged in _merged(found):
-        lines.append(f"  {names.replace('`', '')}: {', '.join(source.data for source in merged.obstacles)}")
-    obstacles = dict.fromkeys(source for component in found for source in component.obstacles)
-    lines += [f"{source.data}: {_short(source.licence)}." for source in obstacles]
-    for source in obstacles:
-        if source.remedy:
-            lines.append(f"`{source.remedy}` trains without the {source.data}; the others have no substitute yet.")
-    return "\n".join(lines)
+    Raises:
+        CheckpointError: it is not there, its card cannot be read, or it has learnt from data whose terms do not plainly
+            allow that.
+    """
+    train = "train it with `python -m train.composer --data DIR --clean`"
+    if not (root / CLEAN_COMPOSER / "card.json").exists():
+        raise CheckpointError(
+            f"Commercial use needs the component {CLEAN_COMPOSER}, which is not among the weights here; {train}."
+        )
+    component = components(root)[CLEAN_COMPOSER]
+    if not component.commercial:
+        learnt = ", ".join(source.data for source in component.obstacles) or "data that its card does not name"
+        raise CheckpointError(
+            f"{CLEAN_COMPOSER} learnt from {learnt}, whose terms do not plainly allow commercial use; {train}."
+        )
+    learnt = " and ".join(f"{source.data} ({_short(source.licence)})" for source in component.sources)
+    return (
+        f"For commercial use: the composer learnt from {learnt} alone and its labels are published rules, a published "
+        "formula of colour reads the photos, and no other weights are loaded."
+    )
 
 
 def markdown(root: Path = CHECKPOINTS) -> str:

@@ -12,15 +12,15 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
 
 from eimg_core.annotation.melody import melody_of
-from eimg_core.autoencoder import ComposingAutoencoder, ImageAutoencoder, MusicAutoencoder
-from eimg_core.bridge import BRIDGES, Bridge
+from eimg_core.autoencoder import ComposingAutoencoder, MusicAutoencoder
+from eimg_core.bridge import BRIDGES
 from eimg_core.checkpoints import load_model, read_card
 from eimg_core.composer import Composer, Composition, Progress, Take
 from eimg_core.critic import CRITIC_FOLDER, Critic
@@ -39,14 +39,37 @@ from eimg_core.shipped import CHECKPOINTS
 from eimg_core.takes import best_take, weigh
 from eimg_core.threads import one_thread
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
+from eimg_core.va.rules import Rules
 
-__all__ = ["DEFAULT_PAIRING", "Pipeline", "available", "split_key", "variants"]
+__all__ = ["DEFAULT_PAIRING", "Crossing", "PhotoEncoder", "Pipeline", "available", "split_key", "variants"]
 
 ModelLoader = Callable[[Path, Mapping[str, type[Any]]], tuple[Any, dict[str, Any]]]
 
 DEFAULT_PAIRING = "effnet+tvae"
 _LEAST_NOTES = 4  # of a piece that can be told again or continued
 _SAME_PLACE = 0.05  # a target this near to the photo's own emotion does not move it
+
+
+class PhotoEncoder(Protocol):
+    """What a pipeline needs of an image autoencoder."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def image_size(self) -> int: ...
+    def encode(self, images: Tensor) -> Tensor: ...
+
+
+class Crossing(Protocol):
+    """What a pipeline needs of a bridge; see ``eimg_core.bridge.base.Bridge``."""
+
+    @property
+    def variant(self) -> str: ...
+    def place_images(self, v_x: Tensor) -> Tensor: ...
+    def place_of(self, va: VA) -> Tensor: ...
+    def to_music(self, z: Tensor) -> Tensor: ...
+    def vary(self, v_y: Tensor, generator: torch.Generator) -> Tensor: ...
+    def decoder_target(self, va: VA) -> VA: ...
 
 
 def _bridges(root: Path) -> dict[str, dict[str, float]]:
@@ -100,10 +123,10 @@ class Pipeline(Composer):
     def __init__(
         self,
         key: str,
-        image_ae: ImageAutoencoder,
-        bridge: Bridge,
+        image_ae: PhotoEncoder,
+        bridge: Crossing,
         music_ae: MusicAutoencoder,
-        guide: Guide | None = None,
+        guide: Guide | Rules | None = None,
         critic: Critic | None = None,
     ) -> None:
         self.key, self.variant = key, bridge.variant

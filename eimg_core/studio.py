@@ -70,11 +70,14 @@ class Studio:
 
     Args:
         root: folder of trained components; those that are shipped, unless another one is given.
-        only: keys of the pairings to offer; ``None`` offers all that are shipped.
+    Attributes:
+        usual: key of the pairing that is taken where none is named.
     """
 
-    def __init__(self, root: Path = CHECKPOINTS, only: Sequence[str] | None = None) -> None:
-        self.root, self.only = root, only
+    usual = DEFAULT_PAIRING
+
+    def __init__(self, root: Path = CHECKPOINTS) -> None:
+        self.root = root
         self._loaded: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -90,7 +93,7 @@ class Studio:
     def pairings(self) -> list[PairingInfo]:
         """Every shipped pairing, the default first."""
         infos = []
-        for key in self._offered():
+        for key in available(self.root):
             image_key, music_key, _ = split_key(key)
             shipped = variants(key, self.root)
             bridge = f"bridge/{key}@{shipped[0]}"
@@ -103,9 +106,6 @@ class Studio:
             info = PairingInfo(key, title, preset, megabytes, key == DEFAULT_PAIRING, tuple(shipped), composes)
             infos.append(info)
         return infos
-
-    def _offered(self) -> list[str]:
-        return [key for key in available(self.root) if self.only is None or key in self.only]
 
     def pipeline(self, pairing: str) -> Pipeline:
         """The pairing, loaded; pairings with a common autoencoder share it."""
@@ -127,13 +127,13 @@ class Studio:
 
         return self._once("evaluator", load)
 
-    def warm_up(self, pairing: str = DEFAULT_PAIRING) -> None:
-        """Load everything and run the default once, so that the first visitor does not wait."""
+    def warm_up(self, pairing: str | None = None) -> None:
+        """Load everything and run a pairing once, the usual one where none is named, so that no visitor waits."""
         point = VA(6.0, 5.0)
         composition = self.compose(None, pairing, ComposeOptions(seconds=4.0, target=point))
         self.render(composition.played)
         self._reader()
-        for key in self._offered():
+        for key in available(self.root):
             try:
                 self.pipeline(key)
             except CheckpointError:
@@ -152,7 +152,7 @@ class Studio:
     def compose(
         self,
         photo: Image | None = None,
-        pairing: str = DEFAULT_PAIRING,
+        pairing: str | None = None,
         options: ComposeOptions = _USUAL_OPTIONS,
         progress: Progress | None = None,
         photo_va: VA | None = None,
@@ -161,7 +161,7 @@ class Studio:
 
         Args:
             photo: upright RGB picture, see ``eimg_core.images.open_photo``; ``None`` to compose for ``options.target``.
-            pairing: its key; ``Studio.pairings`` lists them.
+            pairing: its key; ``Studio.pairings`` lists them. The usual one where ``None``.
             options: seed, length, target and so on; without ``expressive`` nothing is performed.
             progress: called with the name of each stage and the share that is done.
             photo_va: the reading of the photo where there is one already, so that it is not read again.
@@ -171,6 +171,7 @@ class Studio:
             InputError: there is neither a photo nor a target, or no such pairing.
             CheckpointError: weights are missing or damaged.
         """
+        pairing = pairing or self.usual
         started = time.perf_counter()
         pipeline = self.pipeline(pairing)
         loaded = time.perf_counter()

@@ -55,6 +55,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.studio": 7,
     "eimg_core.licences": 7,
     "eimg_core.batch": 8,
+    "eimg_core.clean": 8,
     "eimg_core": 8,  # the public interface, which nothing inside the package imports
     "eimg_core.ui": 6,
     "eimg_core.ui.protocol": 6,

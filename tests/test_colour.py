@@ -13,18 +13,22 @@ def plain(*colour: int) -> Image.Image:
     return Image.new("RGB", (300, 200), colour)
 
 
+def counted(photo: Image.Image) -> tuple[float, float]:
+    return brightness_and_saturation(np.asarray(photo) / 255.0)
+
+
 @pytest.mark.parametrize(
     ("colour", "brightness", "saturation"),
     [((0, 0, 0), 0, 0), ((255, 255, 255), 1, 0), ((119, 119, 119), 0.5, 0), ((255, 0, 0), 0.532, 1)],
 )
 def test_brightness_is_lightness_and_saturation_the_span_of_the_channels(colour, brightness, saturation):
-    assert brightness_and_saturation(plain(*colour)) == pytest.approx((brightness, saturation), abs=0.003)
+    assert counted(plain(*colour)) == pytest.approx((brightness, saturation), abs=0.003)
 
 
 def test_what_is_counted_is_the_mean_over_the_photo():
     half = np.zeros((100, 100, 3), dtype=np.uint8)
     half[:50] = (255, 0, 0)
-    found = brightness_and_saturation(Image.fromarray(half))
+    found = counted(Image.fromarray(half))
     assert found == pytest.approx((0.266, 0.5), abs=0.01)
 
 

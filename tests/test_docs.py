@@ -17,8 +17,7 @@ import pytest
 
 from benchmarks.tables import BLOCKS
 from eimg_core import __version__
-from eimg_core.licences import Component, Source, commercial_pairings, components, markdown, needed_by, verdict
-from eimg_core.pipeline import available
+from eimg_core.licences import Component, Source, components, markdown
 from train.report.tables import fill
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,7 +92,12 @@ def test_every_test_that_security_md_names_exists():
 
 
 def test_every_variable_of_hosting_md_is_read():
-    read_by = ("eimg_core/cli/page.py", "eimg_core/ui/app.py", "eimg_core/ui/server/files.py")
+    read_by = (
+        "eimg_core/cli/common.py",
+        "eimg_core/cli/page.py",
+        "eimg_core/ui/app.py",
+        "eimg_core/ui/server/files.py",
+    )
     code = "".join((ROOT / name).read_text(encoding="utf-8") for name in read_by)
     for variable in re.findall(r"`((?:EIMG|GRADIO)_\w+)`", TEXTS["docs/hosting.md"]):
         assert variable in code, variable
@@ -113,7 +117,7 @@ def test_a_licence_that_is_not_plain_allows_nothing():
     assert not Component("a/b", ()).commercial, "who says nothing says nothing good"
 
 
-def test_a_pairing_answers_for_all_that_it_works_with():
+def test_a_component_answers_for_all_that_it_depends_on():
     known = components()
     assert {source.data for source in known["bridge/effnet+tvae@eimg2"].sources} >= {
         "OASIS photos",
@@ -121,12 +125,6 @@ def test_a_pairing_answers_for_all_that_it_works_with():
         "EMOPIA clips",
         "POP909 songs",
     }
-    for key in available():
-        assert set(needed_by(key)) <= set(known)
-        assert "va_predictor/image" in needed_by(key)
-    safe = commercial_pairings()
-    assert all(known[name].commercial for key in safe for name in needed_by(key))
-    assert len(verdict().splitlines()) == 1 if safe else "emopia" in verdict()
 
 
 def test_the_picture_is_whole_and_readable_in_the_dark():

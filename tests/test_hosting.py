@@ -220,13 +220,3 @@ def test_a_full_queue_says_so_and_loses_nobody(tmp_path: Path, monkeypatch: pyte
     finally:
         gate.set()
         demo.close(verbose=False)
-
-
-def test_where_nothing_is_safe_for_commercial_use_the_app_says_why(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "app.py", "--commercial-safe"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("eimg: No shipped pairing is safe for commercial use")
-    assert "music_ae/ tvae: EIMG clips, EMOPIA clips" in done.stderr
-    assert "--leave-out emopia" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import replace
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROGRAM",
+    "commercial_argument",
     "composing_arguments",
     "fail",
     "midi_arguments",
@@ -33,6 +35,7 @@ __all__ = [
     "save_piece",
     "silent",
     "strict_argument",
+    "studio_of",
     "target_of",
     "wanted_formats",
     "writable",
@@ -84,6 +87,33 @@ def piece_of(args: argparse.Namespace, *, straighten: bool) -> Piece:
     if file.repairs:
         remark(file.remark)
     return file.piece
+
+
+def commercial_argument(command: argparse.ArgumentParser) -> None:
+    """What every command has that loads weights to compose; ``studio_of`` heeds it."""
+    command.add_argument(
+        "--commercial-safe",
+        action="store_true",
+        default=os.environ.get("EIMG_COMMERCIAL_SAFE", "0") not in ("", "0"),
+        help="use nothing that learnt from data whose terms do not plainly allow commercial use; says why it may",
+    )
+
+
+def studio_of(args: argparse.Namespace) -> Studio:
+    """The studio with the shipped weights; for commercial use the clean composer alone, and it is told why.
+
+    Raises:
+        CheckpointError: the clean composer is not there.
+    """
+    if not args.commercial_safe:
+        from eimg_core.studio import Studio
+
+        return Studio()
+    from eimg_core.clean import CleanStudio
+
+    studio = CleanStudio()
+    remark(studio.permission)
+    return studio
 
 
 def target_of(valence: float | None, arousal: float | None) -> VA | None:
@@ -189,6 +219,7 @@ def composing_arguments(seconds: Option = OPTIONS["seconds"]) -> argparse.Argume
     )
     made.add_argument("--no-audio", action="store_true", help="leave out what needs sound")
     made.add_argument("--no-figure", action="store_true", help="leave out the picture")
+    commercial_argument(made)
     return made
 
 

@@ -20,6 +20,7 @@ from eimg_core.cli.common import (
     printable,
     save_piece,
     silent,
+    studio_of,
     target_of,
     wanted_formats,
     writable,
@@ -62,11 +63,9 @@ def add_compose(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _compose(args: argparse.Namespace) -> int:
     from eimg_core.images import open_photo
-    from eimg_core.pipeline import DEFAULT_PAIRING
-    from eimg_core.studio import Studio
 
-    studio = Studio()
-    wished = args.pairing or DEFAULT_PAIRING
+    studio = studio_of(args)
+    wished = args.pairing or studio.usual
     compares = wished == _ALL or "," in wished
     if not 1 <= args.versions <= _MOST_VERSIONS:
         raise InputError(f"The number of versions must be from 1 to {_MOST_VERSIONS}, not {args.versions}.")
@@ -166,7 +165,9 @@ def _compose_batch(
         if isinstance(job, Job)
         for version in range(args.versions)
     ]
-    batch = Batch(pairing, options, writable(args).out, not silent(args), formats=tuple(wanted_formats(args)))
+    formats = tuple(wanted_formats(args))
+    out, sound = writable(args).out, not silent(args)
+    batch = Batch(pairing, options, out, sound, root=studio.root, formats=formats, studio=type(studio))
     failed, started = 0, time.perf_counter()
     patience = 0.5 if sys.stderr.isatty() else 10.0  # seconds between two lines of progress; a log needs few
     with tqdm(total=len(pieces), unit="piece", mininterval=patience, file=sys.stderr, smoothing=0.1) as bar:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from eimg_core.errors import InputError
+from eimg_core.cli.common import commercial_argument, studio_of
 
 __all__ = ["add_info"]
 
@@ -14,9 +14,7 @@ def add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the commands."""
     pairings = commands.add_parser("pairings", help="what is shipped")
     pairings.add_argument("--json", action="store_true")
-    pairings.add_argument(
-        "--commercial-safe", action="store_true", help="only those whose training data allows commercial use"
-    )
+    commercial_argument(pairings)
     pairings.set_defaults(run=_pairings)
 
     licences = commands.add_parser("licences", help="what each component learnt from, and under which terms")
@@ -25,16 +23,7 @@ def add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _pairings(args: argparse.Namespace) -> int:
-    from eimg_core.studio import Studio
-
-    infos = Studio().pairings()
-    if args.commercial_safe:
-        from eimg_core.licences import commercial_pairings, verdict
-
-        safe = commercial_pairings()
-        if not safe:
-            raise InputError(verdict())
-        infos = [info for info in infos if info.key in safe]
+    infos = studio_of(args).pairings()
     if args.json:
         rows = [
             {

@@ -6,12 +6,9 @@ import argparse
 import logging
 import os
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
+from eimg_core.cli.common import commercial_argument, studio_of
 from eimg_core.errors import InputError
-
-if TYPE_CHECKING:
-    from eimg_core.studio import Studio
 
 __all__ = ["add_page"]
 
@@ -29,12 +26,7 @@ def add_page(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         default=os.environ.get("GRADIO_ROOT_PATH", ""),
         help="where a proxy shows the page: /studio, or https://example.org/studio",
     )
-    page.add_argument(
-        "--commercial-safe",
-        action="store_true",
-        default=os.environ.get("EIMG_COMMERCIAL_SAFE", "0") not in ("", "0"),
-        help="offer only pairings whose training data allows commercial use; says why where there is none",
-    )
+    commercial_argument(page)
     page.set_defaults(run=_app)
 
 
@@ -44,30 +36,14 @@ def _app(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx", "matplotlib", "mcp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    # Both bring large libraries, which no other command needs; memory is arranged before any of it is used.
-    from eimg_core.ui.app import serve
+    # What follows brings large libraries, which no other command needs; memory is arranged before any of it is used.
     from eimg_core.ui.server.memory import share_arenas
 
     share_arenas()
-    serve(_studio(args.commercial_safe), args.host, args.port, args.mcp, args.root_path)
-    return 0
-
-
-def _studio(commercial_safe: bool) -> Studio:
-    """The studio with the shipped weights, and with the pairings that may be offered.
-
-    Raises:
-        InputError: there is none.
-    """
-    from eimg_core.studio import Studio
-
-    if commercial_safe:
-        from eimg_core.licences import commercial_pairings, verdict
-
-        if not (safe := commercial_pairings()):
-            raise InputError(verdict())
-        return Studio(only=safe)
-    studio = Studio()
+    studio = studio_of(args)
     if not studio.pairings():
         raise InputError("No trained pairing is installed: the folder assets/checkpoints is empty. See README.md.")
-    return studio
+    from eimg_core.ui.app import serve
+
+    serve(studio, args.host, args.port, args.mcp, args.root_path)
+    return 0

@@ -11,6 +11,7 @@ from eimg_core.cli.common import (
     options_of,
     piece_of,
     save_piece,
+    studio_of,
     target_of,
     writable,
 )
@@ -44,35 +45,29 @@ def add_tunes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _story(args: argparse.Namespace) -> int:
     from eimg_core.images import open_photo
-    from eimg_core.pipeline import DEFAULT_PAIRING
-    from eimg_core.studio import Studio
 
-    studio = Studio()
+    studio = studio_of(args)
     photos = [open_photo(path) for path in args.photos]
-    composition = studio.story(photos, args.pairing or DEFAULT_PAIRING, options_of(args))
+    composition = studio.story(photos, args.pairing or studio.usual, options_of(args))
     save_piece(studio, composition, "story", writable(args))
     return 0
 
 
 def _retell(args: argparse.Namespace) -> int:
-    from eimg_core.pipeline import DEFAULT_PAIRING
-    from eimg_core.studio import Studio
 
     target = target_of(args.valence, args.arousal)
     if target is None:
         raise InputError("Say with which emotion to tell it again: give --valence and --arousal, each from 1 to 9.")
-    studio, piece = Studio(), piece_of(args, straighten=True)
-    composition = studio.retell(piece, args.pairing or DEFAULT_PAIRING, target, options_of(args))
+    studio, piece = studio_of(args), piece_of(args, straighten=True)
+    composition = studio.retell(piece, args.pairing or studio.usual, target, options_of(args))
     save_piece(studio, composition, f"{args.file.stem}-retold", writable(args))
     return 0
 
 
 def _extend(args: argparse.Namespace) -> int:
-    from eimg_core.pipeline import DEFAULT_PAIRING
-    from eimg_core.studio import Studio
 
-    studio, piece = Studio(), piece_of(args, straighten=True)
+    studio, piece = studio_of(args), piece_of(args, straighten=True)
     target = target_of(args.valence, args.arousal) or studio.listen(piece)
-    composition = studio.extend(piece, args.pairing or DEFAULT_PAIRING, target, options_of(args))
+    composition = studio.extend(piece, args.pairing or studio.usual, target, options_of(args))
     save_piece(studio, composition, f"{args.file.stem}-extended", writable(args))
     return 0

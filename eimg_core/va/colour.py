@@ -11,18 +11,19 @@ saturation is the largest less the smallest of the three sRGB channels (Hanbury 
 defined for every colour of a screen. Each sum is put on 1-9 by the least and the most that it can be, not by those of
 any set of photos.
 
-What is in the picture does not count, so the reading is weak: see docs/findings.md for how weak.
+What is in the picture does not count, so the reading is weak: see docs/measurements.md for how weak.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from eimg_core.emotion import VA, map_scale
 from eimg_core.va.image_reader import ImageReading
 
-__all__ = ["ColourReader", "brightness_and_saturation"]
+__all__ = ["ColourReader", "brightness_and_saturation", "reading_of"]
 
 _PLEASURE = (0.69, 0.22)  # of brightness, of saturation
 _AROUSAL = (-0.31, 0.60)
@@ -36,20 +37,23 @@ class ColourReader:
 
     def read(self, photo: Image.Image) -> ImageReading:
         """The emotion of one photo (RGB); its margin is as wide as the formula is weak."""
-        found = brightness_and_saturation(photo)
-        axes = []
-        for weights in (_PLEASURE, _AROUSAL):
-            total = sum(weight * value for weight, value in zip(weights, found, strict=True))
-            ends = (sum(min(weight, 0.0) for weight in weights), sum(max(weight, 0.0) for weight in weights))
-            axes.append(float(map_scale(total, *ends)))
-        return ImageReading(VA(*axes), *_MARGINS)
+        small = photo.convert("RGB")
+        small.thumbnail((_SIDE, _SIDE))
+        return ImageReading(reading_of(*brightness_and_saturation(np.asarray(small) / 255.0)), *_MARGINS)
 
 
-def brightness_and_saturation(photo: Image.Image) -> tuple[float, float]:
-    """Means over the pixels of a photo (RGB), both from 0 to 1."""
-    small = photo.convert("RGB")
-    small.thumbnail((_SIDE, _SIDE))
-    pixels = np.asarray(small, dtype=np.float64) / 255.0
+def reading_of(brightness: float, saturation: float) -> VA:
+    """The point of a mean brightness and saturation, both from 0 to 1."""
+    axes = []
+    for weights in (_PLEASURE, _AROUSAL):
+        total = weights[0] * brightness + weights[1] * saturation
+        ends = (sum(min(weight, 0.0) for weight in weights), sum(max(weight, 0.0) for weight in weights))
+        axes.append(float(map_scale(total, *ends)))
+    return VA(*axes)
+
+
+def brightness_and_saturation(pixels: NDArray[np.float64]) -> tuple[float, float]:
+    """Means over the pixels of a photo, both from 0 to 1: sRGB (H, W, 3) from 0 to 1."""
     linear = np.where(pixels <= 0.04045, pixels / 12.92, ((pixels + 0.055) / 1.055) ** 2.4)
     luminance = linear @ (0.2126, 0.7152, 0.0722)
     lightness = np.where(luminance > 216 / 24389, 116.0 * np.cbrt(luminance) - 16.0, luminance * 24389 / 27)

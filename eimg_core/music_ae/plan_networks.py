@@ -67,6 +67,9 @@ class PlanVAEConfig:
         temperature, top_p: of the notes, one per field (place, pitch, length, velocity).
         stream_temperature: factor of these temperatures, one per stream (tune, left hand, rest).
         step_lean: added to the logits of the steps that a tune may go on by.
+        return_lean: added to the logits of taking up an earlier bar, whichever.
+        copy_lean: added to the logits of the place and length of a note that is taken up, and of its pitch where
+            it returns as it was.
         plan_guidance, notes_guidance: how far the emotion is followed, 1 as in training.
         window: steps that playing looks back over.
         style: the corpus in whose manner it plays, one of ``CORPORA`` that it has learnt from.
@@ -102,6 +105,8 @@ class PlanVAEConfig:
     top_p: Sequence[float] = (0.95, 0.92, 0.92, 0.95)
     stream_temperature: Sequence[float] = (1.0, 0.85, 1.0)
     step_lean: float = 0.4
+    return_lean: float = 0.6
+    copy_lean: float = 0.8
     plan_guidance: float = 2.0
     notes_guidance: float = 1.2
     window: int = 512

@@ -24,7 +24,7 @@ from torch import Tensor
 import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.annotate import Annotation, annotate
 from eimg_core.annotation.chords import NO_CHORD, QUALITIES, QUALITY_NOTES
-from eimg_core.annotation.returns import NEW
+from eimg_core.annotation.returns import EXACT, NEW
 from eimg_core.midi.attributes import home_shift
 from eimg_core.midi.bar_codec import (
     END,
@@ -61,7 +61,7 @@ _DOMINANTS = ((7, 4), (4, 0))  # their roots and how far the tonic lies above
 _LEAN = 2.0  # added to the logits of the dominant before the last chord
 _FITS = 5.0  # added to the logits of a chord to which all of a tune's notes belong
 _GATE, _TICK = 0.95, 1 / TICKS_PER_QUARTER  # a note sounds 95 % of its length, less a tick
-_HEADER = Sampling(0.8, 0.9)  # of tempo and meter
+_HEADER = Sampling(1.0, 0.98)  # of tempo and meter
 _CHORD_NOTES = np.zeros((NO_CHORD, 12))
 for _chord in range(NO_CHORD):
     _CHORD_NOTES[_chord, [(_chord // 8 + note) % 12 for note in QUALITY_NOTES[_chord % 8]]] = 1.0
@@ -156,6 +156,8 @@ class Playing:
     def _leanings(self, field: int, number: int) -> NDArray[np.float64]:
         """What is added to the logits of a field of this bar: (B, classes)."""
         added = np.zeros((len(self.keys), plan.FIELD_SIZES[field]))
+        if field == plan.REF:
+            added[:, 1:] += self.config.return_lean
         for row, (settled, bars, minor) in enumerate(zip(self.settled, self.bars, self.minor.tolist(), strict=True)):
             tilted = tilt(field, self.request.density + settled.frame(number).density)
             if tilted is not None:
@@ -277,7 +279,8 @@ class Playing:
         anywhere, any_key = (np.ones(STEP_SIZES[field], dtype=bool) for field in (PLACE, PITCH))
         no_key = ~any_key
         places = np.stack([anywhere if w.done else w.places_allowed() for w in writings])
-        place = chosen(notes.heads[PLACE](context), PLACE, places)
+        lean = self.config.copy_lean
+        place = chosen(_leaning(notes.heads[PLACE](context), copied[:, PLACE], lean, both), PLACE, places)
         context = context + notes.given[PLACE](both(place))[:, None]
         now = list(zip(writings, place.tolist(), strict=True))
         relations = torch.tensor([(NONE,) * 3 if w.done else w.relations(at) for w, at in now])
@@ -289,9 +292,12 @@ class Playing:
         steps = torch.from_numpy(np.stack([no_key if w.done else w.steps() for w in writings]))
         logits = notes.pitch_logits(context, both(around)[:, None], both(chord)[:, None])
         logits = logits + self.config.step_lean * both(steps)[:, None]
+        exact = torch.tensor([not w.done and w.rows[w.bar][plan.KIND] == EXACT for w in writings])
+        logits = _leaning(logits, torch.where(exact, copied[:, PITCH], NONE), lean, both)
         pitch = chosen(logits, PITCH, keys).masked_fill(ended, 0)
         context = context + notes.given[PITCH](both(pitch))[:, None]
-        length = chosen(notes.heads[LENGTH](context), LENGTH).masked_fill(ended, 0)
+        length = chosen(_leaning(notes.heads[LENGTH](context), copied[:, LENGTH], lean, both), LENGTH)
+        length = length.masked_fill(ended, 0)
         context = context + notes.given[LENGTH](both(length))[:, None]
         even = None if self.config.dynamics else np.tile(np.arange(STEP_SIZES[VELOCITY]) == _EVEN, (B, 1))
         velocity = chosen(notes.heads[VELOCITY](context), VELOCITY, even).masked_fill(ended, 0)
@@ -384,6 +390,12 @@ def _chords_that_fit(sheet: Sheet) -> NDArray[np.float64]:
         weights[onset // sheet.bar, int(onset % sheet.bar >= half), pitch % 12] += min(length, TICKS * 2)
     total = weights.sum(axis=2, keepdims=True)
     return _FITS * (weights / np.maximum(total, 1.0)) @ _CHORD_NOTES.T
+
+
+def _leaning(logits: Tensor, wanted: Tensor, lean: float, both: Callable[[Tensor], Tensor]) -> Tensor:
+    """Logits (B or 2B, 1, classes) with more for the class that each row wants, none where it is NONE: (B,)."""
+    more = torch.nn.functional.one_hot(wanted.clamp_min(0), logits.shape[-1]) * (wanted != NONE)[:, None]
+    return logits + lean * both(more)[:, None]
 
 
 def _detached(piece: Piece, until_s: float) -> Piece:

@@ -7,7 +7,8 @@ The model proposes; the rules leave out what no pianist would find in a score:
 - **hands**: five notes of the left hand, and five of the right hand with its tune, each within a tenth; nothing above
   A6; in the depth no seconds;
 - **tune**: nothing is struck above it while it sounds;
-- **clashes**: semitones and their octaves are struck together only as a major seventh between two notes of the chord;
+- **clashes**: semitones are not struck together, ninths only between two notes of the chord, major sevenths not in the
+  depth;
 - **no waiting**: a piece begins with its first bar, and no bar is silent;
 - **given notes**: those of an opening stand as they are, and a tune is kept note for note;
 - **ending**: the last bar is the tonic chord with its root in the bass.
@@ -56,8 +57,8 @@ _TRIADS = ((0, 4, 7), (9, 0, 4))  # of the tonic in the home key, root first: ma
 _KEYS = STEP_SIZES[1]
 _CLASS = (np.arange(_KEYS) + LOWEST_PITCH) % 12
 _APART = np.abs(np.arange(_KEYS)[:, None] - np.arange(_KEYS))  # semitones between two keys
-_CLASH = np.isin(_APART % 12, (1, 11))
-_HARSH = _CLASH & (_APART % 12 == 1) | (_APART == 0)  # a semitone, a ninth, or the same key twice
+_HARSH = (_APART % 12 == 1) | (_APART == 0)  # a semitone, a ninth, or the same key twice
+_SEVENTH = _APART == 11
 _CHORD_NOTES = np.zeros((NO_CHORD + 1, _KEYS), dtype=bool)
 for _chord in range(NO_CHORD):
     _notes = [(_chord // len(QUALITIES) + note) % 12 for note in QUALITY_NOTES[_chord % len(QUALITIES)]]
@@ -171,7 +172,8 @@ class Writing:
             keys &= _APART[key] <= _TENTH
         in_chord = _CHORD_NOTES[self.chord(place)]
         for key in {*mine, *others}:
-            keys &= ~_HARSH[key] & (~_CLASH[key] | (in_chord if in_chord[key] else False))
+            keys &= ~(_HARSH[key] & ~(in_chord & in_chord[key] & (_APART[key] > 12)))
+            keys &= ~_SEVENTH[key] | (np.maximum(key, np.arange(_KEYS)) + LOWEST_PITCH - self.shift >= _DEEP)
         sung = NONE if self.stream == TUNE else self._sung(place)
         if sung != NONE:
             keys &= ~(_APART[sung] == 1)
@@ -213,8 +215,8 @@ class Writing:
 
 
 def released(notes: Ints, tune: NDArray[np.bool_]) -> Ints:
-    """How long notes may ring: a note is released where a semitone or a ninth from it is struck, in the depth a second
-    too; the tune sings on above what is struck a ninth below.
+    """How long notes may ring: a note is released where a semitone from it is struck, in the depth a second too, and
+    what accompanies where a ninth is.
 
     Args:
         notes: of a sheet, in order of their onsets.

@@ -22,6 +22,7 @@ from eimg_core.midi.attributes import key_of
 from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
 from eimg_core.options import ComposeOptions
 from eimg_core.ui.app import build_ui
+from eimg_core.ui.pages.story import moving
 from eimg_core.va.colour import ColourReader
 from tests.tiny import random_clip
 
@@ -129,6 +130,7 @@ def test_the_page_offers_the_clean_composer_alone(root, tmp_path):
     (only,) = studio.pairings()
     assert (only.key, only.default, only.composes) == (CLEAN_PAIRING, True, True)
     build_ui(studio, tmp_path, tmp_path)
+    assert [info.key for info in moving(studio.pairings())] == [CLEAN_PAIRING]  # it composes stories as well
 
 
 # --- between photos and music ----------------------------------------------------------------------------------------

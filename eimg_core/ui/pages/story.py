@@ -32,7 +32,6 @@ __all__ = ["LEAD", "StoryPage", "story_page", "wire_story"]
 
 LEAD = message("Put two to eight photos in order: one piece moves through their emotions, from the first to the last.")
 
-_MOVING = "tvae"  # the music autoencoder whose pieces can change their emotion as they go
 _EXAMPLES = ("winter_tree", "forest_path", "evening_meadow", "fireworks")  # from quiet to loud
 SHOW_WAITING = "() => [{state: 'working', stage: 'waiting', done: 0}, {interactive: false, __type__: 'update'}]"
 END = (
@@ -54,7 +53,7 @@ class StoryPage:
 
 def moving(pairings: Sequence[PairingInfo]) -> list[PairingInfo]:
     """The pairings that can compose a story."""
-    return [info for info in pairings if info.key.endswith(f"+{_MOVING}")]
+    return [info for info in pairings if info.composes]
 
 
 def story_page(studio: Studio, examples: Path, pieces: Path) -> StoryPage:

@@ -15,8 +15,9 @@ from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.va.rules import CUES, STANDARDS, WEIGHTS, Rules, Standards, cues
-from tests.factories import make_piece
-from train.evaluation.rules import agreement_row, quadrant_row
+from tests.factories import make_mini_data, make_piece
+from train.evaluation.result import MeasureRequest
+from train.evaluation.rules import agreement_row, measure_rules, quadrant_row
 
 RATINGS = Path(__file__).parent / "data" / "eerola_2013.csv"
 VARIED = ("mode", "tempo", "register", "loudness", "articulation")  # by Eerola, Friberg and Bresin
@@ -139,3 +140,20 @@ def test_rows_of_the_result():
     )
     assert (told["right_valence"], told["right_arousal"]) == (0.75, 1.0)
     assert told["r_arousal"] > 0.7
+
+
+@pytest.mark.slow
+def test_ratings_measure_the_rules_and_nothing_else_changes(tmp_path):
+    data = make_mini_data(
+        tmp_path, {"train": 4, "val": 4, "test": 2}, {"train": 8, "val": 8, "test": 2}, emopia_clips=40
+    )
+    before = STANDARDS.read_bytes()
+    request = MeasureRequest(data=data, results=tmp_path / "results", runs=tmp_path / "runs", threads=1)
+    (path,) = measure_rules(request)
+    result = json.loads(path.read_text())
+    assert [row["estimator"] for row in result["eimg"]] == ["middle", "mean of train", "rules", "guide"]
+    rules = result["eimg"][2]
+    assert rules["r_arousal"] > 0.5  # what is synthetic there is faster and louder on purpose
+    assert [row["estimator"] for row in result["oasis"]] == ["middle", "mean of train", "colour", "reader"]
+    assert measure_rules(request) == []  # it is current
+    assert STANDARDS.read_bytes() == before

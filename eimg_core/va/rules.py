@@ -19,9 +19,9 @@ articulation: staccato    +.11     +.18
 dissonance                −.14       –
 ======================  =======  =======
 
-Mode: the sums give +.42 for arousal as well. It is left out, because people who rate arousal itself do not hear mode
-in it: Husain, Thompson and Schellenberg 2002 (a sonata, faster or in minor), Battcock and Schutz 2019 (48 preludes and
-fugues on the piano: rate of attacks alone). Dissonance: the semi-partial correlation of roughness with ratings of
+Mode: the sums give +.42 for arousal as well. It is left out, because ratings of arousal itself do not follow mode:
+Husain, Thompson and Schellenberg 2002 (a sonata, faster or in minor), Battcock and Schutz 2019 (48 pieces of the
+Well-Tempered Clavier: the rate of attacks alone). Dissonance: the semi-partial correlation of roughness with ratings of
 chords over nine data sets, Eerola and Lahdelma 2021; for arousal there is a direction without a number, so no weight.
 
 The standards that cues are measured by are in ``rules.json``; ``python -m train.rules --standards`` takes them from the
@@ -63,7 +63,7 @@ WEIGHTS: Mapping[str, tuple[float, float]] = {
 """Weights for valence and arousal of each cue in standard deviations; see the top of this module for their sources."""
 
 _SPREAD = 1.6  # points of the scale: 2.5 standard deviations, 99 of 100 windows, reach its ends
-# How consonant each interval class is to listeners, the mean of three studies: Huron 1994, Table 2.
+# How consonant each interval class is to listeners, from three studies: Huron 1994, "Interval-class content".
 _CONSONANCE = {
     "minor_second": -1.428,
     "major_second": -0.582,
@@ -79,7 +79,7 @@ def cues(piece: Piece) -> Array:
 
     Mode: correlation with the best major key less that with the best minor key (Krumhansl and Kessler 1982). Tempo:
     the logarithm of attacks a second, as in both studies; what is struck together is one. Register: mean pitch.
-    Loudness: mean of 40 log₁₀(velocity / 127) in dB, as General MIDI recommends; NaN where all notes are equally loud,
+    Loudness: mean of 40 log₁₀(velocity / 127) in dB, as General MIDI 2 recommends; NaN where all notes are equally loud,
     which means that nobody has said how loud. Articulation: 1 − length / time to the next attack, on average.
     Dissonance: less consonance of the intervals that sound at each attack.
 

@@ -4,12 +4,11 @@
     arousal  = −.31 brightness + .60 saturation
 
 Valdez and Mehrabian 1994, "Effects of color on emotions", J. Exp. Psych.: General 123(4), regression equations of the
-abstract, from ratings of single colours. Their brightness and saturation are Munsell value and chroma,
-in standard deviations over the colours shown. Here, as Machajdik and Hanbury 2010 use the equations for photos, both
-are means over the pixels between 0 and 1: brightness is CIE L* / 100, which follows Munsell value / 10 closely, and
-saturation is the largest less the smallest of the three sRGB channels, as in their colour space, a stand-in for chroma that is
-defined for every colour of a screen. Each sum is put on 1-9 by the least and the most that it can be, not by those of
-any set of photos.
+abstract, from ratings of single colours. Their brightness and saturation are Munsell value and chroma, in standard
+deviations over the colours shown. Here, as Machajdik and Hanbury 2010 use the equations for photos, both are means over
+the pixels between 0 and 1: brightness is CIE L* / 100, which follows Munsell value / 10 closely, and saturation is the
+largest less the smallest of the three sRGB channels, a stand-in for chroma that is defined for every colour of a
+screen. Each sum is put on 1-9 by the least and the most that it can be, not by those of any set of photos.
 
 What is in the picture does not count, so the reading is weak: see docs/measurements.md for how weak.
 """

@@ -79,7 +79,7 @@ def cues(piece: Piece) -> Array:
 
     Mode: correlation with the best major key less that with the best minor key (Krumhansl and Kessler 1982). Tempo:
     the logarithm of attacks a second, as in both studies; what is struck together is one. Register: mean pitch.
-    Loudness: mean of 40 log₁₀(velocity / 127) in dB, as General MIDI 2 recommends; NaN where all notes are equally loud,
+    Loudness: mean of 40 log₁₀(velocity / 127) in dB, as General MIDI 2 recommends; NaN where all are equally loud,
     which means that nobody has said how loud. Articulation: 1 − length / time to the next attack, on average.
     Dissonance: less consonance of the intervals that sound at each attack.
 

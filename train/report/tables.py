@@ -125,6 +125,8 @@ def _image_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _music_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
+    if card["key"] == "planvae":
+        return _planvae(card["metrics"]["val"])
     test = card["metrics"]["test"]
     fields = ", ".join(f"{name} {test[f'accuracy_{name}']:.2f}" for name in FIELDS)
     return [
@@ -133,6 +135,14 @@ def _music_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
             "cross-entropy per note in nats, with the true latent / another clip's",
             f"{test['loss']:.2f} / {test['loss_shuffled_z']:.2f}",
         ),
+    ]
+
+
+def _planvae(val: Mapping[str, float]) -> list[tuple[str, str]]:
+    tune = " / ".join(f"{val[f'tune_pitch{way}']:.2f}" for way in ("", "_shuffled", "_uncopied"))
+    return [
+        ("cross-entropy per step in nats, on windows of the val splits, the mean over corpora", f"{val['loss']:.2f}"),
+        ("the same of a tune's pitches, with their plan / another / without what is taken up", tune),
     ]
 
 

@@ -50,6 +50,7 @@ def test_the_composers_are_listed_with_their_variants(client: Any) -> None:
     assert [one["key"] for one in found] == [info.key for info in PAIRINGS]
     assert found[5]["variants"] == ["eimg2", "paper"]
     assert [one["key"] for one in found if one["default"]] == ["vqvae+fnt"]
+    assert [one["key"] for one in found if not one["composes"]] == ["alae+lsr"]
 
 
 def test_a_midi_file_is_played(client: Any, tune: Path) -> None:

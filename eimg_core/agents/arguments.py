@@ -43,7 +43,7 @@ Pairing = Annotated[
     ),
 ]
 Composing = Annotated[
-    str | None, Field(description="key of a composer that ends in +tvae; see the tool pairings; null: the usual one")
+    str | None, Field(description="key of one that composes; see the tool pairings; null: the usual one")
 ]
 Kind = Annotated[str, _OfMidi()]
 Pairings = Annotated[

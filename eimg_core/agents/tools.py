@@ -50,9 +50,9 @@ class Tools(Calls):
 
     @tool(READS)
     async def pairings(self, context: Context) -> Answer:
-        """List the composers: key, title, variants (the usual one first), and which one is the default.
+        """List the composers: key, title, variants (the usual one first), which one is the default, which composes.
 
-        retell, extend and story need one whose key ends in +tvae.
+        retell, extend and story need one that composes.
         """
         known = [{**one, "keys": [c.key for c in pairing_variants(self.studio.pairings()) if c.pairing == one["key"]]}
                  for one in composers(self.studio)]  # fmt: skip

@@ -50,9 +50,16 @@ def open_midi(source: str | Path | bytes | None, straighten: bool = False) -> Pi
 
 
 def composers(studio: Studio) -> list[dict[str, Any]]:
-    """Each composer's key, title and variants (the usual one first), and which one is the default."""
+    """Each composer's key, title, variants (the usual one first), which one is the default, and which can keep a tune,
+    go on with a piece and move through emotions: ``composes``."""
     return [
-        {"key": info.key, "title": info.title, "variants": list(info.variants), "default": info.default}
+        {
+            "key": info.key,
+            "title": info.title,
+            "variants": list(info.variants),
+            "default": info.default,
+            "composes": info.composes,
+        }
         for info in studio.pairings()
     ]
 

@@ -11,7 +11,7 @@ from eimg_core.annotation.returns import EXACT, NEW
 from eimg_core.midi.bar_codec import END, LEFT_HAND, REST, TUNE
 from eimg_core.midi.notes import LOWEST_PITCH
 from eimg_core.music_ae import plan
-from eimg_core.music_ae.plan_form import form_of, tilt
+from eimg_core.music_ae.plan_form import denser, form_of
 from eimg_core.music_ae.plan_rules import Writing, released
 
 C, G7 = 0, 7 * 8 + 2  # chords as root · 8 + quality
@@ -70,13 +70,12 @@ def test_a_long_piece_returns_varied_and_rises_to_a_climax(bars):
     assert frames[-1].ref == 0
 
 
-def test_density_tilts_the_counts_and_nothing_else():
-    up, down = tilt(plan.LEFT_COUNT, 1.0), tilt(plan.LEFT_COUNT, -1.0)
-    assert np.allclose(up, -down)
-    assert (np.diff(up) > 0).all()
-    assert up.shape == (plan.FIELD_SIZES[plan.LEFT_COUNT],)
-    assert tilt(plan.CHORD, 1.0) is None
-    assert tilt(plan.LEFT_COUNT, 0.0) is None
+def test_density_moves_the_counts_and_nothing_else():
+    assert [denser(plan.LEFT_COUNT, drawn, 1.0) for drawn in (0, 1, 4, 7)] == [0, 3, 6, 7]
+    assert [denser(plan.REST_COUNT, drawn, -1.0) for drawn in (0, 1, 4, 7)] == [0, 1, 2, 5]
+    assert denser(plan.TUNE_COUNT, 4, 1.0) == 5
+    assert denser(plan.CHORD, 4, 1.0) == 4
+    assert denser(plan.LEFT_COUNT, 4, 0.0) == 4
 
 
 # --- rules --------------------------------------------------------------------------------------------------------
@@ -119,16 +118,32 @@ def test_nothing_is_struck_above_a6_in_the_key_that_is_played():
     assert min(pitches(writing(shift=3).pitches_allowed(0))) == 24
 
 
-def test_semitones_are_struck_only_as_a_major_seventh_of_the_chord():
-    def above_c4(chord: int) -> set[int]:
-        one = writing(chord=chord)
-        one.write((END, 0, 0, 0))
-        one.write((0, key(60), 5, 8))
-        return pitches(one.pitches_allowed(0))
+@pytest.mark.parametrize(
+    ("struck", "chord", "forbidden", "allowed"),
+    [
+        (60, C, {61, 73}, {71}),  # no semitone and no ninth, but a major seventh
+        (59, C + 4, {60}, {72}),  # a ninth between two notes of a major seventh chord
+        (40, C, {51, 53}, {47}),  # no major seventh in the depth
+    ],
+)
+def test_what_clashes_is_not_struck_together(struck, chord, forbidden, allowed):
+    one = writing(chord=chord)
+    one.write((END, 0, 0, 0))
+    one.write((0, key(struck), 5, 8))
+    found = pitches(one.pitches_allowed(0))
+    assert not found & forbidden
+    assert allowed <= found
 
-    assert not above_c4(C) & {61, 71, 73}
-    assert 71 in above_c4(C + 4)  # a major seventh chord
-    assert not above_c4(C + 4) & {61, 73}
+
+def test_what_accompanies_stays_below_the_tune():
+    one = writing()
+    one.write((0, key(72), 8, 8))
+    one.write((END, 0, 0, 0))
+    assert max(pitches(one.pitches_allowed(0))) < 71
+    low = writing()
+    low.write((0, key(22), 8, 8))
+    low.write((END, 0, 0, 0))
+    assert low.pitches_allowed(0).any()
 
 
 def test_what_is_given_stands():

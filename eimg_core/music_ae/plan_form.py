@@ -18,19 +18,14 @@ from numpy.typing import NDArray
 import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.returns import EXACT, FARTHEST, KINDS, NEW, NEW_ENDING, ORNAMENTED, RHYTHM, TRANSPOSED
 
-__all__ = ["Frame", "form_of", "tilt"]
+__all__ = ["Frame", "denser", "form_of"]
 
 _PHRASE = 4  # bars of a phrase of a longer piece
 _FEWEST_PHRASES = 3  # of a longer piece
 _FORM = "AABACCBA"
 # Octaves of density: of the introduction, of a phrase that is new, that returns, of the contrast, climax and ending.
-_INTRODUCTION, _THEME, _RETURN, _CONTRAST, _CLIMAX, _ENDING = -0.8, -0.15, 0.1, -0.5, 0.5, -0.6
-_COUNTS = np.log([0.4, 1.0, 2.0, 3.0, 4.5, 6.5, 9.5, 13.0])  # of the middle of each class of note counts
-_TILT = {
-    plan.TUNE_COUNT: 0.6,
-    plan.LEFT_COUNT: 1.6,
-    plan.REST_COUNT: 1.6,
-}  # logits for an octave, per unit of log count
+_INTRODUCTION, _THEME, _RETURN, _CONTRAST, _CLIMAX, _ENDING = -1.0, 0.0, 0.0, -1.0, 0.5, -0.5
+_CLASSES = {plan.TUNE_COUNT: 1.0, plan.LEFT_COUNT: 2.0, plan.REST_COUNT: 2.0}  # of note counts, to an octave
 _VARIED = np.array([kind not in (NEW, EXACT) for kind in range(len(KINDS))])
 _RECOGNISED = np.isin(np.arange(len(KINDS)), (EXACT, ORNAMENTED, TRANSPOSED, RHYTHM, NEW_ENDING))
 
@@ -75,9 +70,11 @@ def form_of(bars: int) -> list[Frame]:
     return [*frames[:-2], replace(frames[-2], density=_ENDING), replace(frames[-1], ref=0, kinds=None)]
 
 
-def tilt(field: int, density: float) -> NDArray[np.float64] | None:
-    """What is added to the logits of a field for so many octaves of density; ``None`` for fields without a say."""
-    return _TILT[field] * density * _COUNTS if field in _TILT and density else None
+def denser(field: int, drawn: int, density: float) -> int:
+    """A field of the plan as it was drawn, or, for note counts, so many octaves denser; what is silent stays silent."""
+    if field not in _CLASSES or not drawn:
+        return drawn
+    return min(max(drawn + round(_CLASSES[field] * density), 1), plan.FIELD_SIZES[field] - 1)
 
 
 def _period(bars: int) -> list[Frame]:

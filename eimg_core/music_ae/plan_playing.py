@@ -45,7 +45,7 @@ from eimg_core.midi.sheet import METERS, ONSET, TICKS, Sheet, nearest_place, one
 from eimg_core.midi.sheet import PITCH as MIDI_PITCH
 from eimg_core.music_ae.decoder import Sampling, draw
 from eimg_core.music_ae.plan_examples import CORPORA, NONE, second_half_place
-from eimg_core.music_ae.plan_form import Frame, form_of, tilt
+from eimg_core.music_ae.plan_form import Frame, denser, form_of
 from eimg_core.music_ae.plan_networks import LENGTH, PITCH, PLACE, VELOCITY, PlanDecoder
 from eimg_core.music_ae.plan_rules import MOST_STEPS, Given, Step, Writing, released
 from eimg_core.music_ae.transformer import Cache
@@ -159,9 +159,6 @@ class Playing:
         if field == plan.REF:
             added[:, 1:] += self.config.return_lean
         for row, (settled, bars, minor) in enumerate(zip(self.settled, self.bars, self.minor.tolist(), strict=True)):
-            tilted = tilt(field, self.request.density + settled.frame(number).density)
-            if tilted is not None:
-                added[row] += tilted
             if field in (plan.CHORD, plan.CHORD2):
                 added[row, :NO_CHORD] += settled.fits(number, field == plan.CHORD2)
             if field == plan.CHORD2 and number == bars - 1:
@@ -333,6 +330,7 @@ class _Settled:
 
     def __init__(self, request: Request, meter: tuple[int, int], shift: int, bars: int) -> None:
         self.given: Given = {}
+        self._density = request.density
         self._rows: NDArray[np.int64] = np.full((0, len(plan.FIELDS)), NONE)
         self._fits = np.zeros((0, 2, NO_CHORD))
         self._frames = [Frame()] * (bars + 1)
@@ -367,6 +365,7 @@ class _Settled:
         if number < len(self._rows) and self._rows[number, field] != NONE:
             return int(self._rows[number, field])
         frame = self.frame(number)
+        drawn = denser(field, drawn, self._density + frame.density)
         left = None if frame.left is None else frame.left - 1
         of_frame = {plan.LETTER: frame.letter, plan.LEFT: left, plan.REF: frame.ref}.get(field)
         return drawn if of_frame is None else of_frame

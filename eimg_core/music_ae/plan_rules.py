@@ -174,11 +174,12 @@ class Writing:
         for key in {*mine, *others}:
             keys &= ~(_HARSH[key] & ~(in_chord & in_chord[key] & (_APART[key] > 12)))
             keys &= ~_SEVENTH[key] | (np.maximum(key, np.arange(_KEYS)) + LOWEST_PITCH - self.shift >= _DEEP)
-        sung = NONE if self.stream == TUNE else self._sung(place)
-        if sung != NONE:
-            keys &= ~(_APART[sung] == 1)
-            keys[sung:] = False
-        return self._of_last_chord(keys, root=self.stream == LEFT_HAND and not mine) if self.last else keys
+        if self.last:
+            return self._of_last_chord(keys, root=self.stream == LEFT_HAND and not mine)
+        sung = self._sung(place)
+        below = keys & (np.arange(_KEYS) < sung - 1) if sung != NONE else keys
+        # A place where nothing fits below a low tune is not left empty.
+        return next((some for some in (below, *(() if mine else (keys, self._playable))) if some.any()), below)
 
     def steps(self) -> NDArray[np.bool_]:
         """Keys that are one or two semitones from the note before, in the tune; none in other streams: (88,)."""

@@ -128,15 +128,19 @@ def similarity(a: VA, b: VA) -> float:
     return math.inf if d == 0.0 else 1.0 / d
 
 
-def within_music(va: VA) -> VA:
+def within_music(va: VA, reach: float = MUSIC_REACH) -> VA:
     """The point itself where there is music, else where the way from it to ``MUSIC_CENTRE`` enters.
 
     Models know nothing of music beyond: asked for it, they play what no clip is like.
+
+    Args:
+        va: any point.
+        reach: Mahalanobis distance from the centre up to which there is music.
     """
     (a, b), (_, c) = MUSIC_COVARIANCE
     x, y = va.valence - MUSIC_CENTRE[0], va.arousal - MUSIC_CENTRE[1]
-    reach = math.sqrt((c * x * x - 2 * b * x * y + a * y * y) / (a * c - b * b))  # Mahalanobis
-    share = min(1.0, MUSIC_REACH / reach) if reach else 1.0
+    far = math.sqrt((c * x * x - 2 * b * x * y + a * y * y) / (a * c - b * b))
+    share = min(1.0, reach / far) if far else 1.0
     return VA(MUSIC_CENTRE[0] + share * x, MUSIC_CENTRE[1] + share * y)
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from eimg_core.bridge.base import Bridge, BridgeConfig, EmotionData
-from eimg_core.emotion import VA, within_music
+from eimg_core.emotion import MUSIC_REACH, VA, within_music
 from eimg_core.losses import cosine_scores, emotion_shares, latent_reconstruction, soft_contrast
 from eimg_core.trainable import LossTerms
 
@@ -38,6 +38,8 @@ class SoftConfig(BridgeConfig):
         weight_emotion: of the decoded emotion, squared error on the 1-9 scale.
         weight_neighbours: of the decoded features against those of clips with near emotions.
         head_penalty: λ of the ridge regression behind the frozen head.
+        reach: how far from the middle of the music a decoder is told to go, see ``within_music``; further where it has
+            learnt from music in the corners of the plane.
         liveliness: how much of what the emotion leaves open is drawn, from 0 (nothing, the mean) to 1 (all of it).
     """
 
@@ -50,6 +52,7 @@ class SoftConfig(BridgeConfig):
     weight_emotion: float = 2.0
     weight_neighbours: float = 1.0
     head_penalty: float = 100.0
+    reach: float = MUSIC_REACH
     liveliness: float = 0.4
 
 
@@ -117,7 +120,7 @@ class SoftBridge(Bridge):
     def decoder_target(self, va: VA) -> VA:
         """The request that is heard as ``va``, by the line that ``correct`` has learnt, as far as there is music."""
         heard = torch.tensor([va.valence, va.arousal], dtype=self.heard_slope.dtype) - self.heard_offset
-        return within_music(VA(*torch.linalg.solve(self.heard_slope.T, heard).tolist()))
+        return within_music(VA(*torch.linalg.solve(self.heard_slope.T, heard).tolist()), self.config.reach)
 
     def vary(self, v_y: Tensor, generator: torch.Generator) -> Tensor:
         """ṽ_y plus a share of the residuals of real clips, so that a seed is a piece of its own."""

@@ -107,7 +107,7 @@ class PlanVAEConfig:
     step_lean: float = 0.2
     return_lean: float = 0.6
     copy_lean: float = 0.8
-    plan_guidance: float = 2.0
+    plan_guidance: float = 2.5
     notes_guidance: float = 1.0
     window: int = 512
     style: str = "eimg"

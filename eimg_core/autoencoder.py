@@ -88,8 +88,6 @@ class MusicAutoencoder(Autoencoder):
 
     uses_va: ClassVar[bool] = False
     """Whether ``generate`` follows a given emotion beyond what v_y says."""
-    pretrains: ClassVar[bool] = False
-    """Whether training begins with excerpts of other music, see ``train/stages/music_ae.py``."""
 
     def sample(self, piece: Piece, va: VA | None = None) -> Any:
         """One training example of a piece, at most 15 s of it, as ``collate`` takes it."""
@@ -106,7 +104,7 @@ class MusicAutoencoder(Autoencoder):
     @abstractmethod
     def step_logits(self, batch: Any, latents: Tensor) -> Sequence[Tensor]:
         """Teacher-forced logits of the steps of a batch, played from given v_y (B, D): one (B, T, classes) per field
-        of ``eimg_core.midi.codec``."""
+        of its codec."""
 
     @abstractmethod
     def generate(

@@ -46,7 +46,10 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     ("name", "function", "typed", "own"),
     [
         ("image_ae", "train_image_ae", ["vqvae"], {"key": "vqvae"}),
-        ("music_ae", "train_music_ae", ["tvae", "--leave-out", "emopia"], {"key": "tvae", "leave_out": ["emopia"]}),
+        ("music_ae", "train_music_ae", ["fnt"], {"key": "fnt"}),
+        ("composer", "pretrain_composer", ["--leave-out", "emopia"], {"leave_out": ["emopia"], "clean": False}),
+        ("tune_composer", "tune_composer", ["--leave-out", "emopia"], {"leave_out": ["emopia"]}),
+        ("critic", "train_critic", ["fnt"], {"music": "fnt"}),
         ("bridge", "train_bridge", ["alae", "fnt", "--variant", "paper"], {"image": "alae", "variant": "paper"}),
         ("baseline", "train_baseline", ["tf_im", "--sight", "none"], {"key": "tf_im", "model": {"sight": "none"}}),
         ("music_va", "train_guide", ["guide"], {}),

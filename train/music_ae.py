@@ -1,9 +1,8 @@
 """Train a music autoencoder on the piano clips.
 
     python -m train.music_ae fnt --data DIR [--preset full|smoke] [--seed 0]
-    python -m train.music_ae tvae --data DIR [--leave-out emopia]
 
-A model that ``pretrains`` first sees excerpts of POP909 and EMOPIA. Writes ``music_ae/<key>`` under ``--out``.
+Writes ``music_ae/<key>`` under ``--out``.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Sequence
 
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from train.commands import stage_options, told
-from train.stages.music_ae import PRETRAINING, MusicAERequest, train_music_ae
+from train.stages.music_ae import MusicAERequest, train_music_ae
 from train.stages.stage import request_from
 
 __all__ = ["main"]
@@ -21,9 +20,6 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> None:
     parser = stage_options(__doc__)
     parser.add_argument("key", choices=list(MUSIC_AUTOENCODERS))
-    parser.add_argument(
-        "--leave-out", nargs="+", default=[], choices=list(PRETRAINING), help="data sets not to pretrain on"
-    )
     print(told(train_music_ae(request_from(MusicAERequest, parser.parse_args(argv)))))
 
 

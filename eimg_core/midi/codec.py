@@ -42,7 +42,6 @@ __all__ = [
     "decode",
     "encode",
     "fold_tempo",
-    "nearest_tempo_class",
     "tempo_class",
     "tempo_of_class",
     "velocity_level",
@@ -83,11 +82,6 @@ def fold_tempo(bpm: float) -> float:
 def tempo_class(bpm: float) -> int:
     """Index of the tempo's class, 0 to 23."""
     return int(math.log2(fold_tempo(bpm) / SLOWEST_BPM) * TEMPO_CLASSES) % TEMPO_CLASSES
-
-
-def nearest_tempo_class(bpm: float) -> int:
-    """Index of the class nearest to a tempo that may lie a little outside 70-140 bpm: not folded, but clamped."""
-    return min(max(int(math.log2(bpm / SLOWEST_BPM) * TEMPO_CLASSES), 0), TEMPO_CLASSES - 1)
 
 
 def tempo_of_class(index: int) -> float:

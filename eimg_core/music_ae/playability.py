@@ -24,7 +24,6 @@ __all__ = [
     "FOLLOWS",
     "HIGHEST",
     "MOST_PER_S",
-    "RING_S",
     "WIDEST_GAP_S",
     "Hands",
     "LastChord",
@@ -34,13 +33,13 @@ __all__ = [
 
 MOST_PER_S = 20  # notes; one of 100 real clips has more on average
 WIDEST_GAP_S = 2.5  # the longest silence between two onsets that still sounds like one piece
-RING_S = (1.3, 2.6)  # how long the last chord rings, at least and at most
 DEEP = 52 - LOWEST_PITCH  # below the E under middle C whole tones are mud
 HIGHEST = 93 - LOWEST_PITCH  # A6; one of 200 notes of real clips is higher
 
 _FINGERS = 5
 _FOURTH, _OCTAVE, _TENTH, _TWELFTH = 5, 12, 16, 19  # semitones; a tenth is the widest that a hand stretches
 _LEAN = 2.0  # added to the logits of the dominant's notes before the last chord
+_RING_S = (1.3, 2.6)  # how long the last chord rings, at least and at most
 _LAST_CHORD = (3, 6)  # notes, at least and at most
 _LOWEST_BASS, _HIGHEST_BASS = 6, DEEP  # of the last chord; lower than that is off the piano in some keys
 _HIGHEST_LAST = 84 - LOWEST_PITCH  # of the last chord's other notes
@@ -77,7 +76,7 @@ def last_bar_line(seconds: float, tempo_bpm: float, bar: int) -> tuple[int, floa
     bar_s = 60.0 / tempo_bpm * bar
     choices = []
     for bars in range(1, math.ceil(seconds / bar_s) + 2):
-        ring = min(max(seconds - bars * bar_s, RING_S[0]), RING_S[1])
+        ring = min(max(seconds - bars * bar_s, _RING_S[0]), _RING_S[1])
         stretch = (seconds - ring) / (bars * bar_s)
         if stretch > 0:
             choices.append((abs(math.log(stretch)), bars, tempo_bpm / stretch))
@@ -168,10 +167,10 @@ class LastChord:
     Args:
         minor: 1 in minor, (B,).
         final: when it is struck, (B,).
-        lead: so many steps before it lean to the dominant, (B,).
+        lead: so many steps before it lean to the dominant.
     """
 
-    def __init__(self, minor: Tensor, final: Tensor, lead: Tensor | int) -> None:
+    def __init__(self, minor: Tensor, final: Tensor, lead: int) -> None:
         self.final, self.lead = final, lead
         # The classes of notes that end a piece and that lead to its end, by mode: tonic triad and dominant seventh.
         classes = (_keys + LOWEST_PITCH) % 12

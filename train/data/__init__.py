@@ -1,1 +1,1 @@
-"""Data sets: fetched, checked, described and cut into excerpts; also the example photos and the soundfont that ship."""
+"""Data sets: fetched, checked, described and annotated; also the example photos and the soundfont that ship."""

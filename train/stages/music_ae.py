@@ -1,4 +1,4 @@
-"""Train a music autoencoder on the piano clips; one that ``pretrains`` first sees excerpts of POP909 and EMOPIA.
+"""Train a music autoencoder on the piano clips.
 
 The card holds the teacher-forced accuracy of each field on held-out clips and the cross-entropy with the true and with
 shuffled features: a feature that is not used costs nothing when shuffled.
@@ -6,23 +6,19 @@ shuffled features: a feature that is not used costs nothing when shuffled.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from eimg_core.autoencoder import MusicAutoencoder
-from eimg_core.checkpoints import read_card
-from eimg_core.data import SPLITS, Corpus, Split, load_pieces, read_eimg, read_emopia, read_pop909
+from eimg_core.data import SPLITS, Corpus, Split, load_pieces, read_eimg
 from eimg_core.midi.batch import MusicSample
 from eimg_core.midi.codec import FIELDS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.music_ae.decoder import token_cross_entropy
-from eimg_core.va.guide import GUIDE_FOLDER, Guide
-from train.data.windows import excerpt_samples
 from train.stages.loop import fit
 from train.stages.stage import (
     ComponentResult,
@@ -35,10 +31,8 @@ from train.stages.stage import (
     settings_of,
 )
 
-__all__ = ["PRETRAINING", "ClipBatches", "MusicAERequest", "held_out", "samples_of", "train_music_ae"]
+__all__ = ["ClipBatches", "MusicAERequest", "held_out", "samples_of", "train_music_ae"]
 
-PRETRAINING = {"pop909": read_pop909, "emopia": read_emopia}
-_CLOSING = 300  # excerpts with a real ending beside the clips
 _POOL = 8  # batches whose clips are sorted by length together, to spare padding
 
 
@@ -106,23 +100,16 @@ def held_out(model: MusicAutoencoder, samples: Sequence[MusicSample], seed: int 
 
 @dataclass(frozen=True, kw_only=True)
 class MusicAERequest(LoopRequest):
-    """Which music autoencoder to train.
-
-    Args:
-        key: one of ``MUSIC_AUTOENCODERS``.
-        leave_out: data sets not to pretrain on, of ``PRETRAINING``.
-    """
+    """Which music autoencoder to train: ``key``, one of ``MUSIC_AUTOENCODERS``."""
 
     key: str
-    leave_out: Sequence[str] = ()
 
 
 def train_music_ae(request: MusicAERequest) -> ComponentResult:
-    """Train a music autoencoder and write ``music_ae/<key>``; one that ``pretrains`` first sees other music.
+    """Train a music autoencoder and write ``music_ae/<key>``.
 
     Raises:
-        DataError: a data set is not there or damaged.
-        CheckpointError: the guide, which labels the music to pretrain on, is missing.
+        DataError: the clips are not there or damaged.
     """
     begin(request)
     component = f"music_ae/{request.key}"
@@ -132,51 +119,14 @@ def train_music_ae(request: MusicAERequest) -> ComponentResult:
     model_class = MUSIC_AUTOENCODERS[request.key]
     model = model_class(make_config(model_class.Config, stage.model))  # type: ignore[call-arg]
     train, val, test = (samples_of(model, corpus, pieces, split) for split in SPLITS)
-    before = pretrain(model, request, train) if model.pretrains else Pretraining([], [], {})
     numbers = fit(
         model,
-        ClipBatches(model, [*train, *before.closing], stage.batch_size, request.seed),
+        ClipBatches(model, train, stage.batch_size, request.seed),
         stage.loop,
-        folder=run_folder(request, component, stage, [corpus, *before.corpora], **before.learnt_from),
+        folder=run_folder(request, component, stage, [corpus]),
         evaluate=lambda m: held_out(m, val),  # type: ignore[arg-type]
         label=request.key,
     )
     metrics = {"val": numbers, "test": held_out(model, test)}
-    card = card_of(request, "music_ae", request.key, stage, [corpus, *before.corpora], metrics=metrics)
+    card = card_of(request, "music_ae", request.key, stage, [corpus], metrics=metrics)
     return save_trained(request.out, component, model, card)
-
-
-class Pretraining(NamedTuple):
-    """What a model has seen before the clips.
-
-    Args:
-        corpora: the data sets.
-        closing: excerpts with real endings, which the clips lack: they stay in the training.
-        learnt_from: all that decides how it went.
-    """
-
-    corpora: list[Corpus]
-    closing: list[MusicSample]
-    learnt_from: Mapping[str, Any]
-
-
-def pretrain(model: MusicAutoencoder, request: MusicAERequest, clips: Sequence[MusicSample]) -> Pretraining:
-    """Train on excerpts of long pieces together with the clips."""
-    corpora = [read(request.data) for name, read in PRETRAINING.items() if name not in request.leave_out]
-    stage = settings_of(request, "music_pretrain", request.key)
-    guide = Guide.load(request.out)
-    learnt_from = {"guide": read_card(request.out / GUIDE_FOLDER)["sha256"]}
-    samples, held = list(clips), []
-    for corpus in corpora:
-        samples += excerpt_samples(model, corpus, request.cache, guide, ["train"])
-        held += excerpt_samples(model, corpus, request.cache, guide, ["val"])
-    fit(
-        model,
-        ClipBatches(model, samples, stage.batch_size, request.seed),
-        stage.loop,
-        folder=run_folder(request, f"music_pretrain/{request.key}", stage, corpora, **learnt_from),
-        evaluate=(lambda m: held_out(m, held)) if held else None,  # type: ignore[arg-type]
-        label=f"{request.key}, pretraining",
-    )
-    closing = [sample for sample in samples if math.isfinite(getattr(sample, "end_beats", math.inf))]
-    return Pretraining(corpora, closing[:: max(1, len(closing) // _CLOSING)], learnt_from)

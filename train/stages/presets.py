@@ -64,16 +64,6 @@ FULL = Preset(
             LoopConfig(epochs=20, learning_rate=1.5e-3, average=0.995, gradient_clip=0.5, evaluate_every=2),
             32,
         ),
-        ("music_pretrain", "tvae"): StageConfig(
-            LoopConfig(
-                epochs=4, learning_rate=1.2e-3, warmup_steps=200, average=0.995, weight_decay=1e-2, bfloat16=True
-            ),
-            32,
-        ),
-        ("music_ae", "tvae"): StageConfig(
-            LoopConfig(epochs=16, learning_rate=6e-4, average=0.99, weight_decay=1e-2, bfloat16=True, evaluate_every=2),
-            32,
-        ),
         # Four epochs of the loop are one round through the data.
         ("composer", "planvae"): StageConfig(
             LoopConfig(
@@ -135,7 +125,6 @@ SMOKE = Preset(
     "smoke",
     {
         ("image_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
-        ("music_pretrain", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8),
         ("music_ae", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
         ("composer", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),
         ("composer_tuning", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),

@@ -21,7 +21,7 @@ from eimg_core.licences import CLEAN_COMPOSER, permission
 from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae.keys import KEYS
-from eimg_core.music_ae.planvae import PlanVAE
+from eimg_core.music_ae.tvae import TransformerVAE
 from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline
 from eimg_core.shipped import CHECKPOINTS
@@ -32,7 +32,7 @@ from eimg_core.va.rules import Rules
 
 __all__ = ["CLEAN_PAIRING", "CleanStudio", "ColourEncoder", "Prior", "clean_pipeline"]
 
-CLEAN_PAIRING = "colour+planvae_clean"
+CLEAN_PAIRING = "colour+tvae_clean"
 
 
 class ColourEncoder:
@@ -90,7 +90,7 @@ def clean_pipeline(root: Path = CHECKPOINTS) -> Pipeline:
     Raises:
         CheckpointError: it is missing or damaged.
     """
-    composer, _ = load_model(root / CLEAN_COMPOSER, {"planvae": PlanVAE})
+    composer, _ = load_model(root / CLEAN_COMPOSER, {"tvae": TransformerVAE})
     return Pipeline(CLEAN_PAIRING, ColourEncoder(), Prior(composer.config.z_dim), composer, Rules())
 
 
@@ -114,7 +114,7 @@ class CleanStudio(Studio):
     def pairings(self) -> list[PairingInfo]:
         folder = self.root / CLEAN_COMPOSER
         megabytes = round((folder / "weights.safetensors").stat().st_size / 1e6, 1)
-        title = f"{ColourEncoder.title} + {PlanVAE.title}"
+        title = f"{ColourEncoder.title} + {TransformerVAE.title}"
         return [PairingInfo(CLEAN_PAIRING, title, str(read_card(folder).get("preset", "")), megabytes, True, (), True)]
 
     def pipeline(self, pairing: str) -> Pipeline:

@@ -19,7 +19,7 @@ from eimg_core.shipped import CHECKPOINTS
 
 __all__ = ["CLEAN_COMPOSER", "Component", "Source", "components", "permission"]
 
-CLEAN_COMPOSER = "music_ae/planvae_clean"  # the component that ``python -m train.composer --clean`` trains
+CLEAN_COMPOSER = "music_ae/tvae_clean"  # the component that ``python -m train.composer --clean`` trains
 # Licences, as cards name them, that allow commercial use.
 _FREE = ("MIT", "CC0", "CC BY 4.0", "CC BY-SA 4.0", "Apache-2.0", "BSD", "public domain")
 

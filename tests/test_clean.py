@@ -19,7 +19,7 @@ from eimg_core.errors import CheckpointError, InputError
 from eimg_core.images import to_tensor
 from eimg_core.licences import CLEAN_COMPOSER, permission
 from eimg_core.midi.attributes import key_of
-from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
+from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
 from eimg_core.options import ComposeOptions
 from eimg_core.ui.app import build_ui
 from eimg_core.ui.pages.story import moving
@@ -34,9 +34,9 @@ SHORT = ComposeOptions(seconds=5.0, takes=3, seed=4)
 def make_clean(root: Path, *trained_on: dict[str, str]) -> Path:
     """A folder of components with a tiny clean composer and nothing else."""
     torch.manual_seed(0)
-    config = replace(PlanVAEConfig.tiny(), style="mutopia", dynamics=False)
-    card = {"kind": "music_ae", "key": "planvae", "preset": "smoke", "trained_on": list(trained_on)}
-    save_model(root / CLEAN_COMPOSER, PlanVAE(config), card)
+    config = replace(TransformerVAEConfig.tiny(), style="mutopia", dynamics=False)
+    card = {"kind": "music_ae", "key": "tvae", "preset": "smoke", "trained_on": list(trained_on)}
+    save_model(root / CLEAN_COMPOSER, TransformerVAE(config), card)
     return root
 
 
@@ -64,7 +64,7 @@ def test_it_says_in_one_line_why_it_may(root):
 
 
 def test_without_the_clean_composer_it_says_in_one_sentence_how_to_get_it(tmp_path):
-    with pytest.raises(CheckpointError, match=r"^Commercial use needs .*planvae_clean.*train\.composer.*--clean`\.$"):
+    with pytest.raises(CheckpointError, match=r"^Commercial use needs .*tvae_clean.*train\.composer.*--clean`\.$"):
         CleanStudio(tmp_path)
 
 
@@ -192,4 +192,4 @@ def test_every_command_refuses_in_one_sentence_without_the_weights(command, tmp_
     assert main([*command.split(), "--commercial-safe"]) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
-    assert said[0].startswith("eimg: Commercial use needs the component music_ae/planvae_clean")
+    assert said[0].startswith("eimg: Commercial use needs the component music_ae/tvae_clean")

@@ -15,7 +15,7 @@ from eimg_core.checkpoints import load_model
 from eimg_core.emotion import VA
 from eimg_core.licences import components
 from eimg_core.music_ae.plan_examples import Passage
-from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
+from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
 from eimg_core.va.guide import Guide, GuideConfig
 from tests.test_annotation import ANSWER, THEME, sheet_with
 from tests.test_bar_codec import write_score
@@ -89,7 +89,7 @@ def test_a_full_window_is_cut_by_bars_and_a_label_needs_no_estimate(tmp_path):
 
 def test_held_out_numbers_are_finite_and_named(windows):
     torch.manual_seed(0)
-    numbers = held_out(PlanVAE(PlanVAEConfig.tiny()).eval(), windows[:3])
+    numbers = held_out(TransformerVAE(TransformerVAEConfig.tiny()).eval(), windows[:3])
     assert {"loss", "loss_pop909", "plan_pop909", "tune_pitch", "tune_pitch_shuffled", "tune_pitch_uncopied"} <= {
         *numbers
     }
@@ -111,9 +111,9 @@ def test_passages_come_back_from_their_cache(tmp_path):
 
 
 def test_a_run_that_stopped_makes_the_same_steps(windows, tmp_path):
-    def train(folder: Path, epochs: int, total: int) -> PlanVAE:
+    def train(folder: Path, epochs: int, total: int) -> TransformerVAE:
         torch.manual_seed(0)
-        model = PlanVAE(PlanVAEConfig.tiny())
+        model = TransformerVAE(TransformerVAEConfig.tiny())
         batches = WindowBatches(windows, 1, 0)
         if epochs < total:  # stops early: a later epoch is never begun
             stopped = batches.epoch
@@ -155,13 +155,13 @@ def test_the_clean_composer_learns_from_clear_licences_and_from_no_label(tmp_pat
         data=tmp_path, out=tmp_path / "out", runs=tmp_path / "runs", preset="smoke", clean=True, threads=1
     )
     made = pretrain_composer(request)  # without a guide, and without EIMG, EMOPIA and POP909
-    assert made.component == "music_ae/planvae_clean"
+    assert made.component == "music_ae/tvae_clean"
     assert {one["data"] for one in made.card["trained_on"]} == {"Mutopia piano scores", "OpenScore Lieder, piano parts"}
     assert "published rules" in made.card["labels"]
-    assert components(request.out)["music_ae/planvae_clean"].commercial
-    model, _ = load_model(request.out / "music_ae" / "planvae_clean", {"planvae": PlanVAE})
+    assert components(request.out)["music_ae/tvae_clean"].commercial
+    model, _ = load_model(request.out / "music_ae" / "tvae_clean", {"tvae": TransformerVAE})
     assert (model.config.style, model.config.dynamics) == ("mutopia", False)
-    settings = (request.runs / "composer" / "planvae_clean" / "settings.json").read_text()
+    settings = (request.runs / "composer" / "tvae_clean" / "settings.json").read_text()
     assert '"rules"' in settings
     assert '"guide"' not in settings
 

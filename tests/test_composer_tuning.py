@@ -9,7 +9,7 @@ import torch
 
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
-from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
+from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
 from tests.test_composer_stage import passage
 from train.data.passages import KeptPassage
 from train.stages.composer import ComposerRequest, Window
@@ -44,10 +44,10 @@ def test_an_empty_set_leaves_its_share_to_the_last():
 def test_it_begins_with_the_averaged_weights_of_the_pretraining(tmp_path):
     request = ComposerRequest(data=tmp_path, runs=tmp_path, preset="smoke")
     torch.manual_seed(0)
-    pretrained, model = PlanVAE(PlanVAEConfig.tiny()), PlanVAE(PlanVAEConfig.tiny())
+    pretrained, model = TransformerVAE(TransformerVAEConfig.tiny()), TransformerVAE(TransformerVAEConfig.tiny())
     with pytest.raises(CheckpointError, match=r"train\.composer"):
         _begin_with_pretrained(model, request)
-    folder = tmp_path / "composer" / "planvae"
+    folder = tmp_path / "composer" / "tvae"
     folder.mkdir(parents=True)
     torch.save({"average": pretrained.state_dict(), "model": model.state_dict(), "step": 7}, folder / "state.pt")
     assert _begin_with_pretrained(model, request)["steps"] == 7

@@ -3,11 +3,11 @@
     python -m train.composer --data DIR [--preset full|smoke] [--leave-out emopia ...]
     python -m train.composer --data DIR --clean
 
-Learns from EIMG, EMOPIA, POP909, Mutopia and the OpenScore Lieder. Writes ``composer/planvae`` under ``--runs``: the
+Learns from EIMG, EMOPIA, POP909, Mutopia and the OpenScore Lieder. Writes ``composer/tvae`` under ``--runs``: the
 state from which the same command goes on, a log, and in the end the weights with their card.
 
 With ``--clean`` it learns from Mutopia and the Lieder alone, with labels by published rules, and writes the component
-``music_ae/planvae_clean`` under ``--out``, which ``--commercial-safe`` composes with.
+``music_ae/tvae_clean`` under ``--out``, which ``--commercial-safe`` composes with.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Train the critic of a music autoencoder, which weighs how composed its takes sound.
 
-    python -m train.critic planvae --data DIR [--preset full|smoke] [--seed 0]
+    python -m train.critic tvae --data DIR [--preset full|smoke] [--seed 0]
 
 Composes with the first pairing of that music autoencoder; writes ``critic/<music>`` under ``--out``.
 """

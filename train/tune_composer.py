@@ -2,7 +2,7 @@
 
     python -m train.tune_composer --data DIR [--preset full|smoke] [--leave-out emopia ...]
 
-Needs the state that `python -m train.composer` has left under ``--runs``; writes the component ``music_ae/planvae``.
+Needs the state that `python -m train.composer` has left under ``--runs``; writes the component ``music_ae/tvae``.
 The same command goes on with a training that was stopped.
 """
 

@@ -3,12 +3,12 @@
 from eimg_core.autoencoder import MusicAutoencoder
 from eimg_core.music_ae.fnt import FaderNet
 from eimg_core.music_ae.lsr import LSRVAE
-from eimg_core.music_ae.planvae import PlanVAE
+from eimg_core.music_ae.tvae import TransformerVAE
 
 __all__ = ["MUSIC_AUTOENCODERS"]
 
 MUSIC_AUTOENCODERS: dict[str, type[MusicAutoencoder]] = {
     "fnt": FaderNet,
     "lsr": LSRVAE,
-    "planvae": PlanVAE,
+    "tvae": TransformerVAE,
 }

@@ -1,4 +1,4 @@
-"""The networks of planvae: what plans the bars, and what writes the notes to the plan.
+"""The networks of tvae: what plans the bars, and what writes the notes to the plan.
 
 Shapes: B batch, T steps, R rows of a plan, F its fields, W width.
 
@@ -26,7 +26,16 @@ from eimg_core.midi.sheet import METERS
 from eimg_core.music_ae.plan_examples import CORPORA, GOES_ON, NONE
 from eimg_core.music_ae.transformer import Cache, TransformerStack, speeds
 
-__all__ = ["LENGTH", "PITCH", "PLACE", "VELOCITY", "PlanDecoder", "PlanVAEConfig", "StepLogits", "impossible_after_end"]
+__all__ = [
+    "LENGTH",
+    "PITCH",
+    "PLACE",
+    "VELOCITY",
+    "PlanDecoder",
+    "StepLogits",
+    "TransformerVAEConfig",
+    "impossible_after_end",
+]
 
 PLACE, PITCH, LENGTH, VELOCITY = range(4)
 _PITCHES = STEP_SIZES[PITCH]
@@ -47,7 +56,7 @@ class StepLogits(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PlanVAEConfig:
+class TransformerVAEConfig:
     """About 8 million weights.
 
     Args:
@@ -114,7 +123,7 @@ class PlanVAEConfig:
     dynamics: bool = True
 
     @classmethod
-    def tiny(cls) -> PlanVAEConfig:
+    def tiny(cls) -> TransformerVAEConfig:
         return cls(
             width=32, heads=4, ref_heads=2, layers=1, plan_width=16, plan_heads=2, plan_layers=1, encoder_width=16,
             encoder_heads=2, encoder_layers=1, relative_dim=4, z_dim=6, dropout=0.0, input_dropout=0.0,
@@ -278,7 +287,7 @@ class ChordPitch(nn.Module):
 class Notes(nn.Module):
     """The fields of each step in turn, given the plan, what is copied, those before it and all earlier steps."""
 
-    def __init__(self, config: PlanVAEConfig) -> None:
+    def __init__(self, config: TransformerVAEConfig) -> None:
         super().__init__()
         width, self.config = config.width, config
         # One more class than there are: nothing comes before, nothing is copied.
@@ -407,7 +416,7 @@ class Header(nn.Module):
 class PlanDecoder(nn.Module):
     """What plays: the planner and the notes, each with its header, and the heads of tempo and meter."""
 
-    def __init__(self, config: PlanVAEConfig) -> None:
+    def __init__(self, config: TransformerVAEConfig) -> None:
         super().__init__()
         self.config = config
         self.plan_header = Header(config.z_dim, config.plan_width)

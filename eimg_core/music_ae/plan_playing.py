@@ -1,4 +1,4 @@
-"""How planvae plays: a plan for every piece of a batch, then the notes.
+"""How tvae plays: a plan for every piece of a batch, then the notes.
 
 The planner chooses within a frame: the form of a piece that is all new (``plan_form``), or what is settled by given
 music. An opening brings the plan of its bars; a tune brings its phrases, returns, counts and height, and draws chords
@@ -70,7 +70,7 @@ _OF_AN_OPENING = tuple(field for field in range(len(plan.FIELDS)) if field not i
 
 
 class Playing:
-    """One call of ``PlanVAE.compose``.
+    """One call of ``TransformerVAE.compose``.
 
     Args:
         decoder: plays.

@@ -1,4 +1,4 @@
-"""What two hands may play: the rules by which planvae writes notes, bar by bar, stream by stream.
+"""What two hands may play: the rules by which tvae writes notes, bar by bar, stream by stream.
 
 The model proposes; the rules leave out what no pianist would find in a score:
 

@@ -35,7 +35,7 @@ from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import plan
 from eimg_core.music_ae.plan_examples import CORPORA as STYLES
 from eimg_core.music_ae.plan_examples import NONE, PlanBatch, PlanSample
-from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
+from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
 from eimg_core.va.rules import STANDARDS, Rules
 from train.data.passages import CORPORA, KeptPassage, passages_of
@@ -214,7 +214,7 @@ def bucketed(samples: Sequence[PlanSample], batch_size: int, rng: np.random.Gene
 
 
 @torch.no_grad()
-def held_out(model: PlanVAE, windows: Sequence[Window], seed: int = 0) -> dict[str, float]:
+def held_out(model: TransformerVAE, windows: Sequence[Window], seed: int = 0) -> dict[str, float]:
     """Cross-entropies in nats on windows that were not trained on.
 
     Returns:
@@ -243,7 +243,7 @@ def held_out(model: PlanVAE, windows: Sequence[Window], seed: int = 0) -> dict[s
     return {"loss": float(np.mean(losses)), **means}
 
 
-def _measure(model: PlanVAE, batch: PlanBatch, corpus: str, add: Any) -> None:
+def _measure(model: TransformerVAE, batch: PlanBatch, corpus: str, add: Any) -> None:
     """The numbers of ``held_out`` for one batch of one corpus and meter."""
     mu, _, _ = model.read(batch)
     logits = model.write(batch, mu, batch.va)
@@ -302,9 +302,9 @@ def split_windows(
 
 
 def pretrain_composer(request: ComposerRequest) -> ComponentResult:
-    """Pretrain planvae; its state, its weights and their card are in ``composer/planvae`` under the runs.
+    """Pretrain tvae; its state, its weights and their card are in ``composer/tvae`` under the runs.
 
-    The clean composer has its state in ``composer/planvae_clean`` and is the component ``music_ae/planvae_clean``.
+    The clean composer has its state in ``composer/tvae_clean`` and is the component ``music_ae/tvae_clean``.
 
     Raises:
         DataError: a data set is not there or damaged.
@@ -312,20 +312,20 @@ def pretrain_composer(request: ComposerRequest) -> ComponentResult:
         ValueError: every data set is left out.
     """
     begin(request)
-    stage = settings_of(request, "composer", "planvae")
+    stage = settings_of(request, "composer", "tvae")
     names = [n for n in CORPORA if n not in request.leave_out and (n in _CLEAN or not request.clean)]
     if not names:
         raise ValueError("no data set is left to learn from; leave fewer out")
     estimator: Guide | Rules
     if request.clean:
         stage = replace(stage, model={**stage.model, "style": names[0], "dynamics": False})
-        run, learnt_from = "planvae_clean", {"rules": hashlib.sha256(STANDARDS.read_bytes()).hexdigest()}
+        run, learnt_from = "tvae_clean", {"rules": hashlib.sha256(STANDARDS.read_bytes()).hexdigest()}
         estimator = Rules()
     else:
-        run, learnt_from = "planvae", {"guide": read_card(request.out / GUIDE_FOLDER)["sha256"]}
+        run, learnt_from = "tvae", {"guide": read_card(request.out / GUIDE_FOLDER)["sha256"]}
         estimator = Guide.load(request.out)
     train, held = split_windows(names, request, estimator)
-    model = PlanVAE(make_config(PlanVAEConfig, stage.model))
+    model = TransformerVAE(make_config(TransformerVAEConfig, stage.model))
     corpora = [CORPORA[name](request.data) for name in names]
     numbers = fit(
         model,
@@ -335,7 +335,7 @@ def pretrain_composer(request: ComposerRequest) -> ComponentResult:
         evaluate=(lambda m: held_out(m, held)) if held else None,  # type: ignore[arg-type]
         label=f"{run}, pretraining",
     )
-    card = card_of(request, "music_ae", "planvae", stage, corpora, metrics={"val": numbers})
+    card = card_of(request, "music_ae", "tvae", stage, corpora, metrics={"val": numbers})
     if request.clean:
         card["labels"] = "published rules of music psychology, see eimg_core/va/rules.py"
         return save_trained(request.out, CLEAN_COMPOSER, model, card)

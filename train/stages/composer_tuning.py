@@ -17,7 +17,7 @@ import torch
 from eimg_core.checkpoints import read_card
 from eimg_core.errors import CheckpointError
 from eimg_core.music_ae.plan_examples import PlanBatch
-from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
+from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
 from train.data.corners import corner_passages
 from train.data.passages import CORPORA
@@ -74,15 +74,15 @@ class MixedBatches:
 
 
 def tune_composer(request: ComposerRequest) -> ComponentResult:
-    """Fine-tune planvae, wherever its pretraining stands, and write it as the component ``music_ae/planvae``.
+    """Fine-tune tvae, wherever its pretraining stands, and write it as the component ``music_ae/tvae``.
 
     Raises:
         CheckpointError: it was not pretrained with these settings, or the guide is missing.
         DataError: a data set is not there or damaged.
     """
     begin(request)
-    stage = settings_of(request, "composer_tuning", "planvae")
-    model = PlanVAE(make_config(PlanVAEConfig, stage.model))
+    stage = settings_of(request, "composer_tuning", "tvae")
+    model = TransformerVAE(make_config(TransformerVAEConfig, stage.model))
     pretrained = _begin_with_pretrained(model, request)
     guide, few = Guide.load(request.out), SMOKE if request.preset == "smoke" else None
     names = [name for name in CORPORA if name not in request.leave_out]
@@ -99,23 +99,23 @@ def tune_composer(request: ComposerRequest) -> ComponentResult:
             (labelled, corners, train), SHARES, stage.batch_size, _BATCHES if few is None else 4, request.seed
         ),
         stage.loop,
-        folder=run_folder(request, "composer_tuning/planvae", stage, corpora, **learnt_from),
+        folder=run_folder(request, "composer_tuning/tvae", stage, corpora, **learnt_from),
         evaluate=lambda m: held_out(m, [w for w in held if w.kept.va is not None]),  # type: ignore[arg-type]
-        label="planvae, fine-tuning",
+        label="tvae, fine-tuning",
     )
-    model.config = make_config(PlanVAEConfig, stage.model)
+    model.config = make_config(TransformerVAEConfig, stage.model)
     more = {"moved": len(corners), "pretrained": pretrained, "metrics": {"val": numbers}}
     return save_trained(
-        request.out, "music_ae/planvae", model, card_of(request, "music_ae", "planvae", stage, corpora, **more)
+        request.out, "music_ae/tvae", model, card_of(request, "music_ae", "tvae", stage, corpora, **more)
     )
 
 
-def _begin_with_pretrained(model: PlanVAE, request: ComposerRequest) -> dict[str, Any]:
+def _begin_with_pretrained(model: TransformerVAE, request: ComposerRequest) -> dict[str, Any]:
     """Load the averaged weights that pretraining has reached; returns what the card says of it."""
-    stage = settings_of(request, "composer", "planvae")
-    path = request.runs / "composer" / "planvae" / "state.pt"
+    stage = settings_of(request, "composer", "tvae")
+    path = request.runs / "composer" / "tvae" / "state.pt"
     if not path.exists():
-        raise CheckpointError("planvae is not pretrained yet; run `python -m train.composer --data DIR` first.")
+        raise CheckpointError("tvae is not pretrained yet; run `python -m train.composer --data DIR` first.")
     state = torch.load(path, weights_only=True)
     model.load_state_dict(state["average"] or state["model"])
     return {"steps": int(state["step"]), "batch_size": stage.batch_size, "learning_rate": stage.loop.learning_rate}

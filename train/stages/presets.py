@@ -65,13 +65,13 @@ FULL = Preset(
             32,
         ),
         # Four epochs of the loop are one round through the data.
-        ("composer", "planvae"): StageConfig(
+        ("composer", "tvae"): StageConfig(
             LoopConfig(
                 epochs=24, learning_rate=8e-4, warmup_steps=300, average=0.995, weight_decay=1e-2, bfloat16=True
             ),
             16,
         ),
-        ("composer_tuning", "planvae"): StageConfig(
+        ("composer_tuning", "tvae"): StageConfig(
             LoopConfig(
                 epochs=10,
                 learning_rate=3e-4,

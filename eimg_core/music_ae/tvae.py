@@ -1,4 +1,4 @@
-"""planvae: a Transformer VAE that plans a piece bar by bar, then writes the notes to the plan.
+"""tvae: a Transformer VAE that plans a piece bar by bar, then writes the notes to the plan.
 
 An encoder reads a passage into a latent z and into what it hears as valence and arousal. A planner lays out its bars:
 phrases, which earlier bar each bar takes up and how, chords, densities, registers, cadences. The notes follow, bar
@@ -6,7 +6,8 @@ after bar, the tune first, then the left hand, then the rest; each step sees its
 has next at this place. "Plan, then write" is how Yao et al. 2019 divide the work for stories; explicit reference to an
 earlier bar is what gives the music of MELONS and PopMNet a form.
 
-v_y = [z (96), key (24), valence, arousal], 122 numbers, as of tvae.
+v_y = [z (96), key (24), valence, arousal], 122 numbers: posterior means, the estimated key, and the encoder's own
+reading. Emotion thus has a place of its own: since the decoder is told it anyway, z need not pay for it.
 
 Shapes: B batch, T steps, R rows of a plan, F its fields, W width.
 
@@ -42,30 +43,30 @@ from eimg_core.music_ae.plan_networks import (
     PLACE,
     VELOCITY,
     PlanDecoder,
-    PlanVAEConfig,
     StepLogits,
+    TransformerVAEConfig,
     impossible_after_end,
 )
 from eimg_core.music_ae.plan_playing import Playing
 from eimg_core.music_ae.transformer import TransformerStack
 from eimg_core.trainable import LossTerms, Objective
 
-__all__ = ["PlanVAE", "PlanVAEConfig"]
+__all__ = ["TransformerVAE", "TransformerVAEConfig"]
 
 _MOST_BARS = 32  # of an example
 
 
-class PlanVAE(ComposingAutoencoder):
+class TransformerVAE(ComposingAutoencoder):
     """The music autoencoder that plans."""
 
-    Config = PlanVAEConfig
-    config: PlanVAEConfig
-    title = "PlanVAE"
+    Config = TransformerVAEConfig
+    config: TransformerVAEConfig
+    title = "TVAE"
     reference = "this project"
 
-    def __init__(self, config: PlanVAEConfig | None = None) -> None:
+    def __init__(self, config: TransformerVAEConfig | None = None) -> None:
         super().__init__()
-        self.config = config = config or PlanVAEConfig()
+        self.config = config = config or TransformerVAEConfig()
         width = config.encoder_width
         self.embedding = nn.ModuleList(nn.Embedding(size, width) for size in STEP_SIZES)
         self.stream, self.quarter = nn.Embedding(len(STREAMS), width), nn.Embedding(4, width)

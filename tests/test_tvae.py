@@ -1,4 +1,4 @@
-"""The plan of a piece, what its notes are compared with, and how planvae writes."""
+"""The plan of a piece, what its notes are compared with, and how tvae writes."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from eimg_core.music_ae.plan_examples import (
     sounding_at,
 )
 from eimg_core.music_ae.plan_playing import Playing
-from eimg_core.music_ae.planvae import PlanVAE, PlanVAEConfig
 from eimg_core.music_ae.transformer import Cache
+from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
 from tests.test_annotation import SONG
 from tests.tiny import random_clip
 
 
 @pytest.fixture(scope="module")
-def model() -> PlanVAE:
+def model() -> TransformerVAE:
     torch.manual_seed(0)
-    return PlanVAE(PlanVAEConfig.tiny()).eval()
+    return TransformerVAE(TransformerVAEConfig.tiny()).eval()
 
 
-def compose(model: PlanVAE, seed: int = 0, *, rows: int = 3, seconds: float = 12.0, **asked):
+def compose(model: TransformerVAE, seed: int = 0, *, rows: int = 3, seconds: float = 12.0, **asked):
     latents = torch.randn(rows, model.latent_dim, generator=torch.Generator().manual_seed(1))
     targets = asked.pop("targets", torch.full((rows, 1, 2), 6.0))
     return model.compose(latents, Request(seconds, targets, **asked), torch.Generator().manual_seed(seed))
@@ -190,7 +190,7 @@ def test_velocities_that_were_not_recorded_cost_nothing(model):
 def test_reference_heads_prefer_the_bar_taken_up():
     """With the same content everywhere, they look at the bar that is asked for."""
     torch.manual_seed(0)
-    notes = PlanVAE(PlanVAEConfig.tiny()).decoder.notes
+    notes = TransformerVAE(TransformerVAEConfig.tiny()).decoder.notes
     bars = torch.arange(8)[None]
     ref = torch.tensor([[0, 0, 0, 0, 4, 2, 0, 7]])
     places = notes.places(torch.arange(8)[None], torch.zeros(1, 8), bars, ref, torch.tensor([48]))
@@ -305,14 +305,14 @@ def test_generate_follows_the_target_or_what_the_latent_says(model):
 
 
 def test_it_plays_in_the_style_of_its_config(model):
-    other = PlanVAE(replace(PlanVAEConfig.tiny(), style="mutopia")).eval()
+    other = TransformerVAE(replace(TransformerVAEConfig.tiny(), style="mutopia")).eval()
     other.load_state_dict(model.state_dict())
     assert other.sample(random_clip(0)).corpus != model.sample(random_clip(0)).corpus
     assert compose(other) != compose(model)
 
 
 def test_one_that_knows_no_dynamics_writes_all_notes_equally_loud(model):
-    even = PlanVAE(replace(PlanVAEConfig.tiny(), dynamics=False)).eval()
+    even = TransformerVAE(replace(TransformerVAEConfig.tiny(), dynamics=False)).eval()
     even.load_state_dict(model.state_dict())
     assert {note.velocity for piece in compose(even) for note in piece.notes} == {88}
     assert len({note.velocity for piece in compose(model) for note in piece.notes}) > 1

@@ -7,16 +7,19 @@ model trained on them has something to find. Nothing here comes from a real data
 from __future__ import annotations
 
 import csv
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import mido
 import numpy as np
 from PIL import Image
 
 from eimg_core.emotion import QUADRANTS, VA
 from eimg_core.midi.notes import Note, Piece, write_midi
 
-__all__ = ["make_mini_data", "make_photo", "make_piece"]
+__all__ = ["make_mini_data", "make_photo", "make_piece", "make_scores", "write_score"]
 
 _RATERS = 6
 _GROUP_SIZE = 2  # photos of a theme, clips of a piece
@@ -80,6 +83,7 @@ def make_mini_data(
     *,
     emopia_clips: int = 8,
     pop909_songs: int = 4,
+    scores: bool = False,
 ) -> Path:
     """A data folder in the layout of the real one, with synthetic photos and music.
 
@@ -89,7 +93,8 @@ def make_mini_data(
         clips_per_split: the same for the labelled clips; two clips share a piece.
         seed: of everything random.
         emopia_clips: clips with a quadrant only; no folder when 0.
-        pop909_songs: songs without labels; no folder when 0.
+        pop909_songs: songs without labels of emotion, but with beats, chords and phrases; no folder when 0.
+        scores: whether there are ``mutopia`` and ``lieder``.
     Returns:
         ``root``, to be given to the readers or as ``--data``.
     """
@@ -102,9 +107,46 @@ def make_mini_data(
         name = f"Q{quadrant + 1}_video_{number // 2:05d}_{number % 2}.mid"  # a video id has 11 signs
         _write(root / "music" / "emopia" / name, make_piece(va, rng))
     for number in range(pop909_songs):
-        va = VA(*rng.uniform(2, 8, 2))
-        _write(root / "music" / "pop909" / f"{number + 1:03d}.mid", make_piece(va, rng, seconds=30.0))
+        song = make_piece(VA(*rng.uniform(2, 8, 2)), rng, seconds=30.0)
+        _write(root / "music" / "pop909" / f"{number + 1:03d}.mid", song)
+        _label_song(root / "music" / "pop909_labels.zip", f"{number + 1:03d}", song)
+    for name in ("mutopia", "lieder") if scores else ():
+        make_scores(root, name)
     return root
+
+
+def make_scores(data: Path, name: str, composers: str = "ABCDEFGHIJ") -> None:
+    """A song of twenty bars in two hands by each of some composers; among so many, each split has some."""
+    folder = data / "music" / name
+    folder.mkdir(parents=True)
+    _write_rows(folder / "pieces.csv", [{"file": f"{one}.mid", "composer": one, "title": "T"} for one in composers])
+    for number, composer in enumerate(composers):
+        tune = [(beat, 1, 67 + (number + beat * beat) % 8) for beat in range(80)]
+        bass = [(2 * half, 2, 43 + (0, 5, 7, 0)[half % 4]) for half in range(40)]
+        write_score(folder / f"{composer}.mid", [tune, bass])
+
+
+def write_score(
+    path: Path, tracks: Sequence[Sequence[tuple[float, float, int]]], events: Any = (), quarter: int = 480
+) -> None:
+    """A MIDI file with a track for each list of (onset, length, pitch) in quarters, and (quarter, message) events."""
+    midi = mido.MidiFile(ticks_per_beat=quarter)
+    head = mido.MidiTrack()
+    now = 0
+    for at, message in events:
+        head.append(message.copy(time=round(at * quarter) - now))
+        now = round(at * quarter)
+    midi.tracks.append(head)
+    for notes in tracks:
+        track = mido.MidiTrack()
+        rows = [(round(on * quarter), 1, pitch) for on, _, pitch in notes]
+        rows += [(round((on + length) * quarter), 0, pitch) for on, length, pitch in notes]
+        now = 0
+        for tick, sounds, pitch in sorted(rows):
+            track.append(mido.Message("note_on", note=pitch, velocity=80 * sounds, time=tick - now))
+            now = tick
+        midi.tracks.append(track)
+    midi.save(str(path))
 
 
 def _make_photos(folder: Path, counts: Mapping[str, int], rng: np.random.Generator) -> None:
@@ -150,6 +192,17 @@ def _make_clips(folder: Path, counts: Mapping[str, int], rng: np.random.Generato
             row |= {f"{axis}_{rater}": int(value) for rater, value in enumerate(values, start=1)}
         rows.append(row)
     _write_rows(folder / "labels.csv", rows)
+
+
+def _label_song(archive: Path, number: str, song: Piece) -> None:
+    """What POP909's labels say of a song in fours: its beats, one chord, and phrases of four bars."""
+    beat = song.seconds_per_beat
+    bars = round(song.duration_s / (4 * beat))
+    with zipfile.ZipFile(archive, "a") as file:
+        lines = (f"{beat * at} {1 - at % 2:.1f} {float(at % 4 == 0)}" for at in range(4 * bars))
+        file.writestr(f"{number}/beat_midi.txt", "\n".join(lines))
+        file.writestr(f"{number}/chord_midi.txt", f"0.0\t{song.duration_s}\tC:maj\n")
+        file.writestr(f"{number}/human_label1.txt", "A4" * (bars // 4) + "\n")
 
 
 def _places(counts: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -26,28 +26,8 @@ from eimg_core.midi.sheet import (
     read_score,
     sheet_of,
 )
+from tests.factories import write_score
 from tests.test_annotation import SONG
-
-
-def write_score(path, tracks, events=(), quarter: int = 480) -> None:
-    """A MIDI file with a track for each list of (onset, length, pitch) in quarters, and (quarter, message) events."""
-    midi = mido.MidiFile(ticks_per_beat=quarter)
-    head = mido.MidiTrack()
-    now = 0
-    for at, message in events:
-        head.append(message.copy(time=round(at * quarter) - now))
-        now = round(at * quarter)
-    midi.tracks.append(head)
-    for notes in tracks:
-        track = mido.MidiTrack()
-        rows = [(round(on * quarter), 1, pitch) for on, _, pitch in notes]
-        rows += [(round((on + length) * quarter), 0, pitch) for on, length, pitch in notes]
-        now = 0
-        for tick, sounds, pitch in sorted(rows):
-            track.append(mido.Message("note_on", note=pitch, velocity=80 * sounds, time=tick - now))
-            now = tick
-        midi.tracks.append(track)
-    midi.save(str(path))
 
 
 def meter(above: int, below: int) -> mido.MetaMessage:

@@ -17,8 +17,8 @@ from eimg_core.licences import components
 from eimg_core.music_ae.plan_examples import Passage
 from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
 from eimg_core.va.guide import Guide, GuideConfig
+from tests.factories import make_scores
 from tests.test_annotation import ANSWER, THEME, sheet_with
-from tests.test_bar_codec import write_score
 from train.data.passages import KeptPassage, _load, _save, passages_of
 from train.stages.composer import (
     ComposerRequest,
@@ -134,18 +134,6 @@ def test_a_run_that_stopped_makes_the_same_steps(windows, tmp_path):
     resumed = train(tmp_path / "cut", 3, 3)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
-
-
-def make_scores(data: Path, name: str, composers: str = "ABCDEFGHIJ") -> None:
-    """A song of twenty bars in two hands by each of some composers; among so many, each split has some."""
-    folder = data / "music" / name
-    folder.mkdir(parents=True)
-    rows = [f"{composer}.mid,{composer},T" for composer in composers]
-    (folder / "pieces.csv").write_text("\n".join(["file,composer,title", *rows]) + "\n")
-    for number, composer in enumerate(composers):
-        tune = [(beat, 1, 67 + (number + beat * beat) % 8) for beat in range(80)]
-        bass = [(2 * half, 2, 43 + (0, 5, 7, 0)[half % 4]) for half in range(40)]
-        write_score(folder / f"{composer}.mid", [tune, bass])
 
 
 def test_the_clean_composer_learns_from_clear_licences_and_from_no_label(tmp_path):

@@ -176,9 +176,12 @@ def test_density_is_told_to_who_can_follow_and_confessed_by_who_cannot(pipeline,
     assert "has no say in how dense" in deaf.remarks[0]
 
 
-def test_a_tune_is_told_again(pipeline):
+@pytest.mark.parametrize("minor", [False, True])
+def test_a_tune_is_told_again_in_the_mode_of_its_new_emotion(pipeline, minor, monkeypatch):
+    monkeypatch.setattr(pipeline.music_ae, "in_minor", lambda latents: minor)
     told = pipeline.retell(song(), VA(2.0, 2.0), ComposeOptions(1, takes=2)).piece
     tune = [note.pitch for note in upper_line(n for n in song().notes if n.start_s < 4.0)]
+    tune = [75 if minor and pitch == 76 else pitch for pitch in tune]
     beat = told.seconds_per_beat
     tops = [max(n.pitch for n in told.notes if abs(n.start_s / beat - i) < 0.02) for i in range(len(tune))]
     assert tops == tune

@@ -114,6 +114,20 @@ def split_key(key: str) -> tuple[str, str, str]:
     return image, music, variant
 
 
+def _critic_of(music_key: str, music_card: Mapping[str, Any], root: Path, load: ModelLoader) -> Critic | None:
+    """The critic of a music autoencoder; ``None`` where it has none."""
+    folder = root / CRITIC_FOLDER / music_key
+    if not folder.exists():
+        return None
+    critic, card = load(folder, {"critic": Critic})
+    if card["depends_on"].get("music") != music_card["sha256"]:
+        raise CheckpointError(
+            f"The critic of {music_key} was trained on another {music_key}; run "
+            f"`python -m train.critic {music_key}` again."
+        )
+    return critic
+
+
 class Pipeline(Composer):
     """An image autoencoder, a bridge and a music autoencoder that belong together.
 
@@ -135,16 +149,19 @@ class Pipeline(Composer):
         self.guide, self.critic = guide, critic
 
     @classmethod
-    def load(cls, key: str, root: Path = CHECKPOINTS, load: ModelLoader = load_model) -> Pipeline:
+    def load(
+        cls, key: str, root: Path = CHECKPOINTS, load: ModelLoader = load_model, *, critic: bool = True
+    ) -> Pipeline:
         """Load a pairing such as ``vqvae+fnt``, in its best variant, or a named one such as ``vqvae+fnt@paper``.
 
         Args:
             key: the pairing.
             root: folder of trained components.
             load: gets a component from its folder; one that remembers lets pairings share their autoencoders.
+            critic: whether the critic of the music autoencoder weighs the takes, where there is one.
         Raises:
             InputError: no such pairing or variant is shipped.
-            CheckpointError: a component is damaged, or the bridge was trained on other autoencoders.
+            CheckpointError: a component is damaged, or the bridge or the critic was trained on other autoencoders.
         """
         image_key, music_key, variant = split_key(key)
         pairing, known = f"{image_key}+{music_key}", available(root)
@@ -176,15 +193,8 @@ class Pipeline(Composer):
                     f"`python -m train.bridge {image_key} {music_key}` again."
                 )
         guide, _ = load(root / GUIDE_FOLDER, {"guide": Guide}) if (root / GUIDE_FOLDER).exists() else (None, {})
-        critic, critic_card = None, None
-        if (root / CRITIC_FOLDER / music_key).exists():
-            critic, critic_card = load(root / CRITIC_FOLDER / music_key, {"critic": Critic})
-        if critic_card and critic_card["depends_on"].get("music") != music_card["sha256"]:
-            raise CheckpointError(
-                f"The critic of {music_key} was trained on another {music_key}; run "
-                f"`python -m train.critic {music_key}` again."
-            )
-        return cls(key, image_ae, bridge, music_ae, guide, critic)
+        weighing = _critic_of(music_key, music_card, root, load) if critic else None
+        return cls(key, image_ae, bridge, music_ae, guide, weighing)
 
     # --- the steps ----------------------------------------------------------------------------------------------
 

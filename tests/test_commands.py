@@ -77,6 +77,12 @@ def test_a_change_without_a_value_is_refused(capsys: pytest.CaptureFixture[str])
     assert "--set needs NAME=VALUE, got 'epochs'" in capsys.readouterr().err
 
 
+def test_the_composer_has_commands_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        importlib.import_module("train.music_ae").main(["tvae", "--data", "d"])
+    assert "invalid choice: 'tvae' (choose from 'fnt', 'lsr')" in capsys.readouterr().err
+
+
 def test_there_is_nothing_to_change_in_what_is_fitted_in_closed_form(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         train.music_va.main(["evaluator", "--data", "d", "--set", "epochs=3"])
@@ -120,7 +126,35 @@ def test_reproduce_passes_threads_seed_and_changes_on(seen: dict[str, object], t
             assert request.results == tmp_path / "assets" / "results", name
     assert seen["bridge/vqvae+fnt@paper"].variant == "paper"
     assert seen["evaluate"].only == ["vqvae+fnt@paper", "vqvae+fnt@eimg2", "constant"]
+    assert seen["critic/tvae"].music == "tvae"
     assert seen["run_experiments"].results == tmp_path / "assets" / "results"
+
+
+def test_the_composer_is_pretrained_then_tuned_before_its_bridges_and_its_critic(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    called: list[str] = []
+    for name in ("pretrain_composer", "tune_composer"):
+        monkeypatch.setattr(train.reproduce, name, lambda request, name=name: called.append(name))
+    of = {stage.component: stage for stage in stages()}
+    composer, order = of["music_ae/tvae"], list(of)
+    composer.run(ReproduceRequest(data=Path("d"), runs=tmp_path))
+    assert called == ["pretrain_composer", "tune_composer"]
+    assert order.index("va_predictor/guide") < order.index("music_ae/tvae") < order.index("bridge/effnet+tvae@eimg2")
+    assert order[-1] == "critic/tvae"  # it hears what a pairing composes
+
+
+def test_what_is_forced_begins_anew(tmp_path: Path) -> None:
+    request = ReproduceRequest(data=Path("d"), runs=tmp_path)
+    states = [tmp_path / folder / "state.pt" for folder in ("image_ae/vqvae", "composer/tvae", "composer_tuning/tvae")]
+    for state in states:
+        state.parent.mkdir(parents=True)
+        state.touch()
+    of = {stage.component: stage for stage in stages()}
+    of["image_ae/vqvae"].forget(request)
+    assert [state.exists() for state in states] == [False, True, True]
+    of["music_ae/tvae"].forget(request)
+    assert not any(state.exists() for state in states)
 
 
 def test_a_table_measures_its_own_rows_and_a_smoke_run_less(seen: dict[str, object], tmp_path: Path) -> None:

@@ -83,3 +83,4 @@ def test_a_critic_belongs_to_its_music_autoencoder(tmp_path, critic):
     save_model(tmp_path / CRITIC_FOLDER / "fnt", critic, card)
     with pytest.raises(CheckpointError, match=r"train\.critic fnt"):
         Pipeline.load("vqvae+fnt", tmp_path)
+    assert Pipeline.load("vqvae+fnt", tmp_path, critic=False).critic is None

@@ -14,8 +14,10 @@ from eimg_core.metrics.distributions import MEASURES, RealMusic, inter_onset_int
 from eimg_core.metrics.diversity import fingerprint, near_similarity, similarity, takes_similarity
 from eimg_core.metrics.lines import TOGETHER_S, chords, melody
 from eimg_core.midi.notes import Note, Piece
+from tests.factories import make_mini_data
 from tests.tiny import random_clip
-from train.evaluation.quality_report import Made, Yardstick, apart, report
+from train.data.passages import CORPORA
+from train.evaluation.quality_report import Made, Yardstick, apart, learnt_pieces, report
 
 EMPTY = Piece(())
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
@@ -270,3 +272,15 @@ def test_photos_with_takes_lie_apart():
     crowd = 5.0 + np.random.default_rng(0).normal(0, 0.1, (50, 2))
     assert set(apart(np.concatenate([crowd, corners]), 4)) == {50, 51, 52, 53}
     assert sorted(apart(corners, 12)) == [0, 1, 2, 3]
+
+
+def test_what_is_copied_is_searched_in_all_music_that_a_composer_learnt_from(tmp_path):
+    counts = {"train": 2, "val": 1, "test": 1}
+    data = make_mini_data(tmp_path / "data", {"train": 2}, counts, emopia_clips=2, pop909_songs=2, scores=True)
+    for name, read in CORPORA.items():
+        corpus = read(data)
+        pieces = learnt_pieces(corpus, tmp_path / "cache")
+        learnt = {f"{name}/{item.key}" for item in corpus.split("train")}
+        assert pieces
+        assert {key if key in learnt else key.rpartition("/")[0] for key in pieces} <= learnt
+        assert all(len(piece.notes) > 20 for piece in pieces.values())

@@ -36,7 +36,9 @@ def registered():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, registered):
     folder = tmp_path_factory.mktemp("reproduction")
-    data = make_mini_data(folder / "data", {"train": 24, "val": 6, "test": 6}, {"train": 24, "val": 6, "test": 6})
+    data = make_mini_data(
+        folder / "data", {"train": 24, "val": 6, "test": 6}, {"train": 24, "val": 6, "test": 6}, scores=True
+    )
     arguments = ["--data", str(data), "--out", str(folder / "assets/checkpoints"), "--runs", str(folder / "runs")]
     arguments += ["--preset", "smoke"]
     main(arguments)

@@ -1,4 +1,4 @@
-"""Train a music autoencoder on the piano clips.
+"""Train a music autoencoder on the piano clips; `tvae` is trained by `train.composer` and `train.tune_composer`.
 
     python -m train.music_ae fnt --data DIR [--preset full|smoke] [--seed 0]
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from train.commands import stage_options, told
-from train.stages.music_ae import MusicAERequest, train_music_ae
+from train.stages.music_ae import TRAINED_APART, MusicAERequest, train_music_ae
 from train.stages.stage import request_from
 
 __all__ = ["main"]
@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = stage_options(__doc__)
-    parser.add_argument("key", choices=list(MUSIC_AUTOENCODERS))
+    parser.add_argument("key", choices=[key for key in MUSIC_AUTOENCODERS if key not in TRAINED_APART])
     print(told(train_music_ae(request_from(MusicAERequest, parser.parse_args(argv)))))
 
 

@@ -32,10 +32,13 @@ from train.evaluation.result import MeasureRequest
 from train.report.documents import write_documents
 from train.report.tables import write_tables
 from train.stages.bridge import BridgeRequest, train_bridge
+from train.stages.composer import ComposerRequest, pretrain_composer
+from train.stages.composer_tuning import tune_composer
+from train.stages.critic import CriticRequest, train_critic
 from train.stages.image_ae import ImageAERequest, train_image_ae
 from train.stages.image_va import ImageVARequest, train_image_va
 from train.stages.loop import LoopConfig
-from train.stages.music_ae import MusicAERequest, train_music_ae
+from train.stages.music_ae import TRAINED_APART, MusicAERequest, train_music_ae
 from train.stages.music_va import EvaluatorRequest, GuideRequest, train_evaluator, train_guide
 from train.stages.presets import override
 from train.stages.stage import ComponentResult, LoopRequest, Request, choices_of, request_from
@@ -77,6 +80,7 @@ class Stage:
         request: the class of its request.
         own: values of the request.
         needs: components that it reads.
+        states: folders of its states under the runs; that of the component where none is named.
     """
 
     component: str
@@ -84,6 +88,7 @@ class Stage:
     request: type[Request]
     own: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
 
     def up_to_date(self, request: LoopRequest) -> bool:
         """Whether the component was trained with the choices of the request that this stage has."""
@@ -93,6 +98,11 @@ class Stage:
         card, known = read_card(folder), {one.name for one in fields(self.request)}
         choices = {"changes": {}, **choices_of(request)}
         return all(card.get(name, {}) == choices[name] for name in choices if name in known)
+
+    def forget(self, request: LoopRequest) -> None:
+        """Remove its states, so that it begins anew."""
+        for folder in self.states or (self.component,):
+            (request.runs / folder / "state.pt").unlink(missing_ok=True)
 
     def run(self, request: LoopRequest) -> ComponentResult:
         return self.train(request_from(self.request, request, **self.own))
@@ -106,7 +116,18 @@ def stages() -> list[Stage]:
         Stage("va_predictor/guide", train_guide, GuideRequest),
     ]
     images = [Stage(f"image_ae/{key}", train_image_ae, ImageAERequest, {"key": key}) for key in IMAGE_AUTOENCODERS]
-    music = [Stage(f"music_ae/{key}", train_music_ae, MusicAERequest, {"key": key}) for key in MUSIC_AUTOENCODERS]
+    music = [
+        Stage(f"music_ae/{key}", train_music_ae, MusicAERequest, {"key": key})
+        for key in MUSIC_AUTOENCODERS
+        if key not in TRAINED_APART
+    ]
+    composer = Stage(
+        "music_ae/tvae",
+        _train_composer,
+        ComposerRequest,
+        needs=("va_predictor/guide",),
+        states=("composer/tvae", "composer_tuning/tvae"),
+    )
     bridges = [
         Stage(
             f"bridge/{i}+{m}@{variant}",
@@ -120,7 +141,14 @@ def stages() -> list[Stage]:
         for variant in BRIDGES
         if variant != "paper" or not {i, m} & OURS
     ]
-    return [*readers, *images, *music, *bridges]
+    critic = Stage("critic/tvae", train_critic, CriticRequest, {"music": "tvae"}, ("music_ae/tvae",))
+    return [*readers, *images, *music, composer, *bridges, critic]
+
+
+def _train_composer(request: ComposerRequest) -> ComponentResult:
+    """Pretrain ``tvae``, then fine-tune it; either goes on where it was."""
+    pretrain_composer(request)
+    return tune_composer(request)
 
 
 def needed(tables: Sequence[str]) -> list[Stage]:
@@ -158,7 +186,7 @@ def _train(request: ReproduceRequest, todo: Sequence[Stage]) -> None:
             print(f"{stage.component}: up to date")
             continue
         if request.force:
-            (request.runs / stage.component / "state.pt").unlink(missing_ok=True)
+            stage.forget(request)
         started = time.monotonic()
         stage.run(request)
         fresh.add(stage.component)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from eimg_core.checkpoints import read_card
-from eimg_core.data import READERS, Corpus, load_pieces, read_eimg, read_oasis
+from eimg_core.data import Corpus, load_pieces, load_scores, read_eimg, read_oasis
 from eimg_core.emotion import pairwise_distance
 from eimg_core.images import open_photo
 from eimg_core.metrics.copying import CopyIndex
@@ -34,17 +34,36 @@ from eimg_core.pipeline import Pipeline, available, split_key, variants
 from eimg_core.results import REAL, takes_of
 from eimg_core.va.evaluator import EVALUATOR_FOLDER
 from eimg_core.va.image_reader import ImageReader
+from train.data.passages import CORPORA
 from train.evaluation.evaluate import components_of
 from train.evaluation.result import MeasureRequest, dependencies, is_current, write_result
 from train.stages.stage import use_threads
 
-__all__ = ["COPIED", "NEAREST", "REAL", "Made", "QualityRequest", "Yardstick", "apart", "report", "report_quality"]
+__all__ = [
+    "COPIED",
+    "NEAREST",
+    "REAL",
+    "Made",
+    "QualityRequest",
+    "Yardstick",
+    "apart",
+    "learnt_pieces",
+    "report",
+    "report_quality",
+]
 
 NEAREST = "nearest"
 COPIED = 12  # notes; a longer run is called copied
 _PHOTOS_WITH_TAKES = 12
 _SPLIT: Any = "test"
-_MUSIC = {"EIMG clips": "eimg", "EMOPIA clips": "emopia", "POP909 songs": "pop909"}  # titles in cards → corpora
+_MUSIC = {  # titles in cards → corpora
+    "EIMG clips": "eimg",
+    "EMOPIA clips": "emopia",
+    "POP909 songs": "pop909",
+    "Mutopia piano scores": "mutopia",
+    "OpenScore Lieder, piano parts": "lieder",
+}
+_SCORES = ("mutopia", "lieder")
 
 
 @dataclass(frozen=True)
@@ -197,9 +216,7 @@ class _Rows:
         """The training splits of the named corpora, whole pieces."""
         pieces: dict[str, Piece] = {}
         for title in titles:
-            corpus: Corpus = READERS[_MUSIC[title]](self.request.data)
-            loaded = load_pieces(corpus, self.request.cache, functools.partial(tqdm, desc=corpus.title))
-            pieces |= {f"{corpus.name}/{item.key}": loaded[item.key] for item in corpus.split("train")}
+            pieces |= learnt_pieces(CORPORA[_MUSIC[title]](self.request.data), self.request.cache)
         return CopyIndex(pieces)
 
     def learnt_from(self, row: str) -> list[tuple[str, ...]]:
@@ -252,11 +269,23 @@ class _Rows:
         components = [name for name in components_of(row) if name != evaluator]
         names = dict.fromkeys(_MUSIC[title] for titles in self.learnt_from(row) for title in titles)
         corpora = {corpus.name: corpus for corpus in (self.corpus, self.clips)}
-        corpora |= {name: READERS[name](self.request.data) for name in names if name not in corpora}
+        corpora |= {name: CORPORA[name](self.request.data) for name in names if name not in corpora}
         request = self.request
         settings = {"seed": request.seed, "split": _SPLIT, "seconds": request.seconds}
         settings |= {} if row == REAL else {"most_takes": request.takes}
         return dependencies("musicality", request.components, components, list(corpora.values()), **settings)
+
+
+def learnt_pieces(corpus: Corpus, cache: Path) -> dict[str, Piece]:
+    """The training split of a music corpus, whole pieces; of scores, every passage of one meter is a piece."""
+    watch = functools.partial(tqdm, desc=corpus.title)
+    keys = [item.key for item in corpus.split("train")]
+    if corpus.name in _SCORES:
+        scores = load_scores(corpus, watch)
+        passages = {f"{key}/{number}": one for key in keys for number, one in enumerate(scores.get(key, ()))}
+        return {f"{corpus.name}/{key}": passage.piece() for key, passage in passages.items()}
+    loaded = load_pieces(corpus, cache, watch)
+    return {f"{corpus.name}/{key}": loaded[key] for key in keys}
 
 
 def report_quality(request: QualityRequest) -> list[Path]:

@@ -37,6 +37,7 @@ from train.stages.stage import (
 
 __all__ = ["CriticBatches", "CriticRequest", "train_critic"]
 
+_SPLITS: tuple[Split, Split] = ("train", "val")
 _TAKES = 4  # of each label
 _LABELS = {"full": (240, 60), "smoke": (3, 3)}  # for which pieces are composed, of train and val
 
@@ -86,12 +87,11 @@ def train_critic(request: CriticRequest) -> ComponentResult:
     pairings = [key for key in available(request.out) if split_key(key)[1] == request.music]
     if not pairings:
         raise CheckpointError(f"No pairing with {request.music} is trained; run `python -m train.bridge` first.")
-    pipeline = Pipeline.load(pairings[0], request.out)
-    pipeline.critic = None  # an older one must not choose
+    pipeline = Pipeline.load(pairings[0], request.out, critic=False)  # an older one must not choose
     clips = read_eimg(request.data)
     pieces = load_pieces(clips, request.cache)
     tables: dict[str, tuple[Tensor, Tensor]] = {}
-    for split, labels in zip(("train", "val"), _LABELS[request.preset], strict=True):
+    for split, labels in zip(_SPLITS, _LABELS[request.preset], strict=True):
         real = [pieces[item.key].cropped(CLIP_S) for item in clips.split(split) if item.va]
         made = _composed(pipeline, clips, split, labels, request.seed)
         tables[split] = descriptors_of(real), descriptors_of(made)

@@ -31,8 +31,9 @@ from train.stages.stage import (
     settings_of,
 )
 
-__all__ = ["ClipBatches", "MusicAERequest", "held_out", "samples_of", "train_music_ae"]
+__all__ = ["TRAINED_APART", "ClipBatches", "MusicAERequest", "held_out", "samples_of", "train_music_ae"]
 
+TRAINED_APART = {"tvae"}  # by train.composer and train.tune_composer, on more than the clips
 _POOL = 8  # batches whose clips are sorted by length together, to spare padding
 
 
@@ -100,7 +101,7 @@ def held_out(model: MusicAutoencoder, samples: Sequence[MusicSample], seed: int 
 
 @dataclass(frozen=True, kw_only=True)
 class MusicAERequest(LoopRequest):
-    """Which music autoencoder to train: ``key``, one of ``MUSIC_AUTOENCODERS``."""
+    """Which music autoencoder to train: ``key``, one of ``MUSIC_AUTOENCODERS`` that is not ``TRAINED_APART``."""
 
     key: str
 

@@ -145,8 +145,8 @@ def test_musicality_stands_beside_real_clips_searched_for_in_the_same_music():
 
 def test_the_composer_that_plans_has_rows_of_its_own(tmp_path):
     val = {"loss": 2.5, "tune_pitch": 1.25, "tune_pitch_shuffled": 2.3, "tune_pitch_uncopied": 1.82}
-    folder = tmp_path / "checkpoints" / "music_ae" / "planvae_clean"
+    folder = tmp_path / "checkpoints" / "music_ae" / "tvae_clean"
     folder.mkdir(parents=True)
-    (folder / "card.json").write_text(json.dumps({"key": "planvae", "metrics": {"val": val}}))
-    rows = [line for line in BLOCKS["components"](tmp_path).splitlines() if "planvae_clean" in line]
+    (folder / "card.json").write_text(json.dumps({"key": "tvae", "metrics": {"val": val}}))
+    rows = [line for line in BLOCKS["components"](tmp_path).splitlines() if "tvae_clean" in line]
     assert [row.split("|")[3].strip() for row in rows] == ["2.50", "1.25 / 2.30 / 1.82"]

@@ -125,8 +125,8 @@ def _image_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _music_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
-    if card["key"] == "planvae":
-        return _planvae(card["metrics"]["val"])
+    if card["key"] == "tvae":
+        return _tvae(card["metrics"]["val"])
     test = card["metrics"]["test"]
     fields = ", ".join(f"{name} {test[f'accuracy_{name}']:.2f}" for name in FIELDS)
     return [
@@ -138,7 +138,7 @@ def _music_ae(card: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _planvae(val: Mapping[str, float]) -> list[tuple[str, str]]:
+def _tvae(val: Mapping[str, float]) -> list[tuple[str, str]]:
     tune = " / ".join(f"{val[f'tune_pitch{way}']:.2f}" for way in ("", "_shuffled", "_uncopied"))
     return [
         ("cross-entropy per step in nats, on windows of the val splits, the mean over corpora", f"{val['loss']:.2f}"),

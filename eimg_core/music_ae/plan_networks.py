@@ -57,7 +57,7 @@ class StepLogits(NamedTuple):
 
 @dataclass(frozen=True)
 class TransformerVAEConfig:
-    """About 8 million weights.
+    """About 9 million weights.
 
     Args:
         width, heads, layers: of the notes' Transformer; ``ref_heads`` of its heads look at the bar taken up.
@@ -70,7 +70,7 @@ class TransformerVAEConfig:
             passage its emotion, its latent.
         weight_tune: of a tune's step beside the others; ``weight_plan`` of the plan beside the notes.
         weight_kl: per nat; ``free_nats`` of a dimension cost nothing.
-        weight_heard: of the encoder's reading of valence and arousal, squared error in units of the scale.
+        weight_heard: of the encoder's estimate of valence and arousal, squared error in units of the scale.
         kl_full: steps of the warm-up of the KL.
         plan_sampling: temperature and nucleus of the plan's fields.
         temperature, top_p: of the notes, one per field (place, pitch, length, velocity).

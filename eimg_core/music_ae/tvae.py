@@ -1,13 +1,13 @@
 """tvae: a Transformer VAE that plans a piece bar by bar, then writes the notes to the plan.
 
-An encoder reads a passage into a latent z and into what it hears as valence and arousal. A planner lays out its bars:
+An encoder reads a passage into a latent z and an estimate of its valence and arousal. A planner lays out its bars:
 phrases, which earlier bar each bar takes up and how, chords, densities, registers, cadences. The notes follow, bar
 after bar, the tune first, then the left hand, then the rest; each step sees its plan and the note that the bar taken up
 has next at this place. "Plan, then write" is how Yao et al. 2019 divide the work for stories; explicit reference to an
 earlier bar is what gives the music of MELONS and PopMNet a form.
 
 v_y = [z (96), key (24), valence, arousal], 122 numbers: posterior means, the estimated key, and the encoder's own
-reading. Emotion thus has a place of its own: since the decoder is told it anyway, z need not pay for it.
+estimate. Emotion thus has a place of its own: since the decoder is told it anyway, z need not pay for it.
 
 Shapes: B batch, T steps, R rows of a plan, F its fields, W width.
 
@@ -102,7 +102,7 @@ class TransformerVAE(ComposingAutoencoder):
     # --- reading ------------------------------------------------------------------------------------------------
 
     def read(self, batch: PlanBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean and log-variance of q(z | passage), (B, z_dim) each, and the emotion heard, (B, 2) on 1-9."""
+        """Mean and log-variance of q(z | passage), (B, z_dim) each, and the estimate of its emotion, (B, 2) on 1-9."""
         place = batch.steps[..., PLACE]
         x = torch.stack([table(batch.steps[..., field]) for field, table in enumerate(self.embedding)]).sum(dim=0)
         x = x + self.stream(batch.stream) + self.quarter((place // 12).clamp(max=3))
@@ -173,7 +173,7 @@ class TransformerVAE(ComposingAutoencoder):
         return torch.stack(losses)
 
     def loss(self, batch: PlanBatch, step: int) -> LossTerms:
-        """−ELBO with free nats: plan, notes, tempo and meter, and the encoder's reading of emotion."""
+        """−ELBO with free nats: plan, notes, tempo and meter, and the encoder's estimate of emotion."""
         config = self.config
         mu, logvar, heard = self.read(batch)
         z, va = mu, batch.va

@@ -17,6 +17,7 @@ from eimg_core.midi.notes import Piece
 from eimg_core.pipeline import Pipeline
 from eimg_core.takes import best_take, weigh
 from tests.tiny import random_clip, save_tiny_pairing
+from train.evaluation.evaluate import components_of
 from train.stages.critic import CriticBatches
 
 POINT = VA(5.0, 5.0)
@@ -84,3 +85,10 @@ def test_a_critic_belongs_to_its_music_autoencoder(tmp_path, critic):
     with pytest.raises(CheckpointError, match=r"train\.critic fnt"):
         Pipeline.load("vqvae+fnt", tmp_path)
     assert Pipeline.load("vqvae+fnt", tmp_path, critic=False).critic is None
+
+
+def test_a_result_of_chosen_takes_follows_from_the_critic(tmp_path, critic):
+    rows = ("vqvae+fnt@eimg2", "vqvae+fnt@eimg2 best of 4")
+    assert not any("critic/fnt" in components_of(row, tmp_path) for row in rows)
+    save_model(tmp_path / CRITIC_FOLDER / "fnt", critic, {"kind": "critic", "key": "critic"})
+    assert ["critic/fnt" in components_of(row, tmp_path) for row in rows] == [False, True]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,11 @@ from PIL.Image import Image
 from tqdm import tqdm
 
 from eimg_core.baselines import CONTROLS, ClipLibrary
-from eimg_core.bridge import BRIDGES
 from eimg_core.checkpoints import load_model
 from eimg_core.composer import Composer
+from eimg_core.critic import CRITIC_FOLDER
 from eimg_core.data import Corpus, Item, Split, load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
-from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import open_photo
 from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.metrics.registry import METRICS, measure
@@ -36,7 +35,7 @@ from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.results import BEST_OF, MEAN_POINT, REAL, takes_of
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
-from eimg_core.va.guide import GUIDE_FOLDER, Guide
+from eimg_core.va.guide import GUIDE_FOLDER
 from eimg_core.va.image_reader import READER_FOLDER, ImageReader
 from train.evaluation.result import MeasureRequest, dependencies, is_current, write_result
 from train.stages.stage import use_threads
@@ -53,12 +52,6 @@ __all__ = [
     "result_name",
 ]
 
-_KINDS: dict[str, Any] = {
-    "image_ae": IMAGE_AUTOENCODERS,
-    "music_ae": MUSIC_AUTOENCODERS,
-    "bridge": BRIDGES,
-    "va_predictor": {"guide": Guide},
-}
 GRID = (1.5, 8.5)  # first and last point of each axis
 _ONCE = ("constant", "oracle", REAL, MEAN_POINT)  # rows without chance
 
@@ -151,15 +144,18 @@ def result_name(table: str, split: str, row: str, seed: int) -> str:
     return f"{table}-{split}-{row.replace(' ', '_')}-seed{seed}.json"
 
 
-def components_of(row: str, *, photos: bool = True) -> list[str]:
-    """What a row is made and measured with: its models, the guide where it chooses among takes, the evaluator, and,
-    for photos, the photo reader where the music autoencoder is told the emotion that was read."""
+def components_of(row: str, root: Path, *, photos: bool = True) -> list[str]:
+    """What a row is made and measured with, of the components of a folder: its models, the guide and the critic where
+    they choose among takes, the evaluator, and, for photos, the photo reader where the music autoencoder is told the
+    emotion that was read."""
     key, takes = takes_of(row)
     image_key, music_key, _ = split_key(key)
     folders = [EVALUATOR_FOLDER.as_posix()]
     if music_key:
         folders += [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"]
+        critic = f"{CRITIC_FOLDER}/{music_key}"
         folders += [GUIDE_FOLDER.as_posix()] if takes > 1 else []
+        folders += [critic] if takes > 1 and (root / critic).exists() else []
         folders += [READER_FOLDER] if photos and MUSIC_AUTOENCODERS[music_key].uses_va else []
     return sorted(folders)
 
@@ -183,7 +179,7 @@ class _Rows:
         self.request = request
         self.photos, self.clips = read_oasis(request.data), read_eimg(request.data)
         self.held_out = self.photos.split(request.split)
-        self._load = functools.cache(lambda folder: load_model(folder, _KINDS[folder.parent.name]))
+        self._loaded: dict[Path, tuple[Any, dict[str, Any]]] = {}
 
     @functools.cached_property
     def labels(self) -> np.ndarray:
@@ -215,7 +211,13 @@ class _Rows:
     def composer(self, row: str) -> Composer:
         if row in CONTROLS:
             return CONTROLS[row](self.library)
-        return Pipeline.load(takes_of(row)[0], self.request.components, lambda folder, kinds: self._load(folder))
+        return Pipeline.load(takes_of(row)[0], self.request.components, self._load)
+
+    def _load(self, folder: Path, kinds: Mapping[str, type[Any]]) -> tuple[Any, dict[str, Any]]:
+        """A component and its card, loaded once for all pairings."""
+        if folder not in self._loaded:
+            self._loaded[folder] = load_model(folder, kinds)
+        return self._loaded[folder]
 
     def jobs(self, row: str) -> Iterator[Job]:
         """The results of a row: one per seed, and for pairings another one for targets without a photo."""
@@ -232,7 +234,7 @@ class _Rows:
             split = request.split if table == "pairings" else "grid"
             settings: dict[str, Any] = {"split": split, "seconds": request.seconds}
             settings |= {"n": request.grid**2} if table == "requests" else {}
-            components = components_of(row, photos=table == "pairings")
+            components = components_of(row, request.components, photos=table == "pairings")
             now = dependencies(table, request.components, components, [self.photos, self.clips], **settings)
             for seed in seeds:
                 path = request.results / result_name(table, split, row, seed)

@@ -266,7 +266,7 @@ class _Rows:
     def dependencies(self, row: str) -> dict[str, Any]:
         """All that the result of a row follows from: what is searched for copies, too."""
         evaluator = EVALUATOR_FOLDER.as_posix()  # no number here is the evaluator's
-        components = [name for name in components_of(row) if name != evaluator]
+        components = [name for name in components_of(row, self.request.components) if name != evaluator]
         names = dict.fromkeys(_MUSIC[title] for titles in self.learnt_from(row) for title in titles)
         corpora = {corpus.name: corpus for corpus in (self.corpus, self.clips)}
         corpora |= {name: CORPORA[name](self.request.data) for name in names if name not in corpora}

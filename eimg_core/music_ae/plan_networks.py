@@ -113,7 +113,7 @@ class TransformerVAEConfig:
     temperature: Sequence[float] = (0.95, 0.9, 0.9, 0.45)
     top_p: Sequence[float] = (0.98, 0.98, 0.98, 0.95)
     stream_temperature: Sequence[float] = (1.0, 0.95, 1.0)
-    step_lean: float = 0.2
+    step_lean: float = 0.35
     return_lean: float = 0.6
     copy_lean: float = 0.8
     plan_guidance: float = 2.5

@@ -153,9 +153,8 @@ def components_of(row: str, root: Path, *, photos: bool = True) -> list[str]:
     folders = [EVALUATOR_FOLDER.as_posix()]
     if music_key:
         folders += [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"]
-        critic = f"{CRITIC_FOLDER}/{music_key}"
-        folders += [GUIDE_FOLDER.as_posix()] if takes > 1 else []
-        folders += [critic] if takes > 1 and (root / critic).exists() else []
+        choosers = [GUIDE_FOLDER.as_posix(), f"{CRITIC_FOLDER}/{music_key}"] if takes > 1 else []
+        folders += [chooser for chooser in choosers if (root / chooser).exists()]
         folders += [READER_FOLDER] if photos and MUSIC_AUTOENCODERS[music_key].uses_va else []
     return sorted(folders)
 

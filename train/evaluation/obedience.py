@@ -32,11 +32,12 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.performance import perform
-from eimg_core.pipeline import Pipeline, split_key
+from eimg_core.pipeline import Pipeline
 from eimg_core.results import BEST_OF
 from eimg_core.shipped import CHECKPOINTS, RESULTS
 from eimg_core.sound.render import render
 from eimg_core.va.evaluator import Evaluator
+from train.evaluation.evaluate import components_of
 from train.evaluation.realness import composers, grid, keep, kept, one_take
 
 __all__ = ["main", "of_requests", "of_retellings"]
@@ -140,9 +141,7 @@ class _Desk:
             self.write("retelling", row, seed, len(pieces), summary)
 
     def write(self, table: str, row: str, seed: int, n: int, summary: dict[str, Any]) -> None:
-        key = row.partition(BEST_OF)[0]
-        image_key, music_key, _ = split_key(key)
-        folders = [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}", "va_predictor/evaluator"]
+        folders = components_of(row, self.args.root, photos=False)
         head = {"table": table, "row": row, "command": _COMMAND, "seed": seed, "n": n, "seconds": self.args.seconds}
         result = {**head, "summary": summary}
         corpora = [self.corpus] if table == "retelling" else []  # the others are composed for targets alone

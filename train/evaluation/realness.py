@@ -39,6 +39,8 @@ from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.results import BEST_OF, REAL
 from eimg_core.shipped import CHECKPOINTS, RESULTS
+from eimg_core.va.evaluator import EVALUATOR_FOLDER
+from train.evaluation.evaluate import components_of
 from train.evaluation.result import dependencies, write_result
 
 __all__ = ["CODEC", "FORM", "POP909", "VIEWS", "composers", "grid", "keep", "kept", "main", "one_take"]
@@ -181,11 +183,10 @@ class _Desk:
         pipeline = Pipeline.load(key, self.args.root)
         short = self.compose(pipeline, self.labels, CLIP_S, seed)
         long = self.compose(pipeline, grid(self.args.grid), self.args.long, seed)
-        image_key, music_key, _ = split_key(key)
-        folders = [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"]
         for row, chosen in ((key, one_take), (f"{key}{BEST_OF}{USUAL_TAKES}", kept)):
             summary = compared(self.real, self.tables([chosen(c) for c in short]), self.groups, seed)
-            self.write(row, seed, len(short), {**summary, **self.formed([chosen(c) for c in long])}, folders)
+            folders = set(components_of(row, self.args.root, photos=False)) - {EVALUATOR_FOLDER.as_posix()}
+            self.write(row, seed, len(short), {**summary, **self.formed([chosen(c) for c in long])}, sorted(folders))
 
     def formed(self, pieces: Sequence[Piece]) -> dict[str, Any]:
         return {"form": {**form(pieces), "n": len(pieces), "seconds": self.args.long}}

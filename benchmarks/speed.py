@@ -31,6 +31,7 @@ import pretty_midi
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from torch import nn
 
 from benchmarks.load import ROOT, app_running
 from eimg_core import __version__
@@ -50,6 +51,7 @@ from eimg_core.studio import Studio
 EXAMPLES = ROOT / "assets" / "examples"
 SIX = ("alae+fnt", "vqvae+fnt", "beta_vae+fnt", "alae+lsr", "vqvae+lsr", "beta_vae+lsr")
 Row = dict[str, Any]
+_ROWS = 8  # 4 takes, with and without the target
 _REREAD = "reading the piece again for each note"
 
 
@@ -126,10 +128,10 @@ def composing(studio: Studio, repeats: int) -> list[Row]:
 
     short = median_s(lambda: piece(15.0), repeats)
     long = median_s(lambda: piece(60.0), max(3, repeats // 2))
-    notes = len(piece(15.0).piece.notes)
-    plain_short = _again_and_again(studio, notes)
+    steps_short, steps_long = (_passes(studio, lambda s=seconds: piece(s)) for seconds in (15.0, 60.0))
+    plain_short = _again_and_again(studio, steps_short)
     single = median_s(lambda: piece(15.0, takes=1), repeats)
-    floor_short, floor_long = (_matrices(studio, piece(seconds)) for seconds in (15.0, 60.0))
+    floor_short, floor_long = (_matrices(studio, steps) for steps in (steps_short, steps_long))
 
     def whole(seconds: float) -> None:
         read = studio.read_photo(photo)
@@ -156,34 +158,43 @@ def composing(studio: Studio, repeats: int) -> list[Row]:
     ]
 
 
-def _again_and_again(studio: Studio, notes: int) -> float:
-    """Seconds for a decoder without a memory of keys and values: it reads the whole piece again for every note."""
-    model = studio.pipeline(DEFAULT_PAIRING).music_ae
-    rows = 8  # 4 takes, with and without the wish
-    steps, condition = torch.zeros(rows, notes, 4, dtype=torch.int64), torch.zeros(rows, model.config.width)
-    bar, end = torch.full((rows,), 4), torch.full((rows,), 30.0)
+def _passes(studio: Studio, compose: Callable[[], Any]) -> int:
+    """How many steps the notes of a piece take: all takes at once, streams' ends included."""
+    passes: list[None] = []
+    stack = studio.pipeline(DEFAULT_PAIRING).music_ae.decoder.notes.stack
+    hook = stack.register_forward_hook(lambda *_: passes.append(None))
+    compose()
+    hook.remove()
+    return len(passes)
+
+
+def _again_and_again(studio: Studio, steps: int) -> float:
+    """Seconds for a decoder without a memory of keys and values: it reads the whole piece again for every step."""
+    notes = studio.pipeline(DEFAULT_PAIRING).music_ae.decoder.notes
+    x, condition = torch.zeros(_ROWS, steps, notes.stack.width), torch.zeros(_ROWS, notes.stack.width)
+    index = torch.arange(float(steps)).expand(_ROWS, steps)
 
     def work() -> None:
         with torch.inference_mode():
-            for length in range(1, notes + 1):
-                model.decoder(steps[:, :length], bar, end, condition)
+            for length in range(1, steps + 1):
+                places = notes.stack.places(index[:, :length], index[:, :length])
+                notes.stack(x[:, :length], places, condition=condition, causal=True)
 
     return median_s(work, 1)
 
 
-def _matrices(studio: Studio, composition: Any) -> float:
-    """Seconds for the decoder's matrix products of the steps of a piece: 4 takes, with and without the wish."""
-    model = studio.pipeline(DEFAULT_PAIRING).music_ae
-    weights = [p for name, p in model.decoder.named_parameters() if p.ndim == 2 and "embed" not in name]
-    weights = [w for w in weights if w.shape[0] <= 4096]
-    inputs = {w.shape[1]: torch.zeros(8, w.shape[1]) for w in weights}
+def _matrices(studio: Studio, steps: int) -> float:
+    """Seconds for the matrix products of so many steps of the notes."""
+    notes = studio.pipeline(DEFAULT_PAIRING).music_ae.decoder.notes
+    weights = [layer.weight for layer in notes.modules() if isinstance(layer, nn.Linear)]
+    inputs = {w.shape[1]: torch.zeros(_ROWS, w.shape[1]) for w in weights}
 
     def step() -> None:
         for weight in weights:
             F.linear(inputs[weight.shape[1]], weight)
 
     with torch.inference_mode():
-        return median_s(step, 50) * len(composition.piece.notes)
+        return median_s(step, 50) * steps
 
 
 def decoding(studio: Studio, repeats: int) -> list[Row]:

@@ -107,11 +107,9 @@ class Writing:
     def copied(self) -> NoteClasses:
         """What the bar taken up has next."""
         ref = self.rows[self.bar][plan.REF]
-        return (
-            next_of(_classes(self.content.get((self.bar - ref, self.stream), [])), _classes(self.written))
-            if (ref)
-            else (NONE, NONE, NONE)
-        )
+        if not ref:
+            return NONE, NONE, NONE
+        return next_of(_classes(self.content.get((self.bar - ref, self.stream), [])), _classes(self.written))
 
     def relations(self, place: int) -> tuple[int, int, int]:
         """The pitches of the note before in this stream, of the bass and of the tune at a place."""

@@ -57,7 +57,7 @@ _RING_S = (1.3, 2.6)  # how long the last chord rings, at least and at most
 _NARROWEST_TEMPO, _WIDEST_TEMPO = 0.6, 1.67  # of the tempo that a tune had
 _UNEVEN = (0.0, 0.05, 0.02, 0.05)  # cost of so many bars beyond phrases of four, as a share of the tempo
 _TONIC = (0, 9 * len(QUALITIES) + 1)  # the tonic chord in the home key: major, minor
-_DOMINANTS = ((7, 4), (4, 0))  # their roots and how far the tonic lies above
+_DOMINANTS = (7, 4)  # roots of the dominant in the home key: major, minor
 _LEAN = 2.0  # added to the logits of the dominant before the last chord
 _FITS = 5.0  # added to the logits of a chord to which all of a tune's notes belong
 _GATE, _TICK = 0.95, 1 / TICKS_PER_QUARTER  # a note sounds 95 % of its length, less a tick
@@ -162,7 +162,7 @@ class Playing:
             if field in (plan.CHORD, plan.CHORD2):
                 added[row, :NO_CHORD] += settled.fits(number, field == plan.CHORD2)
             if field == plan.CHORD2 and number == bars - 1:
-                root, _ = _DOMINANTS[minor]
+                root = _DOMINANTS[minor]
                 added[row, [root * len(QUALITIES), root * len(QUALITIES) + 2]] += _LEAN
         return added
 

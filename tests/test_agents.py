@@ -270,7 +270,7 @@ def test_one_call_is_at_work_and_a_crowd_is_asked_to_come_again(agent: Agent, st
         crowded = as_completed(others)
         refused = [next(crowded).result() for _ in range(2)]  # one may wait, and does so until the first is done
         gate.set()
-        assert all("busy" in said for said in refused)
+        assert all("busy" in said for said in refused), refused
         assert first.result()["target"]["valence"] == 5.0
         assert next(crowded).result()["target"]["valence"] == 6.0
 

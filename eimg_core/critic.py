@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from eimg_core.layers import perceptrons
 from eimg_core.metrics.analysis import as_notated
 from eimg_core.metrics.descriptors import DESCRIPTORS, table
 from eimg_core.midi.notes import Piece
@@ -67,21 +68,9 @@ class Critic(Trainable):
 
     def __init__(self, config: CriticConfig | None = None) -> None:
         super().__init__()
-        self.config = config or CriticConfig()
-        wide, narrow = self.config.hidden
+        self.config = config = config or CriticConfig()
         D = len(DESCRIPTORS)
-        self.members = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(2 * D, wide),
-                nn.ReLU(),
-                nn.Dropout(self.config.dropout),
-                nn.Linear(wide, narrow),
-                nn.ReLU(),
-                nn.Dropout(self.config.dropout),
-                nn.Linear(narrow, 1),
-            )
-            for _ in range(self.config.members)
-        )
+        self.members = perceptrons(config.members, 2 * D, config.hidden, 1, config.dropout)
         self.centre: Tensor
         self.spread: Tensor
         self.register_buffer("centre", torch.zeros(D))

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ProjectionHead", "ResidualBlock", "linear_ramp"]
+__all__ = ["ProjectionHead", "ResidualBlock", "linear_ramp", "perceptrons"]
 
 
 class ProjectionHead(nn.Sequential):
@@ -47,3 +47,20 @@ def linear_ramp(step: int, start: int, full: int) -> float:
     if step <= start:
         return 0.0
     return min(1.0, (step - start) / max(1, full - start))
+
+
+def perceptrons(members: int, inputs: int, hidden: tuple[int, int], outputs: int, dropout: float) -> nn.ModuleList:
+    """An ensemble of three-layer perceptrons, each (..., inputs) → (..., outputs)."""
+    wide, narrow = hidden
+    return nn.ModuleList(
+        nn.Sequential(
+            nn.Linear(inputs, wide),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(wide, narrow),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(narrow, outputs),
+        )
+        for _ in range(members)
+    )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eimg_core.midi.sheet import Ints, Sheet
 
-__all__ = ["CHORDS", "NO_CHORD", "QUALITIES", "QUALITY_NOTES", "chords_of", "half_bars"]
+__all__ = ["CHORDS", "CHORD_CLASSES", "NO_CHORD", "QUALITIES", "QUALITY_NOTES", "chords_of", "half_bars"]
 
 QUALITIES = ("major", "minor", "dominant", "minor seventh", "major seventh", "diminished", "suspended", "augmented")
 QUALITY_NOTES: tuple[tuple[int, ...], ...] = (
@@ -29,9 +29,9 @@ CHORDS = 12 * len(QUALITIES)  # root · 8 + quality
 NO_CHORD = CHORDS
 
 _RARITY = np.array([0.0, 0.0, 0.06, 0.08, 0.08, 0.05, 0.09, 0.14])
-_TEMPLATES = np.zeros((CHORDS, 12))
+CHORD_CLASSES = np.zeros((CHORDS, 12))
 for _chord in range(CHORDS):
-    _TEMPLATES[_chord, [(_chord // 8 + note) % 12 for note in QUALITY_NOTES[_chord % 8]]] = 1.0
+    CHORD_CLASSES[_chord, [(_chord // 8 + note) % 12 for note in QUALITY_NOTES[_chord % 8]]] = 1.0
 _HALF_DIMINISHED = np.zeros((12, 12))  # a minor seventh above a diminished triad is one of its kind
 for _root in range(12):
     _HALF_DIMINISHED[_root, [(_root + note) % 12 for note in (0, 3, 6, 10)]] = 1.0
@@ -105,7 +105,7 @@ def _fits(shares: NDArray[np.float64], basses: Ints) -> NDArray[np.float64]:
         score = inside - _FOREIGN * (1 - inside) - _MISSING * missing
         return np.where(inside < _LEAST_INSIDE, -1.0, score)
 
-    fits = fit(_TEMPLATES) - np.tile(_RARITY, 12)
+    fits = fit(CHORD_CLASSES) - np.tile(_RARITY, 12)
     half_diminished = fit(_HALF_DIMINISHED) - 0.09
     diminished = QUALITIES.index("diminished")
     columns = np.arange(12) * 8 + diminished

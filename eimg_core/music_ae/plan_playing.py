@@ -23,7 +23,7 @@ from torch import Tensor
 
 import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.annotate import Annotation, annotate
-from eimg_core.annotation.chords import NO_CHORD, QUALITIES, QUALITY_NOTES
+from eimg_core.annotation.chords import CHORD_CLASSES, NO_CHORD, QUALITIES
 from eimg_core.annotation.returns import EXACT, NEW
 from eimg_core.midi.attributes import home_shift
 from eimg_core.midi.bar_codec import (
@@ -62,9 +62,6 @@ _LEAN = 2.0  # added to the logits of the dominant before the last chord
 _FITS = 5.0  # added to the logits of a chord to which all of a tune's notes belong
 _GATE, _TICK = 0.95, 1 / TICKS_PER_QUARTER  # a note sounds 95 % of its length, less a tick
 _HEADER = Sampling(1.0, 0.98)  # of tempo and meter
-_CHORD_NOTES = np.zeros((NO_CHORD, 12))
-for _chord in range(NO_CHORD):
-    _CHORD_NOTES[_chord, [(_chord // 8 + note) % 12 for note in QUALITY_NOTES[_chord % 8]]] = 1.0
 _OF_A_TUNE = (plan.LETTER, plan.LEFT, plan.TUNE_COUNT, plan.HEIGHT)  # what a tune settles of a plan
 _OF_AN_OPENING = tuple(field for field in range(len(plan.FIELDS)) if field not in (plan.LETTER, plan.LEFT))
 
@@ -388,7 +385,7 @@ def _chords_that_fit(sheet: Sheet) -> NDArray[np.float64]:
     for onset, length, pitch, _, _ in sheet.notes.tolist():
         weights[onset // sheet.bar, int(onset % sheet.bar >= half), pitch % 12] += min(length, TICKS * 2)
     total = weights.sum(axis=2, keepdims=True)
-    return _FITS * (weights / np.maximum(total, 1.0)) @ _CHORD_NOTES.T
+    return _FITS * (weights / np.maximum(total, 1.0)) @ CHORD_CLASSES.T
 
 
 def _leaning(logits: Tensor, wanted: Tensor, lean: float, both: Callable[[Tensor], Tensor]) -> Tensor:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import eimg_core.music_ae.plan as plan
-from eimg_core.annotation.chords import NO_CHORD, QUALITIES, QUALITY_NOTES
+from eimg_core.annotation.chords import CHORD_CLASSES, NO_CHORD
 from eimg_core.midi.bar_codec import END, LEFT_HAND, REST, STEP_SIZES, STREAMS, TUNE
 from eimg_core.midi.notes import HIGHEST_PITCH, LOWEST_PITCH
 from eimg_core.midi.sheet import LENGTH, ONSET, PITCH, Ints
@@ -60,9 +60,7 @@ _APART = np.abs(np.arange(_KEYS)[:, None] - np.arange(_KEYS))  # semitones betwe
 _HARSH = (_APART % 12 == 1) | (_APART == 0)  # a semitone, a ninth, or the same key twice
 _SEVENTH = _APART == 11
 _CHORD_NOTES = np.zeros((NO_CHORD + 1, _KEYS), dtype=bool)
-for _chord in range(NO_CHORD):
-    _notes = [(_chord // len(QUALITIES) + note) % 12 for note in QUALITY_NOTES[_chord % len(QUALITIES)]]
-    _CHORD_NOTES[_chord] = np.isin(_CLASS, _notes)
+_CHORD_NOTES[:NO_CHORD] = CHORD_CLASSES[:, _CLASS] > 0
 
 
 class Writing:

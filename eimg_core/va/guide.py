@@ -20,11 +20,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from eimg_core.checkpoints import load_model
 from eimg_core.emotion import HIGH, LOW, VA
 from eimg_core.errors import InputError
+from eimg_core.layers import perceptrons
 from eimg_core.midi.notes import Piece
 from eimg_core.trainable import LossTerms, Objective, Trainable
 from eimg_core.va.music_features import STRIKE_S, note_parts
@@ -186,20 +187,8 @@ class Guide(Trainable):
 
     def __init__(self, config: GuideConfig | None = None) -> None:
         super().__init__()
-        self.config = config or GuideConfig()
-        wide, narrow = self.config.hidden
-        self.members = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(INPUT_SIZE, wide),
-                nn.ReLU(),
-                nn.Dropout(self.config.dropout),
-                nn.Linear(wide, narrow),
-                nn.ReLU(),
-                nn.Dropout(self.config.dropout),
-                nn.Linear(narrow, 2),
-            )
-            for _ in range(self.config.members)
-        )
+        self.config = config = config or GuideConfig()
+        self.members = perceptrons(config.members, INPUT_SIZE, config.hidden, 2, config.dropout)
         self.centre: Tensor
         self.spread: Tensor
         self.label_mean: Tensor

@@ -46,8 +46,9 @@ from eimg_core.errors import EimgError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import open_photo
 from eimg_core.metrics.registry import measure
-from eimg_core.midi.notes import Note, Piece, write_midi
+from eimg_core.midi.notes import Note, Piece
 from eimg_core.midi.reading import read_midi
+from eimg_core.midi.writing import write_midi
 from eimg_core.notation.engraving import engrave
 from eimg_core.notation.musicxml import to_musicxml
 from eimg_core.options import ComposeOptions

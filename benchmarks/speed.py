@@ -39,7 +39,7 @@ from eimg_core.backbones.effnet_lite import pooled
 from eimg_core.batch import Batch, Job, photos_in, run_batch
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
-from eimg_core.midi.notes import write_midi
+from eimg_core.midi.writing import write_midi
 from eimg_core.music_ae.decoder import NoteDecoder, Sampling
 from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING

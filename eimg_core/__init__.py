@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from eimg_core.emotion import VA
     from eimg_core.errors import EimgError
     from eimg_core.images import open_photo
-    from eimg_core.midi.notes import Note, Piece, write_midi
+    from eimg_core.midi.notes import Note, Piece
     from eimg_core.midi.reading import read_midi
+    from eimg_core.midi.writing import write_midi
     from eimg_core.options import ComposeOptions
     from eimg_core.sound.render import Waveform
     from eimg_core.studio import Studio
@@ -54,7 +55,7 @@ _MODULES = {
     "Waveform": "sound.render",
     "open_photo": "images",
     "read_midi": "midi.reading",
-    "write_midi": "midi.notes",
+    "write_midi": "midi.writing",
 }
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from eimg_core.emotion import QUADRANTS, VA
-from eimg_core.midi.notes import Note, Piece, write_midi
+from eimg_core.midi.notes import Note, Piece
+from eimg_core.midi.writing import write_midi
 
 __all__ = ["make_mini_data", "make_photo", "make_piece", "make_scores", "write_score"]
 

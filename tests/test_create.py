@@ -12,7 +12,7 @@ import pytest
 
 from eimg_core.emotion import PHOTO_CENTRE, VA
 from eimg_core.errors import InputError
-from eimg_core.midi.notes import write_midi
+from eimg_core.midi.writing import write_midi
 from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.recipe import Recipe, Step, photo_id
 from eimg_core.remake import remake

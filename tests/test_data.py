@@ -41,7 +41,8 @@ from eimg_core.data.corpus import split_of
 from eimg_core.data.fetch import content_digest, download, open_zip
 from eimg_core.emotion import VA
 from eimg_core.errors import DataError
-from eimg_core.midi.notes import Note, Pedal, Piece, write_midi
+from eimg_core.midi.notes import Note, Pedal, Piece
+from eimg_core.midi.writing import write_midi
 from tests.factories import make_mini_data, make_photo, make_piece
 
 COUNTS = {"train": 6, "val": 2, "test": 2}

@@ -30,8 +30,10 @@ from eimg_core.exports.formats import FORMATS
 from eimg_core.exports.record import composition_of, describe, music_of, read_record
 from eimg_core.exports.tags import tags_of
 from eimg_core.exports.work import Work
-from eimg_core.midi.notes import write_midi
+from eimg_core.midi.notes import Section
 from eimg_core.midi.reading import read_midi
+from eimg_core.midi.writing import write_midi
+from eimg_core.notation.following import follow, time_map
 from eimg_core.options import ComposeOptions
 from eimg_core.performance import perform
 from eimg_core.recipe import Recipe, photo_id
@@ -42,7 +44,7 @@ TARGET = VA(7.25, 3.5)
 
 
 def composed(seed: int = 7) -> Composition:
-    piece = sketch(TARGET, seed, 8)
+    piece = replace(sketch(TARGET, seed, 8), key=4, sections=(Section(0.0, "A"), Section(4.0, "A2")))
     return Composition(
         piece,
         "effnet+tvae",
@@ -71,7 +73,9 @@ def test_every_value_of_a_record_follows_the_composition() -> None:
     one = replace(composed(), timings_s={"generate": 0.5}, metrics={"pitch_entropy": 3.5})
     faster = one.piece.faster(1.25)
     other = Composition(
-        replace(faster, meter=(3, 4), notes=tuple(replace(note, pitch=note.pitch + 3) for note in faster.notes[1:])),
+        replace(
+            faster, meter=(3, 4), key=5, notes=tuple(replace(note, pitch=note.pitch + 3) for note in faster.notes[1:])
+        ),
         "vqvae+fnt",
         ComposeOptions(8, 9.0, VA(3, 3), 2, False, 1.25, 0.5, 1),
         VA(2, 3),
@@ -131,6 +135,28 @@ def test_midi_says_it_in_text_events(saved, facts):
     assert texts == [f"EIMG Studio {__version__}", *(f"{name}: {value}" for name, value in facts.items())]
     assert next(m.name for m in midi.tracks[0] if m.type == "track_name") == "A serene piece"
     assert sum(message.time for message in midi.tracks[0][:8]) == 0
+
+
+def test_midi_has_a_track_for_each_hand_and_says_key_and_sections(saved):
+    composition = composed()
+    midi, played = mido.MidiFile(saved["mid"]), composition.played
+    assert (midi.type, [track.name for track in midi.tracks[1:]]) == (1, ["Right hand", "Left hand"])
+    assert [m.key for m in midi.tracks[0] if m.type == "key_signature"] == ["E"], "as its composer says"
+    tick = played.seconds_per_beat / midi.ticks_per_beat
+    now = np.cumsum([message.time for message in midi.tracks[0]]) * tick
+    marks = [(at, m.text) for at, m in zip(now, midi.tracks[0], strict=True) if m.type == "marker"]
+    when = time_map(composition.piece, played)
+    assert marks == [(pytest.approx(when(start), abs=tick), name) for start, name in ((0.0, "A"), (4.0, "A2"))]
+    hands = follow(composition.piece, played).hands
+    for hand, track in enumerate(midi.tracks[1:]):
+        struck = sorted(message.note for message in track if message.type == "note_on")
+        assert struck == sorted(note.pitch for note, mine in zip(played.notes, hands, strict=True) if mine == hand)
+    assert read_midi(saved["mid"]).notes == read_midi(write_midi(played)).notes
+
+
+def test_a_record_keeps_what_the_composer_said(saved):
+    piece = composition_of(read_record(saved["json"])).piece
+    assert (piece.key, piece.sections) == (composed().piece.key, composed().piece.sections)
 
 
 def test_the_texts_change_no_note():

@@ -20,7 +20,8 @@ from eimg_core.metrics import (
     quality_of_ticks,
     read_ticks,
 )
-from eimg_core.midi.notes import Note, Pedal, Piece, write_midi
+from eimg_core.midi.notes import Note, Pedal, Piece
+from eimg_core.midi.writing import write_midi
 
 EMPTY = Piece(())
 

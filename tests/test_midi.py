@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from eimg_core.errors import InputError
+from eimg_core.metrics.quality import read_ticks
 from eimg_core.midi import codec
 from eimg_core.midi.attributes import (
     KEY_NAMES,
@@ -19,8 +20,10 @@ from eimg_core.midi.attributes import (
 )
 from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.ending import ring_out
-from eimg_core.midi.notes import Note, Pedal, Piece, write_midi
+from eimg_core.midi.notes import Note, Pedal, Piece, Section
 from eimg_core.midi.reading import read_midi
+from eimg_core.midi.sheet import HAND, PITCH, read_score
+from eimg_core.midi.writing import Parts, write_midi
 
 
 def random_piece(seed: int = 0, notes: int = 60, tempo: float = 97.0) -> Piece:
@@ -59,6 +62,62 @@ def test_files_have_480_ticks_and_the_same_bytes(tmp_path):
     first = write_midi(piece, tmp_path / "a.mid")
     assert first == write_midi(piece) == (tmp_path / "a.mid").read_bytes()
     assert mido.MidiFile(tmp_path / "a.mid").ticks_per_beat == 480
+
+
+def two_hands(piece: Piece) -> Parts:
+    return Parts([int(note.pitch < 60) for note in piece.notes], "F#m", [(0.0, "A"), (5.0, "A2")])
+
+
+def test_each_hand_has_a_track_below_tempo_meter_key_and_markers(tmp_path):
+    piece = random_piece(tempo=120.0)
+    write_midi(piece, tmp_path / "a.mid", title="A tune", texts=["seed: 7"], parts=two_hands(piece), program=8)
+    file = mido.MidiFile(tmp_path / "a.mid")
+    assert (file.type, [track.name for track in file.tracks]) == (1, ["A tune", "Right hand", "Left hand"])
+    head = [message for message in file.tracks[0] if message.type != "end_of_track"]
+    assert all(message.is_meta for message in head)
+    found = {message.type: message for message in head}
+    assert (found["set_tempo"].tempo, found["key_signature"].key, found["text"].text) == (500_000, "F#m", "seed: 7")
+    assert (found["time_signature"].numerator, found["time_signature"].denominator) == (3, 4)
+    now = np.cumsum([message.time for message in head])
+    assert [(at, m.text) for at, m in zip(now, head, strict=True) if m.type == "marker"] == [(0, "A"), (4800, "A2")]
+    for hand, track in enumerate(file.tracks[1:]):
+        mine = [message for message in track if not message.is_meta]
+        assert {message.channel for message in mine} == {hand}
+        assert [message.program for message in mine if message.type == "program_change"] == [8]
+        assert {m.note < 60 for m in mine if m.type == "note_on"} == {bool(hand)}
+        assert sum(message.type == "control_change" for message in mine) == 4, "who plays one hand has the pedal too"
+
+
+def test_both_hands_are_read_back_as_the_piece_of_one_track(tmp_path):
+    piece = random_piece(tempo=97.0)
+    again = write_midi(piece, tmp_path / "two.mid", parts=two_hands(piece))
+    assert read_midi(again) == read_midi(write_midi(piece, tmp_path / "one.mid"))
+    one, two = (read_ticks(tmp_path / f"{name}.mid") for name in ("one", "two"))
+    for name in ("onsets", "offsets", "pitches"):
+        assert sorted(getattr(one, name)) == sorted(getattr(two, name))
+    assert one.length == two.length
+    (sheet,) = read_score(tmp_path / "two.mid")
+    assert (sheet.notes[:, HAND] == (sheet.notes[:, PITCH] < 60)).all()
+
+
+def test_a_key_that_both_hands_strike_is_one_key():
+    piece = Piece((Note(0, 60, 2, 80), Note(1, 60, 3, 80)))
+    read = read_midi(write_midi(piece, parts=Parts([0, 1])))
+    assert [(note.start_s, note.end_s) for note in read.notes] == [(0, 1), (1, 3)]
+
+
+def test_every_note_needs_its_hand():
+    with pytest.raises(ValueError, match="a hand for each of 2 notes, got 1"):
+        write_midi(Piece((Note(0, 60, 1), Note(0, 40, 1))), parts=Parts([0]))
+
+
+def test_key_and_sections_move_with_a_piece():
+    piece = Piece((Note(0, 60, 4),), key=21, sections=(Section(2, "A2"), Section(0, "A")))
+    assert piece.transposed(4).key == 13
+    assert piece.faster(2).sections == (Section(0, "A"), Section(1, "A2"))
+    assert piece.cropped(2).sections == (Section(0, "A"),)
+    with pytest.raises(ValueError, match="a key must be 0-23, got 24"):
+        Piece((), key=24)
 
 
 def test_a_key_struck_again_is_released_first():

@@ -9,7 +9,8 @@ import pytest
 
 from eimg_core.cli.main import main
 from eimg_core.errors import DataError, InputError
-from eimg_core.midi.notes import Note, Piece, write_midi
+from eimg_core.midi.notes import Note, Piece
+from eimg_core.midi.writing import write_midi
 from eimg_core.midi_evaluation import FileEvaluator, Label, midi_files, read_labels, summarise
 from tests.tiny import random_clip
 

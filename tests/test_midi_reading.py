@@ -15,8 +15,9 @@ from benchmarks import fuzz_midi
 from benchmarks.fuzz_midi import END_OF_TRACK, meta, meter, midi, note, riff, tempo, track
 from eimg_core.cli.main import main
 from eimg_core.errors import InputError
-from eimg_core.midi.notes import MeterChange, write_midi
+from eimg_core.midi.notes import MeterChange
 from eimg_core.midi.reading import load_midi, read_midi
+from eimg_core.midi.writing import write_midi
 from eimg_core.midi_evaluation import FileEvaluator
 
 ROOT = Path(__file__).resolve().parent.parent

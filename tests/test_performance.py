@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from eimg_core.emotion import VA
-from eimg_core.midi.notes import Note, Pedal, Piece, write_midi
+from eimg_core.midi.notes import Note, Pedal, Piece
 from eimg_core.midi.reading import read_midi
+from eimg_core.midi.writing import write_midi
 from eimg_core.performance import perform
 from eimg_core.sound.render import render
 from tests.factories import make_piece

@@ -10,7 +10,7 @@ from PIL import Image
 from eimg_core.checkpoints import load_component, save_component
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, InputError
-from eimg_core.midi.notes import write_midi
+from eimg_core.midi.writing import write_midi
 from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline, available, split_key, variants
 from tests.tiny import save_tiny_pairing

@@ -14,7 +14,8 @@ from eimg_core.errors import InputError
 from eimg_core.exports.files import from_midi
 from eimg_core.exports.formats import formats_from_midi
 from eimg_core.metrics.registry import METRICS
-from eimg_core.midi.notes import Note, Piece, write_midi
+from eimg_core.midi.notes import Note, Piece
+from eimg_core.midi.writing import write_midi
 from eimg_core.ui.api.programs import exported, open_midi
 from tests.fake_studio import PAIRINGS, FakeStudio
 

@@ -29,7 +29,8 @@ from eimg_core.exports.formats import FORMATS, Format
 from eimg_core.exports.record import describe
 from eimg_core.exports.work import MidiWork, Work
 from eimg_core.metrics.registry import METRICS, Metric
-from eimg_core.midi.notes import Note, Piece, write_midi
+from eimg_core.midi.notes import Note, Piece
+from eimg_core.midi.writing import write_midi
 from eimg_core.options import ComposeOptions
 from eimg_core.shipped import CHECKPOINTS, RESULTS
 from eimg_core.studio import Studio

@@ -64,6 +64,14 @@ def test_a_plan_says_what_a_piece_does():
     assert (plan.plan_of(annotate(SONG), velocities_known=False)[:, plan.LOUDNESS] == plan.LOUDNESS_UNKNOWN).all()
 
 
+def test_phrases_are_sections():
+    letters, left = [7, 7, 0, 0, 1, 0, 0, 0], [1, 0, 1, 0, 0, 1, 0, 0]
+    rows = np.zeros((8, len(plan.FIELDS)), dtype=np.int64)
+    rows[:, plan.LETTER], rows[:, plan.LEFT] = letters, left
+    named = [(section.start_s, section.name) for section in plan.sections_of(rows.tolist(), 2.0)]
+    assert named == [(0, "Introduction"), (4, "A"), (8, "B"), (10, "A2"), (14, "A3")]
+
+
 def test_a_plan_moves_with_its_key():
     rows = plan.plan_of(annotate(SONG))
     rows[0, plan.CHORD2] = NO_CHORD
@@ -254,6 +262,11 @@ def test_pieces_end_on_a_ringing_tonic_chord(model, seconds):
         assert {note.pitch % 12 for note in last} <= {2, 6, 9}
         assert min(last).pitch % 12 == 2
         assert piece.duration_s == pytest.approx(seconds, abs=0.05)
+        assert piece.key == 2
+        bar_s = piece.meter[0] * 4 / piece.meter[1] * piece.seconds_per_beat
+        assert all(s.start_s / bar_s == pytest.approx(round(s.start_s / bar_s)) for s in piece.sections)
+        assert piece.sections[0].start_s == 0
+        assert piece.sections[-1].start_s <= last[0].start_s + 1e-6
         assert all(note.end_s <= last[0].start_s + 1e-6 for note in piece.notes if note not in last)
 
 

@@ -21,7 +21,7 @@ from eimg_core.emotion import VA
 from eimg_core.errors import EimgError, InputError
 from eimg_core.exports.work import Work
 from eimg_core.messages import message
-from eimg_core.midi.notes import Note, Pedal, Piece
+from eimg_core.midi.notes import Note, Pedal, Piece, Section
 from eimg_core.notation.following import follow
 from eimg_core.options import OPTIONS
 from eimg_core.recipe import Recipe, Stop
@@ -80,7 +80,13 @@ def music_of(composition: Composition) -> dict[str, Any]:
     written, played = composition.piece, composition.played
     followed = follow(written, played)
     return {
-        "score": {**_sheet(written), "key": followed.key, **_piece(written)},
+        "score": {
+            **_sheet(written),
+            "key": followed.key,
+            "composed_key": written.key,
+            "sections": [[round(section.start_s, 5), section.name] for section in written.sections],
+            **_piece(written),
+        },
         "performance": {
             **_piece(played),
             "hands": list(followed.hands),
@@ -223,9 +229,17 @@ def _piece(piece: Piece, digits: int | None = 5) -> dict[str, Any]:
 
 
 def _piece_of(sheet: dict[str, Any], part: dict[str, Any]) -> Piece:
-    """A piece with the tempo and meter of ``sheet`` and the notes and pedals of ``part``."""
+    """A piece with the notes and pedals of ``part``, and all else of ``sheet``; earlier versions said less there."""
     above, below = sheet["meter"]
-    return Piece(_notes(part), float(sheet["tempo_bpm"]), (int(above), int(below)), _pedals(part))
+    key, sections = sheet.get("composed_key"), sheet.get("sections", [])
+    return Piece(
+        _notes(part),
+        float(sheet["tempo_bpm"]),
+        (int(above), int(below)),
+        _pedals(part),
+        key=None if key is None else int(key),
+        sections=tuple(Section(float(start), str(name)) for start, name in sections),
+    )
 
 
 def _notes(part: dict[str, Any]) -> tuple[Note, ...]:

@@ -207,12 +207,12 @@ def _piece(smf: Smf, parts: Sequence[_Part], straighten: bool, name: str) -> Pie
     notes = [
         Note(time(start), pitch, time(stop), velocity) for part in parts for start, stop, pitch, velocity in part.notes
     ]
-    pedals = [
+    pedals = {  # one foot on one pedal, also where a file tells each hand of it
         Pedal(time(down), min(time(up), _LONGEST_S))
         for part in parts
         for down, up in _held(part.pedal, end)
         if time(down) < _LONGEST_S
-    ]
+    }
     (_, meter), *later = _meters(smf)
     changes = [MeterChange(time(tick), other) for tick, other in later if tick < sounding]
     return Piece(tuple(notes), tempo, meter, tuple(pedals), tuple(changes))

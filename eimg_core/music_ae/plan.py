@@ -17,6 +17,9 @@ Fields, in the order in which they are chosen:
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 
 from eimg_core.annotation.annotate import Annotation
@@ -24,6 +27,7 @@ from eimg_core.annotation.chords import CHORDS, NO_CHORD
 from eimg_core.annotation.phrases import cadences_of
 from eimg_core.annotation.returns import FARTHEST, KINDS
 from eimg_core.midi.bar_codec import LEFT_HAND, REST, TUNE
+from eimg_core.midi.notes import Section
 from eimg_core.midi.sheet import HAND, LENGTH, ONSET, PITCH, VELOCITY, Ints
 
 __all__ = [
@@ -47,6 +51,7 @@ __all__ = [
     "TUNE_COUNT",
     "moved",
     "plan_of",
+    "sections_of",
 ]
 
 FIELDS = (
@@ -63,6 +68,7 @@ _BASSES = np.array([36, 40, 43, 46, 49, 53, 58])
 _TOUCHES = np.array([0.5, 0.8, 1.05])
 _LOUDNESS = np.array([40, 50, 58, 66, 74, 84, 96])
 LOUDNESS_UNKNOWN = len(_LOUDNESS) + 1
+_INTRODUCTION = 7  # its letter, where a form has one; see ``plan_form``
 FIELD_SIZES = (
     8, 8, FARTHEST + 1, len(KINDS), CHORDS + 1, CHORDS + 1, 4, len(_COUNTS) + 1, len(_COUNTS) + 1, len(_COUNTS) + 1,
     len(_HEIGHTS) + 1, len(_BASSES) + 1, len(_TOUCHES) + 1, LOUDNESS_UNKNOWN + 1, 3,
@@ -110,6 +116,24 @@ def moved(rows: Ints, semitones: int) -> Ints:
         chord = rows[:, field]
         rows[:, field] = np.where(chord == NO_CHORD, NO_CHORD, (chord + 8 * semitones) % CHORDS)
     return rows
+
+
+def sections_of(rows: Sequence[Sequence[int]], bar_s: float) -> tuple[Section, ...]:
+    """The phrases of a plan as sections: A, B, and A2 where A comes again; a piece may begin with an introduction.
+
+    Args:
+        rows: (B, fields).
+        bar_s: length of a bar in seconds.
+    """
+    sections: list[Section] = []
+    count: Counter[str] = Counter()
+    for bar, row in enumerate(rows):
+        if bar and rows[bar - 1][LEFT]:
+            continue
+        name = "Introduction" if not bar and row[LETTER] == _INTRODUCTION else chr(ord("A") + row[LETTER])
+        count[name] += 1
+        sections.append(Section(bar * bar_s, name if count[name] == 1 else f"{name}{count[name]}"))
+    return tuple(sections)
 
 
 def _means(bar: Ints, values: np.ndarray, chosen: np.ndarray, bars: int, otherwise: float) -> np.ndarray:

@@ -38,11 +38,12 @@ from eimg_core.midi.bar_codec import (
     tempo_of_class,
 )
 from eimg_core.midi.codec import velocity_level
-from eimg_core.midi.notes import TICKS_PER_QUARTER, Piece
+from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import BeatNote, Request
 from eimg_core.midi.sheet import LENGTH as TICK_LENGTH
 from eimg_core.midi.sheet import METERS, ONSET, TICKS, Sheet, nearest_place, one_strike_each
 from eimg_core.midi.sheet import PITCH as MIDI_PITCH
+from eimg_core.midi.writing import TICKS_PER_QUARTER
 from eimg_core.music_ae.decoder import Sampling, draw
 from eimg_core.music_ae.plan_examples import CORPORA, NONE, second_half_place
 from eimg_core.music_ae.plan_form import Frame, denser, form_of
@@ -208,10 +209,8 @@ class Playing:
             )
         ]
         self._write(writings, plans)
-        return [
-            self._piece(writing, tempo, METERS[meter])
-            for writing, tempo, meter in zip(writings, self.tempi, self.meter.tolist(), strict=True)
-        ]
+        made = zip(writings, self.keys.tolist(), self.tempi, self.meter.tolist(), strict=True)
+        return [self._piece(writing, key, tempo, METERS[meter]) for writing, key, tempo, meter in made]
 
     def _write(self, writings: list[Writing], plans: Tensor) -> None:
         notes, B = self.decoder.notes, len(writings)
@@ -297,7 +296,7 @@ class Playing:
         velocity = chosen(notes.heads[VELOCITY](context), VELOCITY, even).masked_fill(ended, 0)
         return torch.stack([place, pitch, length, velocity], dim=-1)
 
-    def _piece(self, writing: Writing, tempo: float, meter: tuple[int, int]) -> Piece:
+    def _piece(self, writing: Writing, key: int, tempo: float, meter: tuple[int, int]) -> Piece:
         """The notes of a row in its key; nothing rings into the last chord, which rings to the end."""
         steps = [(*note, bar, stream) for (bar, stream), notes in writing.content.items() for note in notes]
         rows = np.array(sorted(steps, key=lambda s: (s[4], s[5], s[0], s[1])), dtype=np.int64).reshape(-1, 6)
@@ -308,7 +307,8 @@ class Playing:
         end = final + round(self._ring_s(tempo, meter, len(writing.rows) - 1) / sheet.tick_s)
         onset, length = notes[:, ONSET], released(notes, tune)
         notes[:, TICK_LENGTH] = np.where(onset >= final, end - onset, np.minimum(length, np.maximum(final - onset, 1)))
-        return _detached(replace(sheet, notes=notes).piece(), sheet.tick_s * final)
+        piece = _detached(replace(sheet, notes=notes).piece(), sheet.tick_s * final)
+        return replace(piece, key=key, sections=plan.sections_of(writing.rows, sheet.tick_s * sheet.bar))
 
     def _ring_s(self, tempo: float, meter: tuple[int, int], bars: int) -> float:
         played = bars * meter[0] * 4 / meter[1] * 60.0 / tempo

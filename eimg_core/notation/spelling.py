@@ -54,10 +54,18 @@ class Key:
     @property
     def name(self) -> Message:
         """For people: ``Bb major``, ``F# minor``."""
-        tonic = self.fifths + (3 if self.minor else 0)
-        step, alter = _name(tonic)
-        named = f"{step}{_accidental(alter)}"
-        return message("{tonic} minor", tonic=named) if self.minor else message("{tonic} major", tonic=named)
+        return message("{tonic} minor", tonic=self.tonic) if self.minor else message("{tonic} major", tonic=self.tonic)
+
+    @property
+    def tonic(self) -> str:
+        """``Bb``, ``F#``."""
+        step, alter = _name(self.fifths + (3 if self.minor else 0))
+        return f"{step}{_accidental(alter)}"
+
+    @property
+    def short_name(self) -> str:
+        """``Bb`` in major, ``F#m`` in minor, as in MIDI files."""
+        return self.tonic + "m" * self.minor
 
     def step_and_alter(self, pitch_class: int) -> tuple[str, int]:
         """The letter of a pitch class, 0-11, and how many semitones it is raised."""
@@ -82,18 +90,25 @@ class Key:
 
 
 def key_signature(piece: Piece) -> Key:
-    """The signature of the key that a piece is heard in; C major for an empty one.
+    """The signature of the key of a piece: the one its composer says, or the one it is heard in; C major for an empty
+    one.
 
     Where the notes leave it open, the last bass note decides, since pieces like to come home.
     """
+    if piece.key is not None:
+        return _key(piece.key)
     if not piece.notes:
         return Key(0)
     fits = key_correlations(piece)
     last = piece.notes[-1].start_s
     home = min(note.pitch for note in piece.notes if note.start_s > last - 0.05) % 12
     fits[[home, home + 12]] += _COMES_HOME
-    key = int(np.argmax(fits))
-    return Key(_MINOR_FIFTHS[key - 12], True) if key >= 12 else Key(_MAJOR_FIFTHS[key])
+    return _key(int(np.argmax(fits)))
+
+
+def _key(number: int) -> Key:
+    """The signature of a key 0-23."""
+    return Key(_MINOR_FIFTHS[number - 12], True) if number >= 12 else Key(_MAJOR_FIFTHS[number])
 
 
 def _name(place: int) -> tuple[str, int]:

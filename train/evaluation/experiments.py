@@ -27,7 +27,8 @@ from eimg_core.images import open_photo
 from eimg_core.metrics.copying import CopyIndex
 from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.midi.batch import CLIP_S
-from eimg_core.midi.notes import Piece, write_midi
+from eimg_core.midi.notes import Piece
+from eimg_core.midi.writing import write_midi
 from eimg_core.options import ComposeOptions
 from eimg_core.shipped import RESULTS
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator

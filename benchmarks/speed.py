@@ -243,7 +243,7 @@ def playing(studio: Studio, repeats: int) -> list[Row]:
     """MIDI → sound, beside FluidSynth alone and beside pretty_midi's player."""
     piece = studio.compose(None, DEFAULT_PAIRING, ComposeOptions(3, 60.0, VA(7.0, 7.0))).played
     ours = median_s(lambda: render(piece), repeats)
-    strikes = _strikes(piece)
+    strikes = list(_strikes(piece).values())
     length = round((max(s.release_s for s in strikes) + 2) * SAMPLE_RATE_HZ)
     data = write_midi(piece)
 

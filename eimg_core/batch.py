@@ -206,7 +206,7 @@ def _made(studio: Studio, job: Job, batch: Batch, row: Row, started: float) -> R
         photo = open_photo(job.photo)
         row = replace(row, photo_id=photo_id(photo) or "")
     composition = studio.compose(photo, batch.pairing, row.options)
-    waveform = studio.render(composition.played) if batch.audio else None
+    waveform = studio.render(composition.played, instrument=composition.options.instrument) if batch.audio else None
     path = batch.out / job.stem
     files = studio.save(composition, waveform, path.parent, path.name, photo, batch.figure, batch.formats)
     read, target, estimate = composition.photo_va, composition.target_va, composition.piece_va

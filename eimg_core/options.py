@@ -34,7 +34,12 @@ __all__ = [
 ]
 
 LARGEST_SEED = 2**31 - 1
+TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+MODES = (message("major"), message("minor"))
 USUAL_TAKES, MOST_TAKES = 4, 16
+_INSTRUMENTS = (message("piano"), message("electric piano"), message("harp"), message("music box"))
+_METERS = {"2/4": (2, 4), "3/4": (3, 4), "4/4": (4, 4), "6/8": (6, 8)}
+_LONGEST_SAID = 20  # of a value that somebody made up
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,9 @@ class Option:
     Args:
         title: its name for people, as the page shows it and faults begin with it.
         help: what it does, in one line; for the command line, the tools and the documents.
-        kind: of its value: a whole number, a number, yes or no, or a point of the plane.
+        kind: of its value: a whole number, a number, yes or no, one of some words, or a point of the plane.
         low, high: its limits; ``None`` where it has none of its own.
+        choices: the only values that it may have, but for a usual "" or 0, which leaves the choice to the composer.
         usual: what it is where nobody says otherwise; ``default`` alone is what Python callers get.
         offered_from: the lowest value that the page and the tools offer, where that is above ``low``.
         step: of its slider on the page; without one, a number is typed.
@@ -66,6 +72,7 @@ class Option:
     kind: type = float
     low: float | None = None
     high: float | None = None
+    choices: tuple[Any, ...] = ()
     usual: Any = None
     offered_from: float | None = None
     step: float | None = None
@@ -89,11 +96,22 @@ class Option:
         return self.low if self.offered_from is None else self.offered_from
 
     def check(self, value: Any) -> None:
-        """Say so where a value is outside the limits.
+        """Say so where a value is outside the limits, or none of the choices.
 
         Raises:
             InputError: it is.
         """
+        if self.choices and value not in (self.default, *self.choices):
+            raise InputError(
+                message(
+                    "{option} must be one of {choices}, not {value}.",
+                    option=message(self.title),
+                    choices=[str(choice) for choice in self.choices],
+                    value=repr(value)[:_LONGEST_SAID],
+                )
+            )
+        if value is None:
+            return
         if self.low is None or self.high is None or self.low <= value <= self.high:
             return
         raise InputError(
@@ -112,10 +130,14 @@ class Option:
         Raises:
             KeyError, TypeError, ValueError, OverflowError: it has another kind.
         """
-        if value is None or (self.kind is VA and not value):
+        if value is None:
+            return self.default if self.choices else None
+        if self.kind is VA and not value:
             return None
         if self.kind is VA:
             return value if isinstance(value, VA) else VA(float(value["valence"]), float(value["arousal"]))
+        if self.kind is str and not isinstance(value, str):
+            raise TypeError(f"expected a word, got {type(value).__name__}")
         return self.kind(value)
 
     def plain(self, value: Any) -> Any:
@@ -220,10 +242,70 @@ class ComposeOptions:
         kind=int,
         counts_from_one=True,
     )
+    key: str = _option(
+        "",
+        "Key",
+        "tonic that the piece is in; without one, the composer's own",
+        kind=str,
+        choices=TONICS,
+        address="key",
+        shown="create",
+    )
+    mode: str = _option(
+        "",
+        "Mode",
+        "major or minor; without one, as the emotion asks for. TVAE alone follows",
+        kind=str,
+        choices=MODES,
+        address="mode",
+        shown="create",
+        needs_composing=True,
+    )
+    bpm: float | None = _option(
+        None,
+        "Quarter notes a minute",
+        "tempo to be kept exactly, instead of the composer's own and of the option tempo; the length is then that of "
+        "whole bars",
+        low=40.0,
+        high=220.0,
+        info="Empty for the composer’s own tempo.",
+        address="bpm",
+        shown="create",
+    )
+    meter: str = _option(
+        "",
+        "Meter",
+        "meter of all bars; without one, the composer's own. TVAE alone follows",
+        kind=str,
+        choices=tuple(_METERS),
+        address="meter",
+        shown="create",
+        needs_composing=True,
+    )
+    loop: int = _option(
+        0,
+        "Loop",
+        "so many bars whose end meets their beginning, instead of a piece that ends; TVAE alone follows",
+        kind=int,
+        choices=(4, 8),
+        address="loop",
+        shown="create",
+        needs_composing=True,
+    )
+
+    instrument: str = _option(
+        str(_INSTRUMENTS[0]),
+        "Instrument",
+        "what plays the piece; the notes stay the same",
+        kind=str,
+        choices=_INSTRUMENTS,
+        address="instrument",
+        shown="create",
+    )
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            each.metadata["option"].check(getattr(self, each.name))
+        for name, option in OPTIONS.items():
+            option.check(getattr(self, name))
         if self.keep is not None and not 0 <= self.keep < self.takes:
             raise InputError(
                 message(
@@ -240,6 +322,21 @@ class ComposeOptions:
                     arousal=f"{self.target.arousal:g}",
                 )
             )
+
+    @property
+    def tonic(self) -> int | None:
+        """The key as a pitch class, 0-11; ``None`` where the composer decides."""
+        return TONICS.index(self.key) if self.key else None
+
+    @property
+    def minor(self) -> bool | None:
+        """Whether the mode is minor; ``None`` where the composer decides."""
+        return self.mode == "minor" if self.mode else None
+
+    @property
+    def bar_meter(self) -> tuple[int, int] | None:
+        """Numerator and denominator; ``None`` where the composer decides."""
+        return _METERS[self.meter] if self.meter else None
 
 
 OPTIONS: Mapping[str, Option] = {
@@ -284,6 +381,7 @@ def options_for_scripts(options: Iterable[Option]) -> list[dict[str, Any]]:
             "kind": one.kind.__name__,
             "low": one.lowest_offered,
             "high": one.high,
+            "choices": list(one.choices),
             "usual": one.usual,
             "address": one.address,
         }
@@ -306,6 +404,8 @@ def _values(option: Option) -> str:
         return "true or false"
     if option.kind is VA:
         return "two numbers, 1 to 9"
+    if option.choices:
+        return ", ".join(map(str, option.choices))
     whole = "whole number" if option.kind is int else "number"
     return (
         whole
@@ -315,8 +415,12 @@ def _values(option: Option) -> str:
 
 
 def _usual(option: Option) -> str:
-    if isinstance(option.usual, bool) or option.usual is None:
-        return "–" if option.usual is None else str(option.usual).lower()
+    if option.usual is None or (option.choices and not option.usual):
+        return "–"
+    if isinstance(option.usual, bool):
+        return str(option.usual).lower()
+    if isinstance(option.usual, str):
+        return str(option.usual)
     return _number(option.usual)
 
 

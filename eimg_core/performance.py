@@ -183,6 +183,8 @@ class _Score:
         blow: the note that stands for the blow, (N,): itself but where two voices share a key.
         phrases: seconds, where phrases meet, from 0 to the end of the piece, (P + 1,).
         peaks: seconds, the summit of each phrase, (P,).
+        length_s: when the piece ends or, a loop, begins again.
+        loops: whether it does, so that nothing in it is an end.
     """
 
     start: Floats
@@ -197,10 +199,8 @@ class _Score:
     peaks: Floats
     beat_s: float
     beats_per_bar: int
-
-    @property
-    def length_s(self) -> float:
-        return float(self.end.max())
+    length_s: float
+    loops: bool
 
     @property
     def bar_s(self) -> float:
@@ -222,7 +222,7 @@ def _read(piece: Piece) -> _Score:
     _, from_end, blow = np.unique((onset_of * 128 + pitch)[::-1], return_index=True, return_inverse=True)
     melody = _top_voice(onset_of, start, end, pitch)
     beat_s = piece.seconds_per_beat * 4 / piece.meter[1]
-    onsets, length_s = start[opens], float(end.max())
+    onsets, length_s = start[opens], max(piece.length_s, float(end.max()))
     phrases = _phrases(onsets, _silences(onsets, onset_of, end), onset_of[melody], length_s, beat_s, piece.meter[0])
     return _Score(
         start=start,
@@ -237,6 +237,8 @@ def _read(piece: Piece) -> _Score:
         peaks=_peaks(phrases, start[melody], pitch[melody]),
         beat_s=beat_s,
         beats_per_bar=piece.meter[0],
+        length_s=length_s,
+        loops=piece.loop_s is not None,
     )
 
 
@@ -370,6 +372,8 @@ def phrase_swell(score: _Score, va: VA, rng: np.random.Generator) -> Floats:
 
 def final_softening(score: _Score, va: VA, rng: np.random.Generator) -> Floats:
     """A diminuendo over the last two bars, to the last onset."""
+    if score.loops:
+        return np.zeros_like(score.start)
     last = score.onsets[-1]
     return -FINAL_SOFTENING.at(va) * np.clip(1 - (last - score.start) / (2 * score.bar_s), 0, 1)
 
@@ -434,7 +438,7 @@ def final_ritardando(score: _Score, va: VA, times: Floats) -> Floats:
     """
     last = float(score.onsets[-1])
     span = min(2 * score.bar_s, 0.2 * last)
-    if span == 0:
+    if span == 0 or score.loops:
         return np.ones_like(times)
     x = np.clip((times - (last - span)) / span, 0, 1)
     w = min(1.0, FINAL_TEMPO.at(va))
@@ -514,7 +518,8 @@ def _pedal(score: _Score, va: VA, onsets: Floats, end: Floats) -> tuple[Pedal, .
         down = onsets[a] + late + min(gap, 0.6 * after[a]) if a else onsets[0]
         down = max(down, end[score.end <= score.onsets[a] + ONE_CHORD_S].max(initial=0.0))  # the old keys are up
         if b is None:
-            strokes.append(Pedal(float(down), float(max(score.length_s, onsets[-1] + LEAST_RING_S))))
+            up = score.length_s if score.loops else max(score.length_s, onsets[-1] + LEAST_RING_S)
+            strokes.append(Pedal(float(down), float(up)))
             break
         up = down + hold * (onsets[b] + late - down)
         up = min(up, rests.get(b, math.inf))

@@ -34,7 +34,7 @@ from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import Request, notes_in_beats
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.options import ComposeOptions
+from eimg_core.options import OPTIONS, ComposeOptions
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.takes import best_take, weigh
 from eimg_core.threads import one_thread
@@ -46,6 +46,7 @@ __all__ = ["DEFAULT_PAIRING", "Crossing", "PhotoEncoder", "Pipeline", "available
 ModelLoader = Callable[[Path, Mapping[str, type[Any]]], tuple[Any, dict[str, Any]]]
 
 DEFAULT_PAIRING = "effnet+tvae"
+_FASTEST_FOLDED = math.sqrt(2.0)  # how much faster a piece may be played whose tempo is asked for
 _LEAST_NOTES = 4  # of a piece that can be told again or continued
 _SAME_PLACE = 0.05  # a target this near to the photo's own emotion does not move it
 
@@ -239,22 +240,35 @@ class Pipeline(Composer):
         many = v_y.expand(options.takes, -1)
         music_ae = self.music_ae
         if isinstance(music_ae, ComposingAutoencoder):
-            request = Request(
-                options.seconds,
-                self._decoder_targets([target], options.takes),
-                tempo_factor=options.tempo,
-                density=options.density,
-            )
+            request = self._request(options, [target])
             pieces = _played(lambda chance: music_ae.compose(self.bridge.vary(many, chance), request, chance), seed)
+            if options.loop or options.bpm:  # as long as their bars
+                return self._weighed(pieces, target)
         else:
             targets = [self.bridge.decoder_target(target)] * options.takes
-            seconds = options.seconds * options.tempo  # played that much faster, it takes the right time
+            seconds = options.seconds * (
+                _FASTEST_FOLDED if options.bpm else options.tempo
+            )  # played faster, it is shorter
 
             def generate(chance: torch.Generator) -> list[Piece]:
                 return music_ae.generate(self.bridge.vary(many, chance), seconds=seconds, generator=chance, va=targets)
 
-            pieces = [piece.faster(options.tempo) for piece in _played(generate, seed)]
+            pieces = [_locked(piece, options) for piece in _played(generate, seed)]
         return self._weighed([ring_out(piece, options.seconds) for piece in pieces], target)
+
+    def _request(self, options: ComposeOptions, points: Sequence[VA], **more: Any) -> Request:
+        """What is asked of a music autoencoder that composes, with ``more`` in the place of what the options say."""
+        asked: dict[str, Any] = {
+            "tonic": options.tonic,
+            "minor": options.minor,
+            "tempo_bpm": options.bpm,
+            "exact_tempo": options.bpm is not None,
+            "tempo_factor": options.tempo if options.bpm is None else 1.0,
+            "meter": options.bar_meter,
+            "density": options.density,
+            "loop_bars": options.loop,
+        }
+        return Request(options.seconds, self._decoder_targets(points, options.takes), **{**asked, **more})
 
     def _weighed(self, pieces: Sequence[Piece], target: VA) -> list[Take]:
         if len(pieces) == 1 or self.guide is None:
@@ -290,13 +304,7 @@ class Pipeline(Composer):
         tell("composing", 0.3)
         takes = self.takes(v_y, options, target, photo)
         tell("composing", 1.0)
-        if options.density and not isinstance(self.music_ae, ComposingAutoencoder):
-            remarks.append(
-                message(
-                    "{composer} has no say in how dense its music is, so that wish was left out.",
-                    composer=self.music_ae.title,
-                )
-            )
+        remarks += self._left_out(options)
         timings = {"embed": embedded - started, "generate": time.perf_counter() - embedded}
         composition = Composition(
             takes[0].piece,
@@ -310,6 +318,20 @@ class Pipeline(Composer):
         )
         return _chosen(composition, takes)
 
+    def _left_out(self, options: ComposeOptions) -> list[str]:
+        """A remark for each option that the music autoencoder cannot follow."""
+        if isinstance(self.music_ae, ComposingAutoencoder):
+            return []
+        return [
+            message(
+                "{composer} cannot follow the option {option}, so it was left out.",
+                composer=self.music_ae.title,
+                option=message(one.title),
+            )
+            for one in OPTIONS.values()
+            if one.needs_composing and getattr(options, one.name) != one.default
+        ]
+
     # --- beyond one piece for one photo --------------------------------------------------------------------------
 
     def retell(self, piece: Piece, target: VA, options: ComposeOptions) -> Composition:
@@ -321,16 +343,17 @@ class Pipeline(Composer):
         composer = self._composer(message("keep a tune"))
         self._needs_notes(piece)
         v_y = self.to_music_latent(self.place_of(None, target))
-        melody = melody_of(piece).in_mode(composer.in_minor(v_y))
-        request = Request(
-            options.seconds,
-            self._decoder_targets([target], options.takes),
-            key=melody.key,
-            tempo_bpm=melody.tempo_bpm,
+        melody = melody_of(piece).in_mode(composer.in_minor(v_y) if options.minor is None else options.minor)
+        melody = melody if options.tonic is None else melody.over(options.tonic)
+        request = self._request(
+            options,
+            [target],
+            tonic=melody.key % 12,
+            minor=melody.key >= 12,
+            tempo_bpm=options.bpm or melody.tempo_bpm,
             meter=melody.meter,
             tune=melody.notes,
-            tempo_factor=options.tempo,
-            density=options.density,
+            loop_bars=options.loop if _bars(piece) <= options.loop else 0,
         )
         return self._ask(composer, v_y, request, options, target)
 
@@ -353,14 +376,17 @@ class Pipeline(Composer):
             )
         last = piece.notes[-1].start_s
         opening = [note for note in piece.notes if note.start_s < last - 0.01]
-        request = Request(
-            options.seconds,
-            self._decoder_targets([target], options.takes),
-            key=key_of(piece),
+        key = key_of(piece) if piece.key is None else piece.key
+        request = self._request(
+            options,
+            [target],
+            tonic=key % 12,
+            minor=key >= 12,
             tempo_bpm=piece.tempo_bpm,
+            tempo_factor=1.0,
             meter=piece.meter,
             opening=notes_in_beats(opening, piece.tempo_bpm),
-            density=options.density,
+            loop_bars=0,
         )
         return self._ask(composer, self._feature(piece), request, options, target)
 
@@ -384,12 +410,7 @@ class Pipeline(Composer):
         for photo, _ in stops:
             seed = seed if photo is None else zlib.crc32(photo.tobytes(), seed)
         points = [va for _, va in stops]
-        request = Request(
-            options.seconds,
-            self._decoder_targets(points, options.takes),
-            tempo_factor=options.tempo,
-            density=options.density,
-        )
+        request = self._request(options, points)
         middle = VA(*(sum(axis) / len(points) for axis in zip(*((p.valence, p.arousal) for p in points), strict=True)))
         made = self._ask(composer, path[None], request, replace(options, seed=seed & 0x7FFFFFFF), middle)
         return replace(made, options=options)  # the seed that was asked for makes the same story again
@@ -449,6 +470,28 @@ class Pipeline(Composer):
                     "The piece has fewer than {least} notes one after another; give a longer one.", least=_LEAST_NOTES
                 )
             )
+
+
+def _bars(piece: Piece) -> int:
+    """How many bars a piece fills."""
+    above, below = piece.meter
+    return math.ceil(piece.duration_s / piece.seconds_per_beat * below / (4 * above) - 0.01)
+
+
+def _locked(piece: Piece, options: ComposeOptions) -> Piece:
+    """A piece of a composer that does not know keys and tempi, brought to those that were asked for.
+
+    It is transposed; and its tempo, which may be counted an octave faster or slower, is changed by at most √2.
+    """
+    if options.tonic is not None:
+        key = key_of(piece)
+        moved = piece.transposed((options.tonic - key % 12 + 6) % 12 - 6)
+        piece = replace(moved, key=key // 12 * 12 + options.tonic)
+    if options.bpm is None:
+        return piece.faster(options.tempo)
+    octaves = round(math.log2(options.bpm / piece.tempo_bpm))
+    counted = replace(piece, tempo_bpm=piece.tempo_bpm * 2.0**octaves)
+    return replace(counted.faster(options.bpm / counted.tempo_bpm), tempo_bpm=options.bpm)
 
 
 def _played(compose: Callable[[torch.Generator], list[Piece]], seed: int) -> list[Piece]:

@@ -36,6 +36,7 @@ from eimg_core.performance import perform
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
 from eimg_core.recipe import Recipe, Stop, photo_id
 from eimg_core.shipped import CHECKPOINTS
+from eimg_core.sound.instruments import INSTRUMENTS
 from eimg_core.sound.protocol import Sound
 from eimg_core.sound.render import Waveform, render
 from eimg_core.va.evaluator import Evaluator
@@ -255,10 +256,15 @@ class Studio:
             recipe=recipe,
         )
 
-    def render(self, piece: Piece, lufs: float | None = None) -> Waveform:
+    def render(self, piece: Piece, lufs: float | None = None, instrument: str = "piano") -> Waveform:
         """The piece as stereo sound, with the gain of all pieces, so that loudness follows the emotion; or at a
-        loudness ``lufs``, to be compared with others."""
-        return render(piece, lufs=lufs)
+        loudness ``lufs``, to be compared with others.
+
+        Args:
+            instrument: one of ``eimg_core.sound.instruments.INSTRUMENTS``.
+        """
+        played_by = INSTRUMENTS[instrument]
+        return render(piece, lufs=lufs, soundfont=played_by.path, gain_db=played_by.gain_db)
 
     def save(
         self,

@@ -249,7 +249,7 @@ class FakeStudio:
             raise InputError("The piece has no notes.")
         return VA(1 + 8 * float(np.mean([note.pitch for note in piece.notes])) / 127, 5.0)
 
-    def render(self, piece: Piece, lufs: float | None = None) -> FakeWaveform:
+    def render(self, piece: Piece, lufs: float | None = None, instrument: str = "piano") -> FakeWaveform:
         self.levels.append(lufs)
         samples = np.zeros((int((piece.duration_s + 0.5) * RATE_HZ), 2), dtype=np.float32)
         for note in piece.notes:

@@ -19,7 +19,10 @@ from eimg_core.cli.main import command_parser, main
 from eimg_core.emotion import VA, distance
 from eimg_core.metrics.registry import METRICS
 from eimg_core.midi.reading import read_midi
+from eimg_core.midi.writing import write_midi
 from eimg_core.pipeline import DEFAULT_PAIRING
+from eimg_core.sound.instruments import INSTRUMENTS
+from tests.fake_studio import sketch
 
 ROOT = Path(__file__).resolve().parents[1]
 FIELDS = {
@@ -237,6 +240,17 @@ def test_standard_output_is_for_results_alone():
     command = [sys.executable, "-m", "eimg_core", "pairings", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     assert json.loads(done.stdout)
+
+
+def test_a_midi_file_is_played_by_an_instrument_of_ones_own(tmp_path, capsys):
+    write_midi(sketch(VA(6, 5), 1, 4), tmp_path / "in.mid")
+    words = ["render", str(tmp_path / "in.mid"), "--out"]
+    assert main([*words, str(tmp_path / "piano.wav")]) == 0
+    assert main([*words, str(tmp_path / "box.wav"), "--soundfont", str(INSTRUMENTS["music box"].path)]) == 0
+    assert (tmp_path / "piano.wav").read_bytes() != (tmp_path / "box.wav").read_bytes()
+    (tmp_path / "no.sf2").write_bytes(b"no")
+    assert main([*words, str(tmp_path / "x.wav"), "--soundfont", str(tmp_path / "no.sf2")]) == 2
+    assert "no.sf2 is not a complete SoundFont 2 file" in capsys.readouterr().err
 
 
 def test_render_and_evaluate_a_midi_file(tmp_path, capsys):

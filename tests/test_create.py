@@ -466,8 +466,25 @@ def test_a_link_holds_the_settings_and_never_the_photo(visit: Visit, browser: An
 
 
 @browser_test
+def test_locks_reach_the_composer(visit: Visit, studio: FakeStudio) -> None:
+    page = visit.page
+    page.click(".plane-map", position={"x": 200, "y": 120})
+    page.click("#musicians button >> nth=0")
+    chosen = {"key": "Eb", "mode": "minor", "meter": "3/4", "loop": "8", "instrument": "harp"}
+    for name, choice in chosen.items():
+        page.check(f"#{name} label:has(span:text-is('{choice}')) input")
+    page.fill("#bpm input", "96.5")
+    page.keyboard.press("Tab")
+    visit.compose()
+    asked = studio.asked[-1]
+    assert (asked.key, asked.mode, asked.bpm, asked.meter, asked.loop) == ("Eb", "minor", 96.5, "3/4", 8)
+    assert asked.instrument == "harp"
+
+
+@browser_test
 def test_hostile_addresses_change_nothing(visit: Visit, browser: Any, studio: FakeStudio, url: str) -> None:
     query = "v=99&a=<script>&seed=-4&length=1e9&pairing=../../etc&tempo=NaN&density=Infinity&plain=maybe"
+    query += "&key=H&mode=dorian&bpm=1e9&meter=7/8&loop=5&instrument=drums"
     other = Visit(browser, f"{url}?{query}")
     other.page.wait_for_timeout(500)
     assert other.page.get_attribute(".plane-map", "data-target") == ""
@@ -477,6 +494,9 @@ def test_hostile_addresses_change_nothing(visit: Visit, browser: Any, studio: Fa
     other.compose()
     assert studio.asked[-1].tempo == 1.0
     assert studio.asked[-1].density == 0.0
+    asked, usual = studio.asked[-1], ComposeOptions()
+    for name in ("key", "mode", "bpm", "meter", "loop", "instrument"):
+        assert getattr(asked, name) == getattr(usual, name)
     assert other.problems == []
     other.page.context.close()
 

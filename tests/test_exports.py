@@ -37,6 +37,7 @@ from eimg_core.notation.following import follow, time_map
 from eimg_core.options import ComposeOptions
 from eimg_core.performance import perform
 from eimg_core.recipe import Recipe, photo_id
+from eimg_core.sound.render import render
 from tests.fake_studio import FakeStudio, scene, sketch
 
 FACTS = {"photo", "target", "heard", "seed", "pairing", "version"}
@@ -74,10 +75,14 @@ def test_every_value_of_a_record_follows_the_composition() -> None:
     faster = one.piece.faster(1.25)
     other = Composition(
         replace(
-            faster, meter=(3, 4), key=5, notes=tuple(replace(note, pitch=note.pitch + 3) for note in faster.notes[1:])
+            faster,
+            meter=(3, 4),
+            key=5,
+            loop_s=20.0,
+            notes=tuple(replace(note, pitch=note.pitch + 3) for note in faster.notes[1:]),
         ),
         "vqvae+fnt",
-        ComposeOptions(8, 9.0, VA(3, 3), 2, False, 1.25, 0.5, 1),
+        ComposeOptions(8, 9.0, VA(3, 3), 2, False, 1.25, 0.5, 1, "Eb", "minor", 90.0, "3/4", 4, "harp"),
         VA(2, 3),
         VA(3, 3),
         VA(2.5, 2.75),
@@ -154,6 +159,12 @@ def test_midi_has_a_track_for_each_hand_and_says_key_and_sections(saved):
     assert read_midi(saved["mid"]).notes == read_midi(write_midi(played)).notes
 
 
+def test_midi_asks_for_the_instrument(tmp_path):
+    harp = replace(composed(), options=ComposeOptions(7, 8.0, instrument="harp"))
+    midi = mido.MidiFile(write(Work(harp), tmp_path, "piece", ["mid"])["mid"])
+    assert {m.program for track in midi.tracks for m in track if m.type == "program_change"} == {46}
+
+
 def test_a_record_keeps_what_the_composer_said(saved):
     piece = composition_of(read_record(saved["json"])).piece
     assert (piece.key, piece.sections) == (composed().piece.key, composed().piece.sections)
@@ -195,6 +206,22 @@ def test_an_mp3_plays_as_long_as_its_wav_and_is_smaller(saved):
     assert saved["mp3"].stat().st_size < saved["wav"].stat().st_size / 2
 
 
+def test_stems_are_the_hands_of_the_piece(saved, facts):
+    played = composed().played
+    with zipfile.ZipFile(saved["stems.zip"]) as archive:
+        assert archive.namelist() == ["piece-right-hand.wav", "piece-left-hand.wav"]
+        stems = []
+        for name in archive.namelist():
+            tag = mutagen.File(io.BytesIO(archive.read(name))).tags
+            assert {frame.desc: str(frame) for frame in tag.getall("TXXX")} == facts
+            with wave.open(io.BytesIO(archive.read(name))) as sound:
+                stems.append(np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(int))
+    whole = np.rint(render(played).samples * 32767).astype(int).ravel()
+    assert len(stems[0]) == len(stems[1]) == len(whole)
+    assert np.abs(stems[0] + stems[1] - whole).max() < 40, "together they are the piece, to -58 dBFS"
+    assert min(np.abs(stem).max() for stem in stems) > 300
+
+
 def test_the_same_piece_gives_the_same_bytes_of_sound():
     wav, tags = FakeStudio().render(composed().played).wav_bytes(), tags_of(composed())
     assert wav_tagged(wav, tags) == wav_tagged(wav, tags)
@@ -219,7 +246,7 @@ def test_musicxml_and_svg_say_it(saved, facts):
 
 def test_the_zip_holds_everything_and_the_json_lists_it(saved):
     with zipfile.ZipFile(saved["zip"]) as archive:
-        assert {Path(name).suffix[1:] for name in archive.namelist()} == set(FORMATS) - {"zip"}
+        assert {name.partition(".")[2] for name in archive.namelist()} == set(FORMATS) - {"zip", "stems.zip"}
     record = json.loads(saved["json"].read_text())
     assert record["files"] == {kind: f"piece.{kind}" for kind in FORMATS}
     assert record["recipe"]["photo_id"] in saved["svg"].read_text()
@@ -250,7 +277,7 @@ def test_what_is_made_later_is_what_would_have_been_made_at_once(saved, tmp_path
     elif kind == "mp3":
         assert abs(later.stat().st_size - saved[kind].stat().st_size) < 2000
     else:
-        assert len(zipfile.ZipFile(later).namelist()) == len(FORMATS) - 1
+        assert len(zipfile.ZipFile(later).namelist()) == sum(not (one.packs or one.large) for one in FORMATS.values())
     before = later.stat().st_mtime_ns
     assert export(files["json"], kind).stat().st_mtime_ns == before, "made once"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import mido
 import numpy as np
 import pytest
@@ -109,6 +112,17 @@ def test_a_key_that_both_hands_strike_is_one_key():
 def test_every_note_needs_its_hand():
     with pytest.raises(ValueError, match="a hand for each of 2 notes, got 1"):
         write_midi(Piece((Note(0, 60, 1), Note(0, 40, 1))), parts=Parts([0]))
+
+
+def test_the_tracks_of_a_loop_end_where_it_begins_again():
+    loop = Piece((Note(0, 60, 3.5),), 120.0, loop_s=4.0)
+    file = mido.MidiFile(file=io.BytesIO(write_midi(loop, parts=Parts([0]))))
+    assert [sum(message.time for message in track) for track in file.tracks] == [8 * 480] * 3
+    assert loop.length_s == 4.0
+    assert loop.faster(2).loop_s == 2.0
+    assert loop.cropped(3.9).loop_s is None
+    with pytest.raises(ValueError, match=r"must not end before its notes at 3\.5 s, got 3"):
+        replace(loop, loop_s=3)
 
 
 def test_key_and_sections_move_with_a_piece():

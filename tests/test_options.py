@@ -56,7 +56,26 @@ def test_every_limit_is_told_in_one_sentence(name):
     for value in (option.low - 1, option.high + 1):
         with pytest.raises(InputError, match=f"^{option.title} must be from .*, not {re.escape(f'{value:.10g}')}\\.$"):
             ComposeOptions(**{name: option.kind(value)})
-    assert option.lowest_offered <= option.usual <= option.high
+    assert option.usual is None or option.lowest_offered <= option.usual <= option.high
+
+
+@pytest.mark.parametrize("name", [name for name, one in OPTIONS.items() if one.choices])
+def test_every_choice_is_told_in_one_sentence(name):
+    option = OPTIONS[name]
+    assert [getattr(ComposeOptions(**{name: choice}), name) for choice in option.choices] == list(option.choices)
+    listed = ", ".join(map(str, option.choices))
+    for wrong in (99, "H" * 50):
+        with pytest.raises(InputError) as told:
+            ComposeOptions(**{name: wrong})
+        assert str(told.value).startswith(f"{option.title} must be one of {listed}, not ")
+        assert len(str(told.value)) < len(listed) + 80
+
+
+def test_what_is_locked_is_what_composers_count_with():
+    locked = ComposeOptions(key="F#", mode="minor", meter="6/8")
+    assert (locked.tonic, locked.minor, locked.bar_meter) == (6, True, (6, 8))
+    free = ComposeOptions()
+    assert (free.tonic, free.minor, free.bar_meter) == (None, None, None)
 
 
 def test_a_story_has_limits_of_its_own():
@@ -65,7 +84,7 @@ def test_a_story_has_limits_of_its_own():
 
 
 def test_options_survive_the_way_through_plain_values():
-    options = ComposeOptions(3, 20.0, VA(2.5, 1 / 3 + 1), 5, False, 1.3, -0.25, 4)
+    options = ComposeOptions(3, 20.0, VA(2.5, 1 / 3 + 1), 5, False, 1.3, -0.25, 4, "Eb", "minor", 97.5, "3/4", 8)
     assert read_options(option_values(options)) == options
     assert read_options({}) == ComposeOptions(takes=OPTIONS["takes"].usual), "what is missing is as usual"
 
@@ -81,6 +100,7 @@ def test_the_command_line_reads_every_option():
     from eimg_core.cli.common import options_of
     from eimg_core.cli.main import command_parser
 
-    words = "compose x.jpg --seed 4 --seconds 9 --takes 3 --as-written --tempo 0.8 --density -0.5 --keep 2"
+    words = "compose x.jpg --seed 4 --seconds 9 --takes 3 --as-written --tempo 0.8 --density -0.5 --keep 2 "
+    words += "--key Eb --mode minor --bpm 97.5 --meter 3/4 --loop 8"
     args: argparse.Namespace = command_parser().parse_args(words.split())
-    assert options_of(args) == ComposeOptions(4, 9.0, None, 3, False, 0.8, -0.5, 1)
+    assert options_of(args) == ComposeOptions(4, 9.0, None, 3, False, 0.8, -0.5, 1, "Eb", "minor", 97.5, "3/4", 8)

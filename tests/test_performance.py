@@ -281,6 +281,19 @@ def test_the_end_slows_down_more_when_calm():
     assert 1.02 < excited < calm - 0.1
 
 
+def test_a_loop_does_not_end():
+    """Bars that are repeated: neither slower nor softer towards the end, and as long as they were."""
+    notes = tuple(Note(0.25 * i, 60 + i % 4, 0.25 * i + 0.25) for i in range(32))
+    ending, loop = (perform(Piece(notes, loop_s=length), VA(5, 3), 1) for length in (None, 8.0))
+    waits = [[b.start_s - a.start_s for a, b in pairwise(piece.notes)] for piece in (ending, loop)]
+    assert sum(waits[0][-4:]) > 1.1 * sum(waits[0][:4])
+    assert sum(waits[1][-4:]) < 1.1 * sum(waits[1][:4])
+    softer = [sum(n.velocity for n in p.notes[:8]) - sum(n.velocity for n in p.notes[-8:]) for p in (ending, loop)]
+    assert softer[1] < softer[0]
+    assert loop.length_s == 8.0
+    assert max(loop.duration_s, loop.pedals[-1].end_s) <= 8.0
+
+
 def test_phrases_end_in_time_taken():
     """Four bars up to a long note, four times: the steps to the long note are slower than those in mid-phrase."""
     score = song(16)

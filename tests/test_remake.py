@@ -95,8 +95,10 @@ def test_every_option_is_in_the_record_and_comes_back(tmp_path):
     values = {"target": VA(1 + 1 / 3, 6.7654321), "takes": 3, "keep": 2}
     for name, one in OPTIONS.items():
         if name not in values:
-            third = one.kind((one.high - one.low) / 3 + one.low) if one.kind is not bool else not one.usual
-            values[name] = third
+            if one.choices:
+                values[name] = one.choices[-1]
+            else:
+                values[name] = not one.usual if one.kind is bool else one.kind((one.high - one.low) / 3 + one.low)
     made = FakeStudio().compose(None, "vqvae+fnt", ComposeOptions(**values))
     record = read_record(written(made, tmp_path / "x")["json"])
     assert recipe_of(record).options == composition_of(record).options == ComposeOptions(**values)

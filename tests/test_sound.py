@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 
 from eimg_core.errors import InputError, RenderError
 from eimg_core.midi.notes import Note, Pedal, Piece
+from eimg_core.options import OPTIONS
 from eimg_core.sound import fluid
+from eimg_core.sound.instruments import INSTRUMENTS
 from eimg_core.sound.render import (
     DEFAULT_SOUNDFONT,
     SAMPLE_RATE_HZ,
@@ -106,6 +109,48 @@ def test_the_shipped_piano_is_the_documented_file_with_its_licence() -> None:
     assert all(len(pair) == 2 for pair in voices.values()), "left and right for every key of a piano"
 
 
+@pytest.mark.parametrize("name", INSTRUMENTS)
+def test_every_instrument_is_documented_and_has_all_keys(name: str) -> None:
+    instrument = INSTRUMENTS[name]
+    told = (instrument.path.parent / "README.md").read_text()
+    assert hashlib.sha256(instrument.path.read_bytes()).hexdigest() in told
+    font = read_soundfont(instrument.path)
+    assert b"MIT" in dict(font.info)["ICMT"]
+    assert len(font.presets) == 1
+    assert font.usual.program == instrument.program
+    sampler = Sampler(font, SAMPLE_RATE_HZ, font.usual.bank, font.usual.program)
+    assert all(sampler.voices(key, v) for key in range(21, 109) for v in (1, 64, 127))
+
+
+def test_instruments_are_few_and_those_of_the_option() -> None:
+    assert tuple(INSTRUMENTS) == OPTIONS["instrument"].choices
+    assert INSTRUMENTS[OPTIONS["instrument"].usual].path == DEFAULT_SOUNDFONT
+    assert sum(one.path.stat().st_size for one in INSTRUMENTS.values()) < 16e6
+
+
+@each_engine
+@pytest.mark.parametrize("name", [name for name in INSTRUMENTS if name != "piano"])
+def test_another_instrument_sounds_different_and_as_loud(name: str, engine: str) -> None:
+    one, piano = INSTRUMENTS[name], render(PHRASE, engine=engine)
+    other = render(PHRASE, engine=engine, soundfont=one.path, gain_db=one.gain_db)
+    assert other.soundfont != piano.soundfont
+    assert abs(other.lufs - piano.lufs) < 3.5
+    n = min(len(other.samples), len(piano.samples))
+    assert abs(np.corrcoef(other.samples[:n].ravel(), piano.samples[:n].ravel())[0, 1]) < 0.5
+
+
+@each_engine
+def test_a_font_whose_only_preset_has_another_number_plays(engine: str, tmp_path: Path) -> None:
+    font = sine_font()
+    elsewhere = replace(font, presets=(replace(font.presets[0], bank=3, program=12),))
+    (tmp_path / "other.sf2").write_bytes(encode_soundfont(elsewhere))
+    (tmp_path / "usual.sf2").write_bytes(encode_soundfont(font))
+    other, usual = (render(A4, engine=engine, soundfont=tmp_path / f"{name}.sf2") for name in ("other", "usual"))
+    np.testing.assert_array_equal(other.samples, usual.samples)
+    with pytest.raises(RenderError, match="has no instrument"):
+        replace(font, presets=()).usual  # noqa: B018
+
+
 def test_a_font_survives_writing_and_reading(font_file: Path) -> None:
     original, copy = sine_font(), read_soundfont(font_file)
     assert (copy.info, copy.headers, copy.presets, copy.instruments) == (
@@ -147,6 +192,13 @@ def test_a_font_with_wrong_indexes_is_refused_and_never_noise(font_file: Path) -
             continue
         assert np.isfinite(sound).all()
         assert np.abs(sound).max() < 1
+
+
+def test_a_font_that_is_too_large_is_not_even_read(tmp_path: Path) -> None:
+    with (tmp_path / "large.sf2").open("wb") as file:
+        file.truncate(512 * 2**20 + 1)  # a hole in a file takes no room
+    with pytest.raises(RenderError, match=r"large\.sf2 is too large; soundfonts up to 512 MB can be read\."):
+        read_soundfont(tmp_path / "large.sf2")
 
 
 def test_a_missing_font_and_a_font_without_piano_are_errors(tmp_path: Path) -> None:
@@ -249,6 +301,19 @@ def test_the_sound_is_clean(engine: str) -> None:
     assert np.abs(x[[0, -1]]).max() < 1e-4, "no click at either end"
     assert np.std(x[:, 0] - x[:, 1]) > 0.05 * np.std(x), "left and right differ"
     assert rms(x, 0.0, 0.1) > 0.01, "the music starts at once"
+
+
+@each_engine
+def test_a_loop_begins_with_what_rings_from_its_end(engine: str) -> None:
+    loop = Piece((Note(0.0, 60, 0.5, 80), Note(1.5, 48, 2.0, 80)), pedals=(Pedal(1.5, 2.0),), loop_s=2.0)
+    once, again = render(loop, engine=engine).samples, render(replace(loop, loop_s=None), engine=engine).samples
+    assert len(once) == 2 * SAMPLE_RATE_HZ
+    ring = again[2 * SAMPLE_RATE_HZ :][: len(once)]
+    assert np.abs(ring).max() > 1e-3
+    middle = slice(SAMPLE_RATE_HZ // 10, len(ring) - SAMPLE_RATE_HZ // 10)  # but for the fades of a piece that ends
+    np.testing.assert_allclose(once[: len(ring)][middle], (again[: len(ring)] + ring)[middle], atol=1e-4)
+    seam = np.abs(once[0] - once[-1]).max()
+    assert seam <= 1.5 * np.abs(np.diff(once, axis=0)).max(), "no jump that the music does not have itself"
 
 
 @each_engine

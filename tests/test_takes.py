@@ -13,10 +13,11 @@ from eimg_core.checkpoints import save_model
 from eimg_core.composer import Take
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import InputError
+from eimg_core.midi.attributes import key_of
 from eimg_core.midi.melody import upper_line
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.options import ComposeOptions
-from eimg_core.pipeline import Pipeline
+from eimg_core.pipeline import Pipeline, _locked
 from eimg_core.studio import Studio
 from eimg_core.takes import CHECKS, best_take, strain, weigh
 from eimg_core.va.guide import GUIDE_FOLDER, Guide, GuideConfig
@@ -173,7 +174,53 @@ def test_density_is_told_to_who_can_follow_and_confessed_by_who_cannot(pipeline,
     assert denser.piece == pipeline.compose(None, None, replace(options, density=1.0)).piece
     deaf = other.compose(None, None, replace(options, density=1.0))
     assert deaf.piece == other.compose(None, None, options).piece
-    assert "has no say in how dense" in deaf.remarks[0]
+    assert "cannot follow the option Density" in deaf.remarks[0]
+
+
+LOCKS = {"key": "F#", "mode": "minor", "bpm": 90.0, "meter": "3/4"}
+
+
+def test_key_mode_tempo_and_meter_can_be_asked_for(pipeline, other):
+    options = ComposeOptions(3, 12.0, POINT, takes=2, **LOCKS)
+    for take in pipeline.compose(None, None, options).takes:
+        piece = take.piece
+        assert (piece.key, piece.tempo_bpm, piece.meter) == (6 + 12, 90.0, (3, 4))
+    some = other.compose(None, None, options)
+    assert (some.piece.key % 12, some.piece.tempo_bpm) == (6, 90.0)
+    assert [remark.rpartition(" so ")[0] for remark in some.remarks] == [
+        "FNT cannot follow the option Mode,",
+        "FNT cannot follow the option Meter,",
+    ]
+    assert some.piece.duration_s == pytest.approx(12.0)
+    assert max(note.start_s for note in some.piece.notes) > 12.0 - 2.6 * math.sqrt(2), "music for the whole length"
+
+
+def test_who_knows_no_keys_and_tempi_is_brought_to_them():
+    """C major at 120 to A at 75: a minor third down, counted at 60 and played a quarter faster."""
+    moved = _locked(song(), ComposeOptions(key="A", bpm=75.0))
+    assert key_of(song()) == 0
+    assert (key_of(moved), moved.key, moved.tempo_bpm) == (9, 9, 75.0)
+    assert [note.pitch + 3 for note in moved.notes] == [note.pitch for note in song().notes]
+    assert moved.duration_s == pytest.approx(6.0 / 1.25)
+    assert _locked(song(), ComposeOptions(tempo=1.2)) == song().faster(1.2)
+
+
+def test_a_tune_is_told_again_in_the_key_and_tempo_that_are_asked_for(pipeline):
+    told = pipeline.retell(song(), POINT, ComposeOptions(1, key="A", mode="major", bpm=75.0)).piece
+    assert (told.key, told.tempo_bpm) == (9, 75.0)
+    tune = [note.pitch - 3 for note in upper_line(n for n in song().notes if n.start_s < 4.0)]
+    beat = told.seconds_per_beat
+    assert [max(n.pitch for n in told.notes if abs(n.start_s / beat - i) < 0.02) for i in range(len(tune))] == tune
+
+
+def test_a_loop_stays_one_when_it_is_told_again_and_ends_when_it_goes_on(pipeline):
+    options = ComposeOptions(3, 12.0, POINT, loop=4, bpm=120.0, meter="4/4")
+    loop = pipeline.compose(None, None, options).piece
+    assert loop.loop_s == pytest.approx(8.0)
+    assert pipeline.retell(loop, VA(3.0, 6.0), options).piece.loop_s == pytest.approx(8.0)
+    longer = pipeline.extend(loop, POINT, replace(options, seconds=16.0)).piece
+    assert longer.loop_s is None
+    assert pipeline.retell(longer, POINT, options).piece.loop_s is None
 
 
 @pytest.mark.parametrize("minor", [False, True])

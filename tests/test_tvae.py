@@ -30,6 +30,8 @@ from eimg_core.music_ae.plan_examples import (
 from eimg_core.music_ae.plan_playing import Playing
 from eimg_core.music_ae.transformer import Cache
 from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
+from eimg_core.notation.spelling import key_signature
+from eimg_core.performance import perform
 from tests.test_annotation import SONG
 from tests.tiny import random_clip
 
@@ -257,7 +259,7 @@ def test_the_same_seed_gives_the_same_pieces(model):
 
 @pytest.mark.parametrize("seconds", [6.0, 15.0])
 def test_pieces_end_on_a_ringing_tonic_chord(model, seconds):
-    for piece in compose(model, seconds=seconds, key=2):
+    for piece in compose(model, seconds=seconds, tonic=2, minor=False):
         last = [note for note in piece.notes if note.start_s == piece.notes[-1].start_s]
         assert {note.pitch % 12 for note in last} <= {2, 6, 9}
         assert min(last).pitch % 12 == 2
@@ -268,6 +270,43 @@ def test_pieces_end_on_a_ringing_tonic_chord(model, seconds):
         assert piece.sections[0].start_s == 0
         assert piece.sections[-1].start_s <= last[0].start_s + 1e-6
         assert all(note.end_s <= last[0].start_s + 1e-6 for note in piece.notes if note not in last)
+
+
+@pytest.mark.parametrize(("tonic", "minor"), [(3, True), (11, False)])
+def test_key_meter_and_tempo_are_kept_where_they_are_given(model, tonic, minor):
+    asked = {"tonic": tonic, "minor": minor, "tempo_bpm": 97.0, "exact_tempo": True, "meter": (3, 4)}
+    for piece in compose(model, seconds=14.0, **asked):
+        assert (piece.key, piece.tempo_bpm, piece.meter) == (tonic + 12 * minor, 97.0, (3, 4))
+        last = [note.pitch % 12 for note in piece.notes if note.start_s == piece.notes[-1].start_s]
+        assert set(last) <= {tonic, (tonic + 4 - minor) % 12, (tonic + 7) % 12}
+        assert abs(piece.duration_s - 14.0) < 0.5 * 3 * 60 / 97 + 1.3, "whole bars, the nearest to the length"
+    for piece in compose(model, tonic=tonic):
+        assert piece.key % 12 == tonic, "the mode is the latent's"
+    assert {piece.key // 12 for piece in compose(model, minor=minor)} == {int(minor)}
+
+
+def test_keys_are_read_at_sight(model):
+    pieces = [piece for seed in range(12) for piece in compose(model, seed, rows=8, seconds=4.0)]
+    signatures = {key_signature(piece).fifths for piece in pieces}
+    assert len(signatures) > 5
+    assert max(map(abs, signatures)) <= 4
+
+
+@pytest.mark.parametrize("bars", [4, 8])
+def test_the_end_of_a_loop_meets_its_beginning(model, bars):
+    asked = Request(15.0, torch.full((2, 1, 2), 6.0), loop_bars=bars)
+    keys = torch.tensor([0, 9 + 12])
+    playing = Playing(model.decoder, torch.zeros(2, model.config.z_dim), keys, asked, torch.Generator().manual_seed(0))
+    for rows, tonic in zip(playing.plans(), (0, 9), strict=True):
+        assert [rows[at, plan.CHORD] // 8 for at in (0, bars)] == [tonic, tonic], "it begins with the chord it leads to"
+    for piece in compose(model, loop_bars=bars):
+        quarters = piece.meter[0] * 4 / piece.meter[1]
+        assert piece.loop_s == pytest.approx(bars * quarters * piece.seconds_per_beat)
+        assert piece.tempo_bpm == round(piece.tempo_bpm)
+        assert max(note.start_s for note in piece.notes) > piece.loop_s - quarters * piece.seconds_per_beat - 1e-6
+        assert [section.name for section in piece.sections] == ["A", "A2"][: bars // 4]
+        performed = perform(piece, VA(6.0, 6.0), 1)
+        assert max(performed.duration_s, *(pedal.end_s for pedal in performed.pedals)) <= piece.loop_s + 1e-6
 
 
 def test_two_hands_can_play_it(model):
@@ -284,7 +323,7 @@ def test_two_hands_can_play_it(model):
 def test_a_tune_stays_note_for_note(model):
     melody = [note for note in SONG.piece().notes if note.pitch > 66][:9]
     tune = notes_in_beats(melody, 100.0)
-    for piece in compose(model, tune=tune, tempo_bpm=100.0, meter=(4, 4), key=0):
+    for piece in compose(model, tune=tune, tempo_bpm=100.0, meter=(4, 4), tonic=0, minor=False):
         beats = piece.tempo_bpm / 60
         heard = {(round(note.start_s * beats, 2), note.pitch) for note in piece.notes}
         assert {(round(note.onset, 2), note.pitch) for note in tune} <= heard
@@ -292,7 +331,7 @@ def test_a_tune_stays_note_for_note(model):
 
 def test_an_opening_is_kept_and_goes_on(model):
     opening = notes_in_beats(SONG.excerpt(0, 2).piece().notes, 100.0)
-    for piece in compose(model, opening=opening, tempo_bpm=100.0, meter=(4, 4), key=0):
+    for piece in compose(model, opening=opening, tempo_bpm=100.0, meter=(4, 4), tonic=0, minor=False):
         bar_s = 4 * 60 / 100
         heard = sorted((round(n.start_s, 2), n.pitch) for n in piece.notes if n.start_s < 2 * bar_s - 0.01)
         assert heard == sorted((round(n.onset * 0.6, 2), n.pitch) for n in opening)

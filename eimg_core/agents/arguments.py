@@ -59,4 +59,10 @@ Photos = Annotated[
 def argument_of(option: Option) -> Any:
     """An option as the kind of an argument, with its range and description."""
     limits: dict[str, Any] = {} if option.low is None else {"ge": option.lowest_offered, "le": option.high}
-    return Annotated[option.kind, Field(description=option.help, **limits)]
+    kind: Any = option.kind
+    if option.choices:
+        kind = Literal.__getitem__(tuple(dict.fromkeys(map(option.kind, [option.usual, *option.choices]))))
+    elif option.usual is None:
+        kind = Annotated[option.kind, Field(**limits)] | None
+        limits = {}
+    return Annotated[kind, Field(description=option.help, **limits)]

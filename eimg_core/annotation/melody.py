@@ -44,6 +44,12 @@ class Melody:
         notes = (note._replace(pitch=note.pitch + int(shift)) for note, shift in zip(self.notes, shifts, strict=True))
         return replace(self, notes=tuple(notes), key=self.key % 12 + 12 * minor)
 
+    def over(self, tonic: int) -> Melody:
+        """The same melody over another tonic, 0-11, as near as it lies."""
+        moved = (tonic - self.key % 12 + 6) % 12 - 6
+        notes = tuple(note._replace(pitch=note.pitch + moved) for note in self.notes)
+        return replace(self, notes=notes, key=self.key // 12 * 12 + tonic)
+
 
 def melody_of(piece: Piece) -> Melody:
     """The melody of a piece, without what falls on its last chord.
@@ -59,7 +65,8 @@ def melody_of(piece: Piece) -> Melody:
     notes = tuple(
         BeatNote(onset / TICKS, pitch, length / TICKS, velocity) for onset, length, pitch, velocity, _ in line.tolist()
     )
-    return Melody(notes, annotation.key, sheet.tempo_bpm, sheet.meter)
+    key = annotation.key if piece.key is None else piece.key
+    return Melody(notes, key, sheet.tempo_bpm, sheet.meter)
 
 
 def mode_shifts(pitches: Ints, tonic: int, minor: bool) -> Ints:

@@ -176,7 +176,7 @@ def save_piece(
     """Play, save and say so."""
     started = time.perf_counter()
     formats = wanted_formats(args)
-    waveform = None if silent(args) else studio.render(composition.played, lufs)
+    waveform = None if silent(args) else studio.render(composition.played, lufs, composition.options.instrument)
     if waveform is not None:
         timings = {**composition.timings_s, "render": time.perf_counter() - started}
         composition = replace(composition, timings_s=timings)
@@ -232,6 +232,15 @@ def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
         action = "store_false" if option.usual else "store_true"
         parser.add_argument(
             option.flag, dest=option.name, action=action, help=f"{'not ' if option.usual else ''}{option.help}"
+        )
+    elif option.choices:
+        parser.add_argument(
+            option.flag,
+            dest=option.name,
+            type=option.kind,
+            choices=option.choices,
+            default=option.usual,
+            help=option.help + (f" (default {option.usual})" if option.usual in option.choices else ""),
         )
     else:
         usual = "" if option.usual is None else f" (default {option.usual:g})"

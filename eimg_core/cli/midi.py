@@ -19,6 +19,9 @@ def add_midi(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     midi_arguments(play)
     suffixes = ", ".join(f".{key}" for key in formats_from_midi())
     play.add_argument("--out", type=Path, help=f"its suffix is the format: {suffixes} (default a WAV file)")
+    play.add_argument(
+        "--soundfont", type=Path, metavar="FILE.sf2", help="an instrument of your own instead of the piano"
+    )
     play.set_defaults(run=_render)
 
     evaluate = commands.add_parser("evaluate-midi", help="metrics and estimated emotion of MIDI files, as JSON lines")
@@ -43,7 +46,7 @@ def _render(args: argparse.Namespace) -> int:
         *most, last = (f".{one}" for one in formats_from_midi())
         raise InputError(f"{out.name} should end in {', '.join(most)} or {last}.")
     piece = piece_of(args, straighten=FORMATS[key].straight)
-    data = from_midi(piece, key, args.file.stem, lambda one: render(one).wav_bytes())
+    data = from_midi(piece, key, args.file.stem, lambda one: render(one, soundfont=args.soundfont).wav_bytes())
     try:
         out.write_bytes(data)
     except OSError as error:

@@ -34,6 +34,7 @@ class Format:
         from_midi: it can be made of a MIDI file alone.
         straight: of a MIDI file it needs the notes on their beats, as ``read_midi(straighten=True)`` gives them.
         usual: it is written where nobody says which formats.
+        large: it is no part of the file that packs all others, which would double with it.
         light: it costs so little that the page writes it with every piece; all others are made on demand.
     """
 
@@ -48,6 +49,7 @@ class Format:
     from_midi: bool = False
     straight: bool = False
     usual: bool = False
+    large: bool = False
     light: bool = False
 
 
@@ -59,6 +61,10 @@ FORMATS: dict[str, Format] = {
     "wav": Format(
         "WAV", message("the sound, uncompressed"), "audio/wav",
         "eimg_core.exports.audio:wav_file", sound=True, from_midi=True, usual=True, light=True,
+    ),
+    "stems.zip": Format(
+        message("Stems"), message("the sound of each hand, two WAV files"), "application/zip",
+        "eimg_core.exports.stems:stems_file", sound=True, large=True,
     ),
     "mid": Format(
         "MIDI", message("the performance, for music programs"), "audio/midi",

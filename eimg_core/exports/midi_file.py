@@ -7,6 +7,7 @@ from eimg_core.exports.work import Work
 from eimg_core.midi.writing import Parts, write_midi
 from eimg_core.notation.following import follow, time_map
 from eimg_core.notation.spelling import key_signature
+from eimg_core.sound.instruments import INSTRUMENTS
 
 __all__ = ["midi_file"]
 
@@ -18,4 +19,10 @@ def midi_file(work: Work) -> bytes:
     markers = [(when(section.start_s), section.name) for section in written.sections]
     parts = Parts(follow(written, played).hands, key_signature(written).short_name, markers)
     texts = [SOFTWARE, *(f"{name}: {value}" for name, value in tags.facts.items())]
-    return write_midi(played, title=tags.title, texts=texts, parts=parts)
+    return write_midi(
+        played,
+        title=tags.title,
+        texts=texts,
+        parts=parts,
+        program=INSTRUMENTS[work.composition.options.instrument].program,
+    )

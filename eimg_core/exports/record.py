@@ -85,6 +85,7 @@ def music_of(composition: Composition) -> dict[str, Any]:
             "key": followed.key,
             "composed_key": written.key,
             "sections": [[round(section.start_s, 5), section.name] for section in written.sections],
+            "loop_s": written.loop_s,
             **_piece(written),
         },
         "performance": {
@@ -231,7 +232,7 @@ def _piece(piece: Piece, digits: int | None = 5) -> dict[str, Any]:
 def _piece_of(sheet: dict[str, Any], part: dict[str, Any]) -> Piece:
     """A piece with the notes and pedals of ``part``, and all else of ``sheet``; earlier versions said less there."""
     above, below = sheet["meter"]
-    key, sections = sheet.get("composed_key"), sheet.get("sections", [])
+    key, sections, loop_s = sheet.get("composed_key"), sheet.get("sections", []), sheet.get("loop_s")
     return Piece(
         _notes(part),
         float(sheet["tempo_bpm"]),
@@ -239,6 +240,7 @@ def _piece_of(sheet: dict[str, Any], part: dict[str, Any]) -> Piece:
         _pedals(part),
         key=None if key is None else int(key),
         sections=tuple(Section(float(start), str(name)) for start, name in sections),
+        loop_s=None if loop_s is None else float(loop_s),
     )
 
 

@@ -65,8 +65,9 @@ class Piece:
         meter_changes: later meters of a file that was read, sorted on construction; what we compose has none.
         key: 0-23 where its composer says it; ``None`` where it can only be estimated.
         sections: its form where its composer says it, sorted on construction.
+        loop_s: when it begins again, where it is a loop; ``None`` for a piece that ends.
     Raises:
-        ValueError: a note, the tempo or the key is out of range.
+        ValueError: a note, the tempo, the key or the loop is out of range.
     """
 
     notes: tuple[Note, ...]
@@ -76,6 +77,7 @@ class Piece:
     meter_changes: tuple[MeterChange, ...] = ()
     key: int | None = None
     sections: tuple[Section, ...] = ()
+    loop_s: float | None = None
 
     def __post_init__(self) -> None:
         for note in self.notes:
@@ -87,6 +89,8 @@ class Piece:
             raise ValueError(f"tempo must be positive, got {self.tempo_bpm}")
         if self.key is not None and not 0 <= self.key < 24:
             raise ValueError(f"a key must be 0-23, got {self.key}")
+        if self.loop_s is not None and not self.duration_s - 1e-6 <= self.loop_s < math.inf:
+            raise ValueError(f"a loop must not end before its notes at {self.duration_s} s, got {self.loop_s}")
         object.__setattr__(self, "notes", tuple(sorted(self.notes)))
         object.__setattr__(self, "pedals", tuple(sorted(self.pedals)))
         object.__setattr__(self, "meter_changes", tuple(sorted(self.meter_changes)))
@@ -96,6 +100,11 @@ class Piece:
     def duration_s(self) -> float:
         """The end of the last note; 0 for an empty piece."""
         return max((note.end_s for note in self.notes), default=0.0)
+
+    @property
+    def length_s(self) -> float:
+        """When it ends or begins again."""
+        return self.duration_s if self.loop_s is None else self.loop_s
 
     @property
     def seconds_per_beat(self) -> float:
@@ -126,9 +135,15 @@ class Piece:
         notes = tuple(replace(n, start_s=n.start_s / factor, end_s=n.end_s / factor) for n in self.notes)
         pedals = tuple(replace(p, start_s=p.start_s / factor, end_s=p.end_s / factor) for p in self.pedals)
         changes = tuple(replace(c, start_s=c.start_s / factor) for c in self.meter_changes)
-        sections = tuple(replace(s, start_s=s.start_s / factor) for s in self.sections)
-        tempo = self.tempo_bpm * factor
-        return replace(self, notes=notes, pedals=pedals, tempo_bpm=tempo, meter_changes=changes, sections=sections)
+        return replace(
+            self,
+            notes=notes,
+            pedals=pedals,
+            tempo_bpm=self.tempo_bpm * factor,
+            meter_changes=changes,
+            sections=tuple(replace(s, start_s=s.start_s / factor) for s in self.sections),
+            loop_s=None if self.loop_s is None else self.loop_s / factor,
+        )
 
     def cropped(self, end_s: float) -> Piece:
         """Only what sounds before ``end_s``; notes that would ring beyond are shortened."""
@@ -136,4 +151,5 @@ class Piece:
         pedals = tuple(replace(p, end_s=min(p.end_s, end_s)) for p in self.pedals if p.start_s < end_s - 1e-9)
         changes = tuple(c for c in self.meter_changes if c.start_s < end_s - 1e-9)
         sections = tuple(s for s in self.sections if s.start_s < end_s - 1e-9)
-        return replace(self, notes=tuple(kept), pedals=pedals, meter_changes=changes, sections=sections)
+        loop_s = None if self.loop_s is None or self.loop_s > end_s else self.loop_s
+        return replace(self, notes=tuple(kept), pedals=pedals, meter_changes=changes, sections=sections, loop_s=loop_s)

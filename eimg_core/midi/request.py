@@ -38,21 +38,27 @@ class Request:
     Args:
         seconds: length of the piece; with a tune, its bars decide instead.
         targets: valence and arousal on 1-9 at P points spread evenly over the piece, (B, P, 2); NaN leaves it open.
-        key: 0-23 for all pieces; drawn from v_y where ``None``.
+        tonic: 0-11 of all pieces; drawn from v_y where ``None``.
+        minor: mode of all pieces; that of v_y where ``None``.
         tempo_bpm: drawn where ``None``; with a tune, the tempo that the tune had: the new one stays near it.
+        exact_tempo: ``tempo_bpm`` is kept to the digit, and the length is that of whole bars.
         tempo_factor: times the tempo that would be taken otherwise; not with an opening, which has a tempo.
         meter: drawn where ``None``, or where it is none that the composer knows.
         density: octaves of notes per second above or below what would be composed otherwise.
         tune: a melody that is kept note for note, on top of what is composed.
         opening: notes that the pieces begin with, before they go on freely.
+        loop_bars: so many bars whose end meets their beginning; 0 for a piece that ends.
     """
 
     seconds: float
     targets: Tensor
-    key: int | None = None
+    tonic: int | None = None
+    minor: bool | None = None
     tempo_bpm: float | None = None
     meter: tuple[int, int] | None = None
     density: float = 0.0
     tune: Sequence[BeatNote] = ()
     opening: Sequence[BeatNote] = ()
     tempo_factor: float = 1.0
+    exact_tempo: bool = False
+    loop_bars: int = 0

@@ -48,7 +48,8 @@ def write_midi(
     parts: Parts | None = None,
     program: int = 0,
 ) -> bytes:
-    """Write a MIDI file; a key that is struck again while it still sounds is released first, as on a piano.
+    """Write a MIDI file; a key that is struck again while it still sounds is released first, as on a piano. The tracks
+    of a loop end where it begins again.
 
     Args:
         piece: what to write.
@@ -65,6 +66,7 @@ def write_midi(
     if parts is not None and len(parts.hands) != len(piece.notes):
         raise ValueError(f"expected a hand for each of {len(piece.notes)} notes, got {len(parts.hands)}")
     tick = _Ticks(piece)
+    end = 0 if piece.loop_s is None else tick(piece.loop_s)
     head = mido.MidiTrack([mido.MetaMessage("track_name", name=_latin(title))] if title else [])
     head.extend(mido.MetaMessage("text", text=_latin(text)) for text in texts)
     head.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(piece.tempo_bpm)))
@@ -74,15 +76,11 @@ def write_midi(
     above = [(tick(c.start_s), -1, 0, _signature(c.meter)) for c in piece.meter_changes]
     if parts is None:
         head.append(mido.Message("program_change", program=program))
-        _fill(
-            head, [*above, *(event for _, event in _notes(piece, tick, (0,) * len(piece.notes))), *_pedals(piece, tick)]
-        )
-        tracks = [head]
+        notes = [event for _, event in _notes(piece, tick, (0,) * len(piece.notes))]
+        tracks = [_filled(head, [*above, *notes, *_pedals(piece, tick)], end)]
     else:
-        markers = (mido.MetaMessage("marker", text=_latin(text)) for _, text in parts.markers)
-        above += [(tick(at), -1, 1, marker) for (at, _), marker in zip(parts.markers, markers, strict=True)]
-        _fill(head, above)
-        tracks = [head, *_hand_tracks(piece, parts.hands, tick, program)]
+        above += [(tick(at), -1, 1, mido.MetaMessage("marker", text=_latin(text))) for at, text in parts.markers]
+        tracks = [_filled(head, above, end), *_hand_tracks(piece, parts.hands, tick, program, end)]
     midi = mido.MidiFile(type=0 if parts is None else 1, ticks_per_beat=TICKS_PER_QUARTER, tracks=tracks)
     buffer = io.BytesIO()
     midi.save(file=buffer)
@@ -101,15 +99,14 @@ class _Ticks:
         return round(seconds * self._per_second)
 
 
-def _hand_tracks(piece: Piece, hands: Sequence[int], tick: _Ticks, program: int) -> Iterator[mido.MidiTrack]:
+def _hand_tracks(piece: Piece, hands: Sequence[int], tick: _Ticks, program: int, end: int) -> Iterator[mido.MidiTrack]:
     """A track for each hand, both with the pedal, since a player of one alone needs it as well."""
     notes = list(_notes(piece, tick, hands))
     for hand, name in enumerate(_HANDS):
         track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
         track.append(mido.Message("program_change", channel=hand, program=program))
         mine = [event for whose, event in notes if whose == hand]
-        _fill(track, [*mine, *(_pedals(piece, tick, hand) if mine else ())])
-        yield track
+        yield _filled(track, [*mine, *(_pedals(piece, tick, hand) if mine else ())], end)
 
 
 def _notes(piece: Piece, tick: _Ticks, hands: Sequence[int]) -> Iterator[tuple[int, _Event]]:
@@ -135,13 +132,14 @@ def _pedals(piece: Piece, tick: _Ticks, channel: int = 0) -> Iterator[_Event]:
             yield tick(seconds), _PEDAL, value, change
 
 
-def _fill(track: mido.MidiTrack, events: Iterable[_Event]) -> None:
-    """Add events in their order, and the end."""
+def _filled(track: mido.MidiTrack, events: Iterable[_Event], end: int) -> mido.MidiTrack:
+    """A track with its events in their order, which ends at a tick or with the last of them."""
     now = 0
     for tick, _, _, message in sorted(events, key=lambda event: event[:3]):
         track.append(message.copy(time=tick - now))
         now = tick
-    track.append(mido.MetaMessage("end_of_track", time=0))
+    track.append(mido.MetaMessage("end_of_track", time=max(0, end - now)))
+    return track
 
 
 def _signature(meter: tuple[int, int]) -> mido.MetaMessage:

@@ -15,17 +15,36 @@ from eimg_core.midi.notes import Piece
 __all__ = ["KEYS", "draw_keys", "in_minor", "played_in"]
 
 KEYS = 24
+_HARD_TO_READ = (1, 6, 11, 12 + 3, 12 + 8, 12 + 10)  # five or six sharps or flats: Db, F#, B; Eb, G#, Bb minor
 
 
-def draw_keys(weights: Tensor, generator: torch.Generator) -> Tensor:
+def draw_keys(
+    weights: Tensor,
+    generator: torch.Generator,
+    tonic: int | None = None,
+    minor: bool | None = None,
+    *,
+    readable: bool = False,
+) -> Tensor:
     """One key per row: (B, 24) → (B,).
 
     The key part of a mapped v_y is near the chance of each key. The stronger mode, major or minor, carries emotion and
     is kept; the tonic, which carries none, is drawn.
+
+    Args:
+        weights: the key part.
+        generator: the only source of randomness.
+        tonic: 0-11 of all rows, instead of a drawn one.
+        minor: mode of all rows, instead of the stronger one.
+        readable: draw among the keys that are read at sight, with at most four sharps or flats.
     """
-    chances, minor = _chances(weights), in_minor(weights)[:, None]
-    modal = torch.cat([chances[:, :12] * ~minor, chances[:, 12:] * minor], dim=-1)
-    return torch.multinomial(modal, 1, generator=generator)[:, 0]
+    chances = _chances(weights)
+    if readable:
+        chances[:, _HARD_TO_READ] = 0.0
+    in_mode = (in_minor(weights) if minor is None else torch.full((len(weights),), minor))[:, None]
+    modal = torch.cat([chances[:, :12] * ~in_mode, chances[:, 12:] * in_mode], dim=-1)
+    keys = torch.multinomial(modal, 1, generator=generator)[:, 0]
+    return keys if tonic is None else keys // 12 * 12 + tonic
 
 
 def in_minor(weights: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.returns import EXACT, FARTHEST, KINDS, NEW, NEW_ENDING, ORNAMENTED, RHYTHM, TRANSPOSED
 
-__all__ = ["Frame", "denser", "form_of"]
+__all__ = ["Frame", "denser", "form_of", "form_of_loop"]
 
 _PHRASE = 4  # bars of a phrase of a longer piece
 _FEWEST_PHRASES = 3  # of a longer piece
@@ -68,6 +68,19 @@ def form_of(bars: int) -> list[Frame]:
         frames += _phrase(ord(letter) - ord("A"), start, last.get(letter), density)
         last[letter] = start
     return [*frames[:-2], replace(frames[-2], density=_ENDING), replace(frames[-1], ref=0, kinds=None)]
+
+
+def form_of_loop(bars: int) -> list[Frame]:
+    """The frames of a loop and of the chord with which it begins again: phrases of four bars, the second like the
+    first.
+
+    Args:
+        bars: of the loop, 4 or 8.
+    """
+    frames: list[Frame] = []
+    for start in range(0, bars, _PHRASE):
+        frames += _phrase(0, start, 0 if start else None, _THEME)
+    return [*frames, Frame(0, 1, ref=0)]
 
 
 def denser(field: int, drawn: int, density: float) -> int:

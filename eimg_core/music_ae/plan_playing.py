@@ -46,7 +46,7 @@ from eimg_core.midi.sheet import PITCH as MIDI_PITCH
 from eimg_core.midi.writing import TICKS_PER_QUARTER
 from eimg_core.music_ae.decoder import Sampling, draw
 from eimg_core.music_ae.plan_examples import CORPORA, NONE, second_half_place
-from eimg_core.music_ae.plan_form import Frame, denser, form_of
+from eimg_core.music_ae.plan_form import Frame, denser, form_of, form_of_loop
 from eimg_core.music_ae.plan_networks import LENGTH, PITCH, PLACE, VELOCITY, PlanDecoder
 from eimg_core.music_ae.plan_rules import MOST_STEPS, Given, Step, Writing, released
 from eimg_core.music_ae.transformer import Cache
@@ -186,7 +186,8 @@ class Playing:
             allowed = torch.where(row[:, plan.REF, None] == 0, classes == NEW, kinds & (classes != NEW))
         elif field in (plan.CHORD, plan.CHORD2):
             tonic = torch.where(self.minor == 1, _TONIC[1], _TONIC[0])[:, None]
-            allowed = torch.where(last, classes == tonic, allowed)
+            begins = field == plan.CHORD and number == 0 and bool(self.request.loop_bars)
+            allowed = torch.where(last | begins, classes == tonic, allowed)
         elif field == plan.LOUDNESS:
             allowed &= (classes != plan.LOUDNESS_UNKNOWN) == self.config.dynamics
         return allowed
@@ -297,7 +298,8 @@ class Playing:
         return torch.stack([place, pitch, length, velocity], dim=-1)
 
     def _piece(self, writing: Writing, key: int, tempo: float, meter: tuple[int, int]) -> Piece:
-        """The notes of a row in its key; nothing rings into the last chord, which rings to the end."""
+        """The notes of a row in its key; nothing rings into the last chord, which rings to the end. Of a loop the last
+        chord is left out: it is the one with which the loop begins again."""
         steps = [(*note, bar, stream) for (bar, stream), notes in writing.content.items() for note in notes]
         rows = np.array(sorted(steps, key=lambda s: (s[4], s[5], s[0], s[1])), dtype=np.int64).reshape(-1, 6)
         sheet, tune = decode_bars(BarSteps(rows[:, :4], rows[:, 4], rows[:, 5]), meter, tempo)
@@ -308,7 +310,10 @@ class Playing:
         onset, length = notes[:, ONSET], released(notes, tune)
         notes[:, TICK_LENGTH] = np.where(onset >= final, end - onset, np.minimum(length, np.maximum(final - onset, 1)))
         piece = _detached(replace(sheet, notes=notes).piece(), sheet.tick_s * final)
-        return replace(piece, key=key, sections=plan.sections_of(writing.rows, sheet.tick_s * sheet.bar))
+        piece = replace(piece, key=key, sections=plan.sections_of(writing.rows, sheet.tick_s * sheet.bar))
+        if not self.request.loop_bars:
+            return piece
+        return replace(piece.cropped(sheet.tick_s * final), loop_s=sheet.tick_s * final)
 
     def _ring_s(self, tempo: float, meter: tuple[int, int], bars: int) -> float:
         played = bars * meter[0] * 4 / meter[1] * 60.0 / tempo
@@ -343,7 +348,7 @@ class _Settled:
             streams = _by_stream(encode_bars(annotation.sheet, annotation.tune, bars), (TUNE,), velocity=NONE)
             self.given = {where: notes for where, notes in streams.items() if where[0] < bars}
         else:
-            self._frames = form_of(bars + 1)
+            self._frames = form_of_loop(bars) if request.loop_bars else form_of(bars + 1)
 
     def frame(self, number: int) -> Frame:
         return self._frames[number] if number < len(self._frames) else Frame()
@@ -432,13 +437,13 @@ def _tempo(drawn: float, request: Request) -> float:
     """The tempo of a piece: as asked for, or as drawn; with a tune, as drawn but not far from the tune's own."""
     if request.tempo_bpm is None:
         return drawn
-    if not request.tune or request.opening:
+    if not request.tune or request.opening or request.exact_tempo:
         return request.tempo_bpm
     return request.tempo_bpm * min(max(drawn / request.tempo_bpm, _NARROWEST_TEMPO), _WIDEST_TEMPO)
 
 
 def _length(request: Request, tempo_bpm: float, quarters: float) -> tuple[int, float]:
-    """Bars before the last chord, and the tempo: trimmed to the length of a piece that is all new.
+    """Bars before the last chord, and the tempo: trimmed to the length of a piece that is all new, unless it is exact.
 
     Args:
         request: whose seconds, tune or opening decide.
@@ -446,11 +451,15 @@ def _length(request: Request, tempo_bpm: float, quarters: float) -> tuple[int, f
         quarters: of a bar.
     """
     bar_s = 60.0 / tempo_bpm * quarters
+    if request.loop_bars:  # music programs count tempi in whole numbers
+        return request.loop_bars, tempo_bpm if request.exact_tempo else float(round(tempo_bpm))
     if request.tune:
         return math.ceil((max(note.onset for note in request.tune) + 0.01) / quarters), tempo_bpm
     if request.opening:
         played = math.ceil((max(note.onset for note in request.opening) + 0.01) / quarters)
         return max(played + 1, round((request.seconds - _RING_S[1]) / bar_s)), tempo_bpm
+    if request.exact_tempo:
+        return max(1, round((request.seconds - sum(_RING_S) / 2) / bar_s)), tempo_bpm
     choices = []
     for bars in range(1, math.ceil(request.seconds / bar_s) + 2):
         ring = min(max(request.seconds - bars * bar_s, _RING_S[0]), _RING_S[1])

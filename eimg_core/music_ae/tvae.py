@@ -239,7 +239,5 @@ class TransformerVAE(ComposingAutoencoder):
         """Play v_y (B, D), or paths of them (B, P, D), with everything that can be asked for; see ``Request``."""
         z, weights, _ = latents.split([self.config.z_dim, KEYS, 2], dim=-1)
         weights = weights if weights.dim() == 2 else weights.mean(dim=1)
-        keys = draw_keys(weights, generator)
-        if request.key is not None:
-            keys = torch.full_like(keys, request.key)
+        keys = draw_keys(weights, generator, request.tonic, request.minor, readable=True)
         return Playing(self.decoder, z, keys, request, generator).play()

@@ -49,8 +49,10 @@ def version() -> str:
     return ".".join(str(number.value) for number in numbers)
 
 
-def play(strikes: Sequence[Strike], length: int, *, font: Path, rate_hz: int = 44100) -> NDArray[np.float32]:
-    """Play strikes with bank 0, program 0 of a font, without FluidSynth's own reverb and chorus.
+def play(
+    strikes: Sequence[Strike], length: int, *, font: Path, preset: tuple[int, int] = (0, 0), rate_hz: int = 44100
+) -> NDArray[np.float32]:
+    """Play strikes with a preset of a font, without FluidSynth's own reverb and chorus.
 
     A new synthesizer each time costs a few hundredths of a second, and makes equal input give equal samples.
 
@@ -58,6 +60,7 @@ def play(strikes: Sequence[Strike], length: int, *, font: Path, rate_hz: int = 4
         strikes: in any order.
         length: samples per channel.
         font: an SF2 file.
+        preset: its bank and program.
         rate_hz: samples per second.
     Returns:
         ``(length, 2)``, left and right, not normalised.
@@ -76,8 +79,10 @@ def play(strikes: Sequence[Strike], length: int, *, font: Path, rate_hz: int = 4
         raise FluidSynthMissingError("FluidSynth does not start; reinstall it or use the built-in sampler.")
     try:
         font_id = synth.sfload(str(font))
-        if font_id < 0 or synth.program_select(0, font_id, 0, 0) != module.FLUID_OK:
-            raise RenderError(message("FluidSynth finds no piano in {name}; choose another .sf2 file.", name=font.name))
+        if font_id < 0 or synth.program_select(0, font_id, *preset) != module.FLUID_OK:
+            raise RenderError(
+                message("FluidSynth finds no instrument in {name}; choose another .sf2 file.", name=font.name)
+            )
         synth.cc(0, 7, 127)  # channel volume: full, as in the sampler
         return _run(module, synth.synth, strikes, length, rate_hz)
     finally:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["limited"]
+__all__ = ["limiting_gain"]
 
 Floats = NDArray[np.float64]
 
 _REACH_S = 0.005  # the gain falls and rises within twice as long: no click, and no pumping that a piano would show
 
 
-def limited(samples: NDArray[np.float32], rate_hz: int, ceiling: float) -> NDArray[np.float32]:
-    """Samples of which none passes the ceiling, ``(N, channels)``; those that stay below come back as they are.
+def limiting_gain(samples: NDArray[np.float32], rate_hz: int, ceiling: float) -> NDArray[np.float32]:
+    """The gain under which no sample passes the ceiling, ``(N,)``: 1 where nothing near comes close to it.
 
     Args:
         samples: ``(N, channels)``.
@@ -22,13 +22,12 @@ def limited(samples: NDArray[np.float32], rate_hz: int, ceiling: float) -> NDArr
     """
     peaks = np.abs(samples).max(axis=1, initial=0.0).astype(np.float64)  # (N,)
     if peaks.max(initial=0.0) <= ceiling:
-        return samples
+        return np.ones(len(samples), np.float32)
     reach = round(_REACH_S * rate_hz)
     wanted = ceiling / np.maximum(peaks, ceiling)
     # The lowest gain wanted within reach, then its mean over as many samples: it never exceeds the gain wanted.
     lowest = _lowest(np.pad(wanted, 2 * reach, constant_values=1.0), 2 * reach + 1)
-    gain = _mean(lowest, 2 * reach + 1)
-    return samples * gain[:, None].astype(np.float32)
+    return _mean(lowest, 2 * reach + 1).astype(np.float32)
 
 
 def _lowest(values: Floats, width: int) -> Floats:

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from eimg_core.errors import InputError, RenderError
 from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
-from eimg_core.shipped import SOUNDFONT
 from eimg_core.sound import fluid
-from eimg_core.sound.limiter import limited
+from eimg_core.sound.instruments import INSTRUMENTS
+from eimg_core.sound.limiter import limiting_gain
 from eimg_core.sound.loudness import integrated_lufs
 from eimg_core.sound.room import add_room
 from eimg_core.sound.sampler import Sampler, Strike
@@ -39,12 +39,13 @@ __all__ = [
     "Waveform",
     "available_engine",
     "render",
+    "render_hands",
 ]
 
 Engine = Literal["auto", "fluidsynth", "numpy"]
 
 SAMPLE_RATE_HZ = 44100
-DEFAULT_SOUNDFONT = SOUNDFONT / "piano.sf2"
+DEFAULT_SOUNDFONT = INSTRUMENTS["piano"].path
 
 _LONGEST_S = 600.0
 _GAIN = 1.0  # of what the synthesizers give: performances are then at -28 (arousal 2), -20 (5) and -14 LUFS (8)
@@ -105,32 +106,76 @@ def render(
     soundfont: Path | None = None,
     tail_s: float = 2.0,
     lufs: float | None = None,
+    gain_db: float = 0.0,
 ) -> Waveform:
     """Play a piece on the piano.
 
     The sound starts at second 0 of the piece. It ends when the last note has died away, at most ``tail_s``
     after the last key or the pedal goes up. Peaks above -1 dBFS are turned down for some milliseconds. The same piece
-    gives the same samples.
+    gives the same samples. A loop is as long as its bars, and begins with what still rings from its end, so that it can
+    be repeated without a seam.
 
     Args:
         piece: notes and pedal; at most ten minutes.
         engine: ``"auto"`` takes FluidSynth where it is installed, and the built-in sampler elsewhere.
-        soundfont: an SF2 file with a piano at bank 0, program 0; ``None`` for the piano of this project.
+        soundfont: an SF2 file, of which bank 0, program 0 plays, or the first preset where there is none; ``None`` for
+            the piano of this project.
         tail_s: longest time to wait for the last note to die away, in seconds.
         lufs: loudness of the sound where it is compared with others, see ``loudness.COMPARED_LUFS``; a sound below
             -70 LUFS stays as it is. ``None`` for the gain that all pieces share.
+        gain_db: of the font, on top of that gain; not with ``lufs``.
     Raises:
         InputError: the piece is longer than ten minutes.
         RenderError: the piece has no notes, the soundfont is damaged or silent, or FluidSynth was asked for
             and is missing.
         ValueError: an unknown engine, or a negative tail.
     """
+    strikes = list(_strikes(piece).values())
+    ((sound,), name, font) = _rendered(piece, [strikes], engine, soundfont, tail_s, lufs, gain_db)
+    return Waveform(sound, SAMPLE_RATE_HZ, name, font)
+
+
+def render_hands(
+    piece: Piece,
+    hands: Sequence[int],
+    *,
+    engine: Engine = "auto",
+    soundfont: Path | None = None,
+    gain_db: float = 0.0,
+) -> tuple[Waveform, Waveform]:
+    """Play each hand by itself: the right one, then the left.
+
+    Both are as long as the sound of the piece and begin with it; together they are that sound, peaks that were turned
+    down included.
+
+    Args:
+        piece, engine, soundfont, gain_db: as for ``render``.
+        hands: of each note of the piece, 0 right, 1 left. A hand without notes is silent.
+    Raises:
+        InputError, RenderError: as ``render`` does.
+    """
+    strikes = _strikes(piece)
+    parts = [[strike for index, strike in strikes.items() if hands[index] == hand] for hand in (0, 1)]
+    sounds, name, font = _rendered(piece, parts, engine, soundfont, gain_db=gain_db)
+    right, left = (Waveform(sound, SAMPLE_RATE_HZ, name, font) for sound in sounds)
+    return right, left
+
+
+def _rendered(
+    piece: Piece,
+    parts: Sequence[Sequence[Strike]],
+    engine: Engine,
+    soundfont: Path | None,
+    tail_s: float = 2.0,
+    lufs: float | None = None,
+    gain_db: float = 0.0,
+) -> tuple[list[NDArray[np.float32]], str, str]:
+    """Parts of a piece that are heard together, and the names of the engine and of the font."""
     if engine not in ("auto", "fluidsynth", "numpy") or not 0 <= tail_s < math.inf:
         raise ValueError(f"unknown engine or negative tail: {engine!r}, {tail_s}")
     if not piece.notes:
         raise RenderError("The piece has no notes, so there is nothing to play; compose or load another one.")
-    strikes = _strikes(piece)
-    end_s = max(strike.release_s for strike in strikes)
+    end_s = max(strike.release_s for strikes in parts for strike in strikes)
     if end_s > _LONGEST_S:
         raise InputError(
             message(
@@ -141,18 +186,21 @@ def render(
         )
     path = DEFAULT_SOUNDFONT if soundfont is None else Path(soundfont)
     font = read_soundfont(path)
-    dry, name = _play(strikes, math.ceil((end_s + tail_s) * SAMPLE_RATE_HZ), engine, path, font)
-    if not np.isfinite(dry).all() or np.abs(dry).max() < _SILENCE:
+    length = math.ceil((end_s + tail_s) * SAMPLE_RATE_HZ)
+    played = [_play(strikes, length, engine, path, font) for strikes in parts]
+    if not all(np.isfinite(dry).all() for dry, _ in played) or max(np.abs(dry).max() for dry, _ in played) < _SILENCE:
         raise RenderError(message("{name} gives no sound for these notes; choose another soundfont.", name=path.name))
-    sound = _levelled(_trimmed(add_room(dry, SAMPLE_RATE_HZ)), lufs)
-    return Waveform(sound, SAMPLE_RATE_HZ, name, font.name)
+    wet = [add_room(dry, SAMPLE_RATE_HZ) for dry, _ in played]
+    whole = _trimmed(wet) if piece.loop_s is None else _folded(wet, piece.loop_s)
+    return _levelled(whole, lufs, gain_db), played[0][1], font.name
 
 
-def _strikes(piece: Piece) -> list[Strike]:
-    """When each damper falls: at the note's end, later under the pedal, sooner if the key is struck again."""
+def _strikes(piece: Piece) -> dict[int, Strike]:
+    """Index of a note → its strike. A damper falls at the note's end, later under the pedal, sooner if the key is
+    struck again."""
     next_start: dict[int, float] = {}
-    strikes = []
-    for note in reversed(piece.notes):
+    strikes = {}
+    for index, note in reversed(list(enumerate(piece.notes))):
         limit = next_start.get(note.pitch, math.inf)
         if note.start_s >= limit:
             continue  # doubled by another voice: one hammer, one blow
@@ -161,40 +209,52 @@ def _strikes(piece: Piece) -> list[Strike]:
         for pedal in piece.pedals:
             if pedal.start_s < release < pedal.end_s:
                 release = min(pedal.end_s, limit)
-        strikes.append(Strike(note.start_s, note.pitch, note.velocity, release))
-    return strikes[::-1]
+        strikes[index] = Strike(note.start_s, note.pitch, note.velocity, release)
+    return dict(reversed(strikes.items()))
 
 
 def _play(
     strikes: Sequence[Strike], length: int, engine: Engine, path: Path, font: SoundFont
 ) -> tuple[NDArray[np.float32], str]:
     """Dry sound ``(length, 2)`` and the name of the engine that made it."""
+    preset = font.usual.bank, font.usual.program
     if engine != "numpy":
         try:
             name = f"FluidSynth {fluid.version()}"
-            return fluid.play(strikes, length, font=path, rate_hz=SAMPLE_RATE_HZ), name
+            return fluid.play(strikes, length, font=path, preset=preset, rate_hz=SAMPLE_RATE_HZ), name
         except fluid.FluidSynthMissingError:
             if engine == "fluidsynth":
                 raise
-    return Sampler(font, SAMPLE_RATE_HZ).render(strikes, length), _BUILT_IN
+    return Sampler(font, SAMPLE_RATE_HZ, *preset).render(strikes, length), _BUILT_IN
 
 
-def _trimmed(sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Without the silence at the end, faded against clicks."""
-    loudest = np.abs(sound).max(axis=1)  # (N,)
+def _trimmed(parts: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """Without the silence after all of them, faded against clicks."""
+    loudest = np.abs(sum(parts)).max(axis=1)  # (N,)
     fade_in, fade_out = (round(seconds * SAMPLE_RATE_HZ) for seconds in (_FADE_IN_S, _FADE_OUT_S))
     last = int(np.flatnonzero(loudest > _TAIL_FLOOR * loudest.max())[-1])
-    sound = sound[: last + 1 + fade_out].copy()
-    sound[:fade_in] *= _ramp(fade_in)[: len(sound), None]
-    sound[-fade_out:] *= _ramp(fade_out)[::-1][-len(sound) :, None]
-    return sound
+    trimmed = [part[: last + 1 + fade_out].copy() for part in parts]
+    for sound in trimmed:
+        sound[:fade_in] *= _ramp(fade_in)[: len(sound), None]
+        sound[-fade_out:] *= _ramp(fade_out)[::-1][-len(sound) :, None]
+    return trimmed
 
 
-def _levelled(sound: NDArray[np.float32], lufs: float | None) -> NDArray[np.float32]:
-    """With the gain of all pieces or at a loudness, and with no peak above -1 dBFS."""
-    loudness = -math.inf if lufs is None else integrated_lufs(sound, SAMPLE_RATE_HZ)
-    gain = _GAIN if lufs is None or loudness == -math.inf else 10 ** ((lufs - loudness) / 20)
-    return limited(sound * np.float32(gain), SAMPLE_RATE_HZ, _PEAK)
+def _folded(parts: Sequence[NDArray[np.float32]], loop_s: float) -> list[NDArray[np.float32]]:
+    """Parts of a loop as they sound once it has been repeated: what rings beyond its end is heard from its start."""
+    length = round(loop_s * SAMPLE_RATE_HZ)
+    turns = [np.pad(part, ((0, -len(part) % length), (0, 0))).reshape(-1, length, 2) for part in parts]
+    return [part.sum(axis=0) for part in turns]
+
+
+def _levelled(parts: Sequence[NDArray[np.float32]], lufs: float | None, gain_db: float) -> list[NDArray[np.float32]]:
+    """With the gain of all pieces or at a loudness, and with no peak of their sum above -1 dBFS."""
+    whole: NDArray[np.float32] = sum(parts[1:], parts[0])
+    loudness = -math.inf if lufs is None else integrated_lufs(whole, SAMPLE_RATE_HZ)
+    usual = _GAIN * 10 ** (gain_db / 20)
+    gain = np.float32(usual if lufs is None or loudness == -math.inf else 10 ** ((lufs - loudness) / 20))
+    limiting = limiting_gain(whole * gain, SAMPLE_RATE_HZ, _PEAK)[:, None]
+    return [part * gain * limiting for part in parts]
 
 
 def _ramp(length: int) -> NDArray[np.float32]:

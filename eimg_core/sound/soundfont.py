@@ -142,6 +142,17 @@ class SoundFont:
     def name(self) -> str:
         return _text(dict(self.info).get("INAM", b"")) or "unnamed SoundFont"
 
+    @property
+    def usual(self) -> Preset:
+        """The preset that plays where none is named: bank 0, program 0, or the first one.
+
+        Raises:
+            RenderError: the font has none.
+        """
+        if not self.presets:
+            raise RenderError(message("{name} has no instrument; choose another .sf2 file.", name=self.name))
+        return min(self.presets, key=lambda preset: (preset.bank, preset.program))
+
     def preset(self, bank: int, program: int) -> Preset:
         """The preset of a bank and program; ``RenderError`` when the font has none."""
         for preset in self.presets:
@@ -149,12 +160,15 @@ class SoundFont:
                 return preset
         raise RenderError(
             message(
-                "{name} has no instrument at bank {bank}, program {program}; choose a font with a piano.",
+                "{name} has no instrument at bank {bank}, program {program}; choose another .sf2 file.",
                 name=self.name,
                 bank=bank,
                 program=program,
             )
         )
+
+
+_LARGEST_BYTES = 512 * 2**20
 
 
 class _DamagedError(ValueError):
@@ -165,9 +179,17 @@ def read_soundfont(path: Path) -> SoundFont:
     """Read an SF2 file (16-bit, uncompressed).
 
     Raises:
-        RenderError: the file is missing, or not a complete SoundFont 2 file.
+        RenderError: the file is missing or over 512 MB, or not a complete SoundFont 2 file.
     """
     try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise RenderError(
+                message(
+                    "{name} is too large; soundfonts up to {most} MB can be read.",
+                    name=path.name,
+                    most=_LARGEST_BYTES // 2**20,
+                )
+            )
         data = path.read_bytes()
     except OSError as error:
         reason = error.strerror or "no such file"

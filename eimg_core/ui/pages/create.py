@@ -75,8 +75,9 @@ FROM_ADDRESS = """(plane, pairing, ...inputs) => {
     const text = query.get(name), value = Number(text);
     return text && text.trim() && value >= low && value <= high ? value : otherwise; // NaN is in no range
   };
-  const chosen = ({address, kind, low, high, usual}, now) =>
+  const chosen = ({address, kind, low, high, choices, usual}, now) =>
     !address ? now
+    : choices.length ? choices.find((choice) => String(choice) === query.get(address)) ?? now
     : kind === 'bool' ? (query.get(address) === '1' ? !usual : now)
     : kind === 'int' ? Math.round(number(address, low, high, now))
     : number(address, low, high, now);
@@ -104,9 +105,12 @@ class CreateControls:
 def create_controls() -> tuple[gr.Button, gr.Button, OptionControls]:
     """The options of a single composer, and the buttons that start it, and start it with the next seed."""
     with gr.Column(elem_classes="controls only-create"):
-        options = option_controls([one for one in CREATE_OPTIONS if one not in SHARED_OPTIONS])
+        own = [one for one in CREATE_OPTIONS if one not in SHARED_OPTIONS]
+        options = dict(option_controls([one for one in own if one.step]))
         another = gr.Button(term("Other takes"), elem_id="another")
         compose = gr.Button(term("Compose"), variant="primary", elem_id="compose")
+        with gr.Accordion(term("For musicians"), open=False, elem_id="musicians"):
+            options |= option_controls([one for one in own if not one.step])
     return compose, another, options
 
 

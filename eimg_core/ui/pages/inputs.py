@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from eimg_core.errors import InputError
+from eimg_core.messages import Message
 from eimg_core.options import Option
 from eimg_core.recipe import photo_id
 from eimg_core.ui.languages import term
@@ -82,16 +83,26 @@ def _control(option: Option, place: str) -> Any:
         "info": term(option.info) if option.info else None,
         "elem_id": place,
     }
+    if option.choices:
+        own = [] if option.usual in option.choices else [(term("Composer’s own"), option.usual)]
+        offered = [*own, *((_choice(one), option.kind(one)) for one in option.choices)]
+        return gr.Radio(offered, value=option.usual, **known)
     if option.kind is bool:
         return gr.Checkbox(option.usual, **known)
     if option.step:
         return gr.Slider(option.lowest_offered, option.high, option.usual, step=option.step, buttons=[], **known)
     with gr.Row(elem_id=f"{place}-row"):
-        number = gr.Number(option.usual, precision=0, minimum=option.low, maximum=option.high, **known)
+        number = gr.Number(
+            option.usual, precision=0 if option.kind is int else None, minimum=option.low, maximum=option.high, **known
+        )
         if option.name == "seed":
             dice = gr.Button(term("Roll a new seed"), elem_id=place.replace("seed", "dice"), min_width=44, scale=0)
             dice.click(js=ROLL_DICE, outputs=number, **IN_PAGE)
     return number
+
+
+def _choice(value: Any) -> Any:
+    return term(value) if isinstance(value, Message) else str(value)
 
 
 def wire_inputs(studio: Studio, inputs: Inputs) -> None:

@@ -103,7 +103,7 @@ def play_take(
     progress(PLAYING, COMPOSED)
     waveform, remarks = None, composition.remarks
     try:
-        waveform = studio.render(composition.played, lufs)
+        waveform = studio.render(composition.played, lufs, composition.options.instrument)
     except RenderError as error:
         remarks = (*remarks, sentence(error))
     progress(PLAYING, 0.95)

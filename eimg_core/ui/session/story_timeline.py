@@ -107,7 +107,7 @@ def make_story(
     progress(PLAYING, _COMPOSED)
     waveform, remarks = None, composition.remarks
     try:
-        waveform = studio.render(composition.played)
+        waveform = studio.render(composition.played, instrument=composition.options.instrument)
     except RenderError as error:
         remarks = (*remarks, sentence(error))
     stem = file_stem("story", composition.target_va.region, pairing, options.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -342,6 +343,64 @@ def test_more_bars_than_a_score_can_hold_are_refused():
         engrave(piece_of((0, 1, 60), (9999, 1, 60), meter=(1, 4)))
 
 
+def triplets_over_beats(xml: bytes) -> int:
+    """How many notes of triplets are tied to what lies beyond their beat."""
+    found = 0
+    for bar in bars_of(xml):
+        now = start = 0
+        for element in bar:
+            duration = int(element.findtext("duration", "0"))
+            if element.tag in ("backup", "forward"):
+                now += duration if element.tag == "forward" else -duration
+            elif element.tag == "note":
+                if element.find("chord") is None:
+                    start, now = now, now + duration
+                tied = {tie.get("type") for tie in element.findall("tie")}
+                ends = ("stop" in tied and start % TICKS == 0) or ("start" in tied and (start + duration) % TICKS == 0)
+                found += element.find("time-modification") is not None and ends
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_triplet_is_tied_over_a_beat(seed):
+    assert triplets_over_beats(to_musicxml(engrave(random_piece(seed, (4, 4), 1 / 3)))) == 0
+    held = piece_of((0, 1 / 3, 72), (1 / 3, 1 / 3, 74), (2 / 3, 2, 76), (8 / 3, 1 / 3, 77), (3, 5 / 3, 79), (5, 1, 72))
+    score = engrave(held, [RIGHT] * 6)
+    assert [symbol.value.ticks for symbol in score.bars[0].right.voices[0] if symbol.heads][:3] == [8, 8, 8]
+    assert triplets_over_beats(to_musicxml(score)) == 0
+
+
+def test_a_short_note_fills_its_beat_before_a_longer_silence():
+    score = engrave(piece_of((0, 0.5, 72), (1.5, 0.5, 74), (3, 1, 76)), [RIGHT] * 3)
+    symbols = score.bars[0].right.voices[0]
+    assert [(s.value.name, bool(s.heads)) for s in symbols] == [
+        ("quarter", True), ("eighth", False), ("eighth", True), ("quarter", False), ("quarter", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tempo_bpm", "dotted"), [(120, True), (50, False)])
+def test_short_notes_are_staccato_where_they_are_short_to_the_ear(tempo_bpm, dotted):
+    score = engrave(piece_of(*((n, 0.5, 60 + n) for n in range(8)), tempo_bpm=tempo_bpm), [RIGHT] * 8)
+    symbols = [symbol for bar in score.bars for symbol in bar.right.voices[0]]
+    assert [symbol.staccato for symbol in symbols[:7]] == [dotted] * 7
+
+
+def test_a_loop_is_repeated_and_has_no_fermata():
+    piece = piece_of(*((n, 1, 60 + n % 8) for n in range(16)))
+    loop = ET.fromstring(to_musicxml(engrave(replace(piece, loop_s=16 * BEAT_S))))
+    once = ET.fromstring(to_musicxml(engrave(piece)))
+    assert [sign.get("direction") for sign in loop.iter("repeat")] == ["forward", "backward"]
+    assert [len(list(root.iter(kind))) for kind in ("repeat", "fermata") for root in (loop, once)] == [2, 0, 0, 1]
+
+
+def test_dynamics_are_those_of_the_playing():
+    piece = piece_of(*((n, 1, 60 + n % 8) for n in range(32)))
+    played = [40] * 16 + [90] * 16
+    marks = [mark.dynamic for bar in engrave(piece, velocities=played).bars for mark in bar.marks]
+    assert marks == ["p", "f"]
+    assert len({mark.dynamic for bar in engrave(piece).bars for mark in bar.marks}) == 1
+
+
 def test_ties_begin_and_end():
     xml = to_musicxml(engrave(random_piece(1, (4, 4), 0.25)))
     begun = [tie.get("type") for tie in ET.fromstring(xml).iter("tie")]
@@ -425,6 +484,33 @@ def test_sheet_music_is_drawn_in_any_thread_at_any_width():
         assert ET.fromstring(sheet.svg).tag.endswith("svg")
         assert "<script" not in sheet.svg
         assert 'color="black"' not in sheet.svg
+
+
+@pytest.mark.parametrize(("width", "bars"), [(1100, 13), (700, 9), (360, 5), (900, 1)])
+def test_every_system_is_filled_to_the_margin(width, bars):
+    pytest.importorskip("verovio")
+    notes = [(4 * bar + n / 2, 0.5, 60 + (bar + n) % 12) for bar in range(bars) for n in range(4 + 4 * (bar % 2))]
+    svg = engrave_svg(to_musicxml(engrave(piece_of(*notes), [RIGHT] * len(notes))), width).svg
+    systems = svg.split('class="system"')[1:]
+    ends = [max(int(x) for x in re.findall(r"staff\">\s*<path d=\"M\d+ \d+ L(\d+)", system)) for system in systems]
+    assert max(ends) - min(ends) <= 2, "units of a hundredth of a millimetre"
+    counts = [system.count('class="measure"') for system in systems]
+    assert sum(counts) == bars
+    assert bars < 3 or max(counts) - min(counts) <= 1 + max(counts) // 3, "the last one is no orphan"
+
+
+def test_notes_are_larger_on_phones():
+    pytest.importorskip("verovio")
+    xml = to_musicxml(engrave(sketch(VA(7, 6), 3, 12)))
+
+    def staff_px(width: int) -> float:
+        svg = engrave_svg(xml, width).svg
+        staff = svg[svg.index('class="staff"') :]
+        first, second = re.findall(r'<path d="M\d+ (\d+) L\d+ \d+"', staff)[:2]
+        inner = re.findall(r'viewBox="0 0 (\d+) \d+"', svg)
+        return (int(second) - int(first)) * int(inner[0]) / int(inner[-1])
+
+    assert staff_px(360) > 1.15 * staff_px(1100)
 
 
 @pytest.mark.parametrize(

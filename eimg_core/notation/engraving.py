@@ -2,9 +2,10 @@
 
 - A note lasts to the next one of its voice if it nearly does; a short one before another is written full and dotted as
   staccato, so that the page is not strewn with rests.
+- No triplet is tied over a beat, and no beat is divided by a rest that a note may as well fill.
 - Ties show the beats (``values``); eighths and shorter are beamed by the beat, four plain eighths by the half bar.
 - A hand that lives in the other's register changes its clef, one that lies very high or low is written an octave off.
-- The last chord is held to the end of its bar under a fermata.
+- The last chord is held to the end of its bar under a fermata; a loop has signs of repetition instead.
 """
 
 from __future__ import annotations
@@ -29,19 +30,21 @@ __all__ = ["engrave"]
 
 _MOST_BARS = 5_000  # an hour of music has half of them
 _LEGATO = 0.7  # share of the way to the next note from which on a note is written to it
-_SHORT = 0.55  # share up to which it is staccato
+_SHORT = 0.55  # share up to which it is staccato,
+_SHORT_S = 0.3  # unless it lasts longer than this: in slow music that is a tone, which the pedal holds
 _LENGTHS = (12, 24, 36, 48, 72, 96)  # of a note before a longer silence
 _BEAMS = {"eighth": 1, "16th": 2, "32nd": 3}
 _DYNAMICS = ((36, "pp"), (48, "p"), (62, "mp"), (78, "mf"), (96, "f"), (128, "ff"))  # velocity below which → mark
 _SURELY = 4  # velocity steps beyond a limit before the mark changes
 
 
-def engrave(piece: Piece, hands: Sequence[int] | None = None) -> Score:
+def engrave(piece: Piece, hands: Sequence[int] | None = None, velocities: Sequence[int] | None = None) -> Score:
     """The score of a piece as written.
 
     Args:
         piece: notes on the beat of its tempo, the first bar at 0 s; not a performance.
         hands: of each note, see ``hands_of``, which is asked where they are not given.
+        velocities: of each note as it is played, for the dynamics; those of the piece where they are not given.
     Raises:
         InputError: it has too many bars.
     """
@@ -54,10 +57,15 @@ def engrave(piece: Piece, hands: Sequence[int] | None = None) -> Score:
     key = key_signature(piece)
     staves = []
     for hand in (RIGHT, LEFT):
-        mine = [note for note in notes if hands[note.index] == hand]
-        voices = voices_of(mine, hand, grid)
-        staves.append(_staves(voices, hand, grid, key))
-    chords, marks = chords_of(piece, grid), _marks(piece, grid)
+        mine = [
+            replace(note, end=_clear_of_triplets(note.start, note.end, hand, grid))
+            for note in notes
+            if hands[note.index] == hand
+        ]
+        voices = [_begun_clear_of_triplets(bar, hand, grid) for bar in voices_of(mine, hand, grid)]
+        staves.append(_staves(voices, hand, grid, key, ends=piece.loop_s is None))
+    loud = [note.velocity for note in piece.notes] if velocities is None else velocities
+    chords, marks = chords_of(piece, grid), _marks(piece, loud, grid)
     bars = []
     for measure, right, left in zip(grid.measures, *staves, strict=True):
         start, end = measure.start, measure.end
@@ -70,7 +78,7 @@ def engrave(piece: Piece, hands: Sequence[int] | None = None) -> Score:
                 tuple(mark for mark in marks if start <= mark.tick < end),
             )
         )
-    return Score(key, grid, tuple(bars))
+    return Score(key, grid, tuple(bars), piece.loop_s is not None)
 
 
 def _is_news(chord: Chord, chords: Sequence[Chord]) -> bool:
@@ -78,7 +86,7 @@ def _is_news(chord: Chord, chords: Sequence[Chord]) -> bool:
     return chord.kind is not None or chord is not chords[0]
 
 
-def _staves(bars: Sequence[Sequence[Sequence[Sound]]], hand: int, grid: Grid, key: Key) -> list[Staff]:
+def _staves(bars: Sequence[Sequence[Sequence[Sound]]], hand: int, grid: Grid, key: Key, *, ends: bool) -> list[Staff]:
     staves: list[Staff] = []
     clef, octave = ("G", 0) if hand == RIGHT else ("F", 0)
     for number, voices in enumerate(bars):
@@ -86,7 +94,7 @@ def _staves(bars: Sequence[Sequence[Sequence[Sound]]], hand: int, grid: Grid, ke
         goes_on = {pitch for voice in following for sound in voice for pitch in sound.tied}
         pitches = [pitch for voice in voices for sound in voice for pitch in sound.pitches]
         clef, octave = _clef(pitches, hand, clef, octave)
-        last = number == len(bars) - 1
+        last = ends and number == len(bars) - 1
         written = tuple(
             _symbols(voice, grid.measures[number], hand, grid, key, goes_on, secondary=n > 0, last=last)
             for n, voice in enumerate(voices)
@@ -128,8 +136,9 @@ def _symbols(
         following = voice[n + 1].start if n + 1 < len(voice) else bar_end
         symbols += _rests(now, sound.start, hand, grid, secondary)
         final = last and n + 1 == len(voice)
-        end, staccato = (bar_end, False) if final else _length(sound, following, hand, grid)
-        symbols += _chords(sound, end, hand, grid, key, goes_on if end == bar_end else set(), staccato)
+        end, staccato = _length(sound, following, hand, grid)
+        end = _clear_of_triplets(sound.start, bar_end if final else end, hand, grid)
+        symbols += _chords(sound, end, hand, grid, key, goes_on if end == bar_end else set(), staccato and not final)
         if final:
             symbols[-1] = replace(symbols[-1], fermata=True)
         now = end
@@ -143,12 +152,38 @@ def _length(sound: Sound, following: int, hand: int, grid: Grid) -> tuple[int, b
     if length >= _LEGATO * gap or gap - length <= 3:
         return following, False
     if gap <= TICKS:
-        return following, length <= _SHORT * gap and not sound.tied
+        return following, length <= _SHORT * gap and length * grid.tick_s <= _SHORT_S and not sound.tied
     value = min(_LENGTHS, key=lambda ticks: abs(ticks - length))
     end = sound.start + value
+    beat_end = (sound.start // TICKS + 1) * TICKS
+    if end < beat_end <= following and sound.start % 12 == 0:
+        return beat_end, False  # no rests of a part of a beat
     step = grid.step(hand, end - 1)
     end = min(following, (end // TICKS) * TICKS + -(-(end % TICKS) // step) * step)
-    return end, length < 7 and not sound.tied
+    return end, length < 7 and length * grid.tick_s <= _SHORT_S and not sound.tied
+
+
+def _clear_of_triplets(start: int, end: int, hand: int, grid: Grid) -> int:
+    """Where a sound ends that neither leaves a triplet over a beat nor enters one: the pedal holds what is cut off."""
+    if grid.step(hand, start) in (4, 8) and start % TICKS:
+        return min(end, (start // TICKS + 1) * TICKS)
+    if end % TICKS and grid.step(hand, end) in (4, 8) and end // TICKS > start // TICKS:
+        return end // TICKS * TICKS
+    return end
+
+
+def _begun_clear_of_triplets(bar: Sequence[Sequence[Sound]], hand: int, grid: Grid) -> list[list[Sound]]:
+    """The voices of a bar without what was held over its line into a triplet."""
+    voices = []
+    for voice in bar:
+        first = voice[0] if voice else None
+        if first and first.tied and first.end % TICKS and grid.step(hand, first.start) in (4, 8):
+            left = tuple(pitch for pitch in first.pitches if pitch not in first.tied)
+            struck = [replace(first, pitches=left, tied=frozenset())] if left else []
+            voices.append([*struck, *voice[1:]])
+        else:
+            voices.append(list(voice))
+    return voices
 
 
 def _rests(start: int, end: int, hand: int, grid: Grid, hidden: bool) -> list[Symbol]:
@@ -244,13 +279,13 @@ def _under_beams(members: Sequence[Symbol]) -> list[Symbol]:
     return beamed
 
 
-def _marks(piece: Piece, grid: Grid) -> tuple[Mark, ...]:
+def _marks(piece: Piece, velocities: Sequence[int], grid: Grid) -> tuple[Mark, ...]:
     """A dynamic at the start, and where the loudness of two bars leaves it clearly."""
     marks: list[Mark] = []
     for n in range(0, len(grid.measures), 2):
         start, pair = grid.measures[n].start, grid.measures[n : n + 2]
         begin, end = grid.seconds(start) - 0.03, grid.seconds(pair[1].end if len(pair) == 2 else math.inf) - 0.03
-        loud = [note.velocity for note in piece.notes if begin <= note.start_s < end]
+        loud = [v for note, v in zip(piece.notes, velocities, strict=True) if begin <= note.start_s < end]
         if not loud:
             continue
         mean = sum(loud) / len(loud)

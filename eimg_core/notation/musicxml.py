@@ -79,6 +79,8 @@ def _printable(text: str) -> str:
 
 def _measure(part: Element, bar: Bar, before: Bar | None, number: int, score: Score) -> None:
     measure = SubElement(part, "measure", number=str(number))
+    if before is None and score.loops:
+        _barline(measure, "left", "heavy-light", "forward")
     _attributes(measure, bar, before, score)
     if before is None:
         _tempo(measure, score.grid.tempo_bpm, bar.measure.compound)
@@ -99,7 +101,14 @@ def _measure(part: Element, bar: Bar, before: Bar | None, number: int, score: Sc
     if last:
         if any(staff.octave for staff in (bar.right, bar.left)):
             _end_octave_signs(measure, bar)
-        _add(SubElement(measure, "barline", location="right"), "bar-style", "light-heavy")
+        _barline(measure, "right", "light-heavy", "backward" if score.loops else "")
+
+
+def _barline(measure: Element, location: str, style: str, repeat: str) -> None:
+    barline = SubElement(measure, "barline", location=location)
+    _add(barline, "bar-style", style)
+    if repeat:
+        SubElement(barline, "repeat", direction=repeat)
 
 
 def _attributes(measure: Element, bar: Bar, before: Bar | None, score: Score) -> None:

@@ -83,8 +83,9 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A piece, readable: its key, its grid, and its bars."""
+    """A piece, readable: its key, its grid, its bars, and whether they are repeated."""
 
     key: Key
     grid: Grid
     bars: tuple[Bar, ...]
+    loops: bool = False

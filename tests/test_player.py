@@ -278,7 +278,7 @@ def test_every_file_has_a_name_and_says_inside_what_it_is(guest: Guest) -> None:
     guest.give("sound")
     kinds = {
         "MP3": "mp3", "WAV": "wav", "MIDI": "mid", "MusicXML": "musicxml", "Sheet music": "svg", "Picture": "png",
-        "Details": "json", "Everything": "zip",
+        "Details": "json", "Everything": "zip", "Stems": "stems.zip",
     }  # fmt: skip
     got = {}
     for label, kind in kinds.items():
@@ -293,8 +293,43 @@ def test_every_file_has_a_name_and_says_inside_what_it_is(guest: Guest) -> None:
     assert ET.fromstring(got["musicxml"]).tag == "score-partwise"
     assert json.loads(got["json"])["seed"] == 3
     assert set(zipfile.ZipFile(io.BytesIO(got["zip"])).namelist()) == {
-        f"{STEM}.{kind}" for kind in kinds.values() if kind != "zip"
+        f"{STEM}.{kind}" for kind in kinds.values() if not kind.endswith("zip")
     }
+
+
+def test_a_connected_instrument_plays_what_the_page_would(guest: Guest) -> None:
+    guest.give("sound")
+    page = guest.page
+    page.evaluate(
+        """() => {
+          window.sent = [];
+          const keys = { name: "Keys", send: (bytes) => window.sent.push([...bytes]) };
+          const access = async () => ({ outputs: new Map([["keys", keys]]) });
+          Object.defineProperty(navigator, "requestMIDIAccess", { value: access, configurable: true });
+        }"""
+    )
+    page.click(".player-midi")
+    page.wait_for_selector(".player-midi[aria-pressed=true]")
+    assert page.inner_text(".player-say") == "Playing on Keys."
+    assert page.evaluate("document.querySelector('.player audio').muted"), "the page itself is silent"
+    page.click(".transport-play")
+    page.wait_for_function("window.sent.filter(([status, , loud]) => status === 0x90 && loud).length >= 3")
+    page.click(".transport-play")
+    page.wait_for_function("window.sent.at(-1)[0] === 0xb0 && window.sent.at(-1)[1] === 123", timeout=2000)
+    page.click(".player-midi")
+    assert not page.evaluate("document.querySelector('.player audio').muted")
+
+
+def test_a_file_is_dragged_out_under_its_name(guest: Guest) -> None:
+    guest.give("sound")
+    dragged, href = guest.page.evaluate(
+        """() => {
+          const link = document.querySelector('.player-files a[download$=".mid"]'), dataTransfer = new DataTransfer();
+          link.dispatchEvent(new DragEvent("dragstart", { dataTransfer, bubbles: true }));
+          return [dataTransfer.getData("DownloadURL"), link.href];
+        }"""
+    )
+    assert dragged == f"audio/midi:{STEM}.mid:{href}"
 
 
 def test_a_file_that_cannot_be_made_is_explained(guest: Guest) -> None:

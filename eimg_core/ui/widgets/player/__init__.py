@@ -26,17 +26,17 @@ from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = ["PLAYER_SCRIPTS", "Player", "failed", "player_props", "working"]
 
-PLAYER_SCRIPTS = ("shared/roll", "shared/transport", "player/sheet", "player/player")
+PLAYER_SCRIPTS = ("shared/roll", "shared/transport", "player/sheet", "player/midi_out", "player/player")
 
 
 def player_props() -> dict[str, Any]:
     """What the scripts of a player read and what they ask of the server.
 
-    ``formats`` are [key, title, what it holds, whether it packs the others], ``metrics`` [key, title, what it says,
-    digits].
+    ``formats`` are [key, title, what it holds, whether it packs the others, media type], ``metrics`` [key, title, what
+    it says, digits].
     """
     return {
-        "formats": [[key, one.title, one.help, one.packs] for key, one in FORMATS.items()],
+        "formats": [[key, one.title, one.help, one.packs, one.mime] for key, one in FORMATS.items()],
         "metrics": [[key, one.title, one.help, one.digits] for key, one in shown_metrics().items()],
         "server_functions": [export_file, sheet_music],
     }

@@ -41,11 +41,13 @@ function showTake(value) {
 function showFiles(value) {
   const made = value.files || {}, demand = value.exports || [];
   const shown = props.formats.filter(([kind, , , packs]) => made[kind] || demand.includes(kind) || (value.pending && !packs));
-  find(".player-files").replaceChildren(...shown.map(([kind, title, help]) => {
+  find(".player-files").replaceChildren(...shown.map(([kind, title, help, , mime]) => {
     const label = message(title), meaning = message(help);
     if (made[kind]) {
       const file = made[kind], link = make("a", label, { href: file.url, download: file.orig_name });
       tell(link, joined([meaning, file.orig_name], ": "), "title");
+      // Dragged to a folder or into a music program it is the file, in browsers that know how, and the address elsewhere.
+      link.addEventListener("dragstart", ({ dataTransfer }) => dataTransfer.setData("DownloadURL", `${mime}:${file.orig_name}:${link.href}`));
       return link;
     }
     const button = make("button", label, { type: "button", disabled: Boolean(value.pending) });
@@ -184,5 +186,6 @@ function onKey(event) {
 }
 document.addEventListener("keydown", onKey);
 
+createMidiOut(root, transport, () => take, explain);
 watch("value", show);
 show();

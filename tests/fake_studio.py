@@ -27,6 +27,7 @@ from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Note, Pedal, Piece
 from eimg_core.options import ComposeOptions
 from eimg_core.recipe import Recipe, Stop, photo_id
+from eimg_core.sound.soundfont import read_soundfont
 
 RATE_HZ = 22_050
 
@@ -108,6 +109,7 @@ class FakeStudio:
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
     asked: list[ComposeOptions] = field(default_factory=list)
     levels: list[float | None] = field(default_factory=list)
+    instruments: list[str] = field(default_factory=list)
     before_explaining: Callable[[], None] | None = None
     kept: list[int] = field(default_factory=list)
     retold: list[tuple[Piece, VA]] = field(default_factory=list)
@@ -249,8 +251,11 @@ class FakeStudio:
             raise InputError("The piece has no notes.")
         return VA(1 + 8 * float(np.mean([note.pitch for note in piece.notes])) / 127, 5.0)
 
-    def render(self, piece: Piece, lufs: float | None = None, instrument: str = "piano") -> FakeWaveform:
+    def render(
+        self, piece: Piece, lufs: float | None = None, instrument: str = "piano", soundfont: Path | None = None
+    ) -> FakeWaveform:
         self.levels.append(lufs)
+        self.instruments.append(instrument if soundfont is None else read_soundfont(soundfont).name)
         samples = np.zeros((int((piece.duration_s + 0.5) * RATE_HZ), 2), dtype=np.float32)
         for note in piece.notes:
             t = np.arange(int(note.duration_s * RATE_HZ)) / RATE_HZ

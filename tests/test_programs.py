@@ -16,6 +16,7 @@ from eimg_core.exports.formats import formats_from_midi
 from eimg_core.metrics.registry import METRICS
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.midi.writing import write_midi
+from eimg_core.sound.instruments import INSTRUMENTS
 from eimg_core.ui.api.programs import exported, open_midi
 from tests.fake_studio import PAIRINGS, FakeStudio
 
@@ -59,6 +60,21 @@ def test_a_midi_file_is_played(client: Any, tune: Path) -> None:
     assert path.name == "my-tune.wav"
     with wave.open(str(path)) as sound:
         assert sound.getnframes() / sound.getframerate() == pytest.approx(4.5, abs=0.1)
+
+
+def test_a_midi_file_is_played_by_another_instrument_or_ones_own(
+    client: Any, studio: FakeStudio, tune: Path, tmp_path: Path
+) -> None:
+    midi = client_library.handle_file(str(tune))
+    client.predict(midi, "harp", api_name="/render")
+    own = client_library.handle_file(str(INSTRUMENTS["music box"].path))
+    client.predict(midi, "piano", own, api_name="/render")
+    assert studio.instruments[-2:] == ["harp", "Fluid R3 GM: Music Box"]
+    (tmp_path / "no.sf2").write_bytes(b"no")
+    with pytest.raises(Exception, match=r"no\.sf2 is not a complete SoundFont 2 file"):
+        client.predict(midi, "piano", client_library.handle_file(str(tmp_path / "no.sf2")), api_name="/render")
+    with pytest.raises(InputError, match="Instrument must be one of piano, "):
+        exported(FakeStudio(), tune, "wav", tmp_path, "drums")
 
 
 STARTS = {"mp3": b"\xff", "wav": b"RIFF", "musicxml": b"<?xml", "svg": b"<svg", "png": b"\x89PNG"}

@@ -6,6 +6,7 @@ import hashlib
 import io
 import math
 import re
+import struct
 import subprocess
 import sys
 import threading
@@ -30,6 +31,7 @@ from eimg_core.sound.render import (
 )
 from eimg_core.sound.sampler import Sampler, Strike
 from eimg_core.sound.soundfont import Gen, Instrument, Preset, SampleHeader, SoundFont, Zone, read_soundfont
+from eimg_core.studio import Studio
 from tests.engines import each_engine, needs_fluidsynth
 from train.data.soundfont import encode_soundfont, subset
 
@@ -192,6 +194,25 @@ def test_a_font_with_wrong_indexes_is_refused_and_never_noise(font_file: Path) -
             continue
         assert np.isfinite(sound).all()
         assert np.abs(sound).max() < 1
+
+
+def test_a_hostile_font_costs_little(tmp_path: Path) -> None:
+    font = sine_font()
+    zone = font.instruments[0].zones[-1]
+    others = tuple(pair for pair in zone.generators if pair[0] != Gen.SAMPLE)
+    high = Zone((*others, (Gen.COARSE_TUNE, 32000), (Gen.SAMPLE, 0)))
+    for name, zones in (("high", (high,)), ("crowded", (zone,) * 2000)):
+        hostile = replace(font, instruments=tuple(Instrument("x", zones) for _ in font.instruments))
+        (tmp_path / f"{name}.sf2").write_bytes(encode_soundfont(hostile))
+    crowded = Sampler(read_soundfont(tmp_path / "crowded.sf2"))
+    assert max(len(crowded.voices(key, 80)) for key in range(21, 109)) == 32
+    with pytest.raises(RenderError, match="transposes its recordings too far"):
+        Studio().render(Piece((Note(0.0, 69, 500.0, 80),)), soundfont=tmp_path / "high.sf2")
+    tables = b"pdta" + struct.pack("<4sI", b"igen", 5 * 2**20) + bytes(5 * 2**20)
+    body = b"sfbk" + struct.pack("<4sI", b"LIST", len(tables)) + tables
+    (tmp_path / "long.sf2").write_bytes(struct.pack("<4sI", b"RIFF", len(body)) + body)
+    with pytest.raises(RenderError, match="its part igen is too long"):
+        read_soundfont(tmp_path / "long.sf2")
 
 
 def test_a_font_that_is_too_large_is_not_even_read(tmp_path: Path) -> None:

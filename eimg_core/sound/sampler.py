@@ -16,10 +16,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eimg_core.errors import RenderError
 from eimg_core.sound.soundfont import Gen, SampleHeader, SoundFont, Zone
 
 __all__ = ["Sampler", "Strike"]
@@ -31,6 +33,8 @@ _ATTENUATION_SCALE = 0.4  # of the E-mu chips; fonts are tuned by ear to it, and
 _SHORTEST_NOTE_S = 0.010  # FluidSynth's synth.min-note-length
 _OPEN_CUTOFF_CENTS = 13500  # the default of the specification, about 20 kHz: no filter
 _WIDEST_CENTS = 7200  # six octaves up or down; more is a mistake in a font, and would need much memory
+_MOST_VOICES = 32  # of a strike
+_MOST_READ = 2**27  # values of a recording for one strike: 12 minutes an octave up
 _INSTANT = -12000  # timecents; 1 ms, the default of all envelope times
 
 # Generators that a zone leaves out have these values; everything else is 0.
@@ -176,9 +180,9 @@ class Sampler:
         return np.ascontiguousarray(sound.T)
 
     def voices(self, key: int, velocity: int) -> tuple[_Voice, ...]:
-        """What sounds for a key and velocity: usually two voices, the left and the right microphone."""
+        """What sounds for a key and velocity: usually two voices, the left and the right microphone; 32 at most."""
         if (key, velocity) not in self._voices:
-            self._voices[key, velocity] = tuple(self._find_voices(key, velocity))
+            self._voices[key, velocity] = tuple(islice(self._find_voices(key, velocity), _MOST_VOICES))
         return self._voices[key, velocity]
 
     def _find_voices(self, key: int, velocity: int) -> Iterable[_Voice]:
@@ -300,6 +304,8 @@ def _resample(memory: NDArray[np.int16], region: _Region, length: int) -> _Array
         At most ``(length,)`` samples in [-1, 1]; fewer where a recording without a loop ends.
     """
     needed = math.ceil(length * region.step) + 2
+    if needed > _MOST_READ:
+        raise RenderError("The soundfont transposes its recordings too far; choose another .sf2 file.")
     if region.loop_end:
         once = memory[region.start : region.loop_end]
         loop = memory[region.loop_start : region.loop_end]

@@ -169,6 +169,7 @@ class SoundFont:
 
 
 _LARGEST_BYTES = 512 * 2**20
+_LONGEST_TABLE = 4 * 2**20  # bytes; in a font with all General MIDI instruments the longest has a thirtieth of it
 
 
 class _DamagedError(ValueError):
@@ -239,6 +240,8 @@ def _parse(data: bytes) -> SoundFont:
                 info.append((name, data[start:end]))
             elif name == "smpl":
                 samples = np.frombuffer(data, "<i2", count=(end - start) // 2, offset=start)
+            elif name in RECORDS and end - start > _LONGEST_TABLE:
+                raise _DamagedError(f"its part {name} is too long")
             elif name in RECORDS:
                 tables[name] = list(struct.iter_unpack(RECORDS[name], data[start:end]))
     missing = [name for name in RECORDS if not tables.get(name)]

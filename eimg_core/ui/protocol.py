@@ -83,7 +83,9 @@ class Studio(Maker, Protocol):
 
     def listen(self, piece: Piece) -> VA: ...
 
-    def render(self, piece: Piece, lufs: float | None = None, instrument: str = "piano") -> Sound: ...
+    def render(
+        self, piece: Piece, lufs: float | None = None, instrument: str = "piano", soundfont: Path | None = None
+    ) -> Sound: ...
 
     def save(
         self,

@@ -18,6 +18,7 @@ from eimg_core.exports.formats import FORMATS, formats_from_midi
 from eimg_core.metrics.registry import METRICS, measure
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.reading import load_midi
+from eimg_core.options import OPTIONS
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
 from eimg_core.ui.server.faults import toast
@@ -64,19 +65,36 @@ def composers(studio: Studio) -> list[dict[str, Any]]:
     ]
 
 
-def exported(studio: Studio, midi: str | Path | bytes | None, kind: str, pieces: Path) -> Path:
+def exported(
+    studio: Studio,
+    midi: str | Path | bytes | None,
+    kind: str,
+    pieces: Path,
+    instrument: str = "piano",
+    soundfont: str | Path | None = None,
+) -> Path:
     """A MIDI file as a file of another format, in a folder of its own.
 
+    Args:
+        instrument: what plays it, where the format has sound.
+        soundfont: an SF2 file that plays instead.
     Raises:
-        InputError: an unknown format, or the MIDI file cannot be used, or it has more notes than can be drawn.
-        RenderError: the format needs a package that is not installed.
+        InputError: an unknown format or instrument, or the MIDI file cannot be used, or it has more notes than can be
+            drawn.
+        RenderError: the format needs a package that is not installed, or the soundfont cannot be played.
     """
     one = FORMATS.get(kind)
     piece = open_midi(midi, straighten=one is not None and one.straight)
     if one is not None and not one.sound and len(piece.notes) > MOST_DRAWN:
         raise InputError(f"The piece has {len(piece.notes)} notes; scores and pictures hold up to {MOST_DRAWN}.")
+
+    def play(each: Piece) -> bytes:
+        OPTIONS["instrument"].check(instrument)
+        font = None if soundfont is None else Path(soundfont)
+        return studio.render(each, instrument=instrument, soundfont=font).wav_bytes()
+
     stem = "piece" if isinstance(midi, bytes) else safe_word(Path(str(midi)).stem, "piece")
-    data = from_midi(piece, kind, stem.replace("-", " ").capitalize(), lambda each: studio.render(each).wav_bytes())
+    data = from_midi(piece, kind, stem.replace("-", " ").capitalize(), play)
     path = new_folder(pieces) / f"{stem}.{kind}"
     path.write_bytes(data)
     return path
@@ -115,13 +133,16 @@ def offer_programs(studio: Studio, pieces: Path) -> None:
         """List the composers: key, title, the variants of each (the usual one first), and which is the default."""
         return composers(studio)
 
-    def render(midi: str | None) -> str:
-        """Play a MIDI file on the piano: a WAV file, stereo, 16 bit."""
-        return export(midi, "wav")
+    def render(midi: str | None, instrument: str = "piano", soundfont: str | None = None) -> str:
+        """Play a MIDI file on the piano, on another instrument, or with an .sf2 file of your own: a WAV file, stereo.
 
-    def export(midi: str | None, kind: str) -> str:
+        The .sf2 file is checked, plays this piece, and is removed with your other files.
+        """
+        return export(midi, "wav", instrument, soundfont)
+
+    def export(midi: str | None, kind: str, instrument: str = "piano", soundfont: str | None = None) -> str:
         try:
-            return str(exported(studio, midi, kind, pieces))
+            return str(exported(studio, midi, kind, pieces, instrument, soundfont))
         except Exception as error:
             raise toast(error) from error
 
@@ -141,8 +162,10 @@ def offer_programs(studio: Studio, pieces: Path) -> None:
     midi, made, found = gr.File(label="MIDI file"), gr.File(label="File"), gr.JSON(label="Found")
     kind = gr.Radio(formats_from_midi(), value=formats_from_midi()[0], label="Format")
     gr.on([], pairings, None, found, api_name="pairings", queue=False)
-    gr.on([], render, midi, made, api_name="render", **HEAVY)
-    gr.on([], export, [midi, kind], made, api_name="export", **HEAVY)
+    instrument = gr.Radio(list(OPTIONS["instrument"].choices), value=OPTIONS["instrument"].usual, label="Instrument")
+    sounding = [instrument, gr.File(label="Soundfont", file_types=[".sf2"])]
+    gr.on([], render, [midi, *sounding], made, api_name="render", **HEAVY)
+    gr.on([], export, [midi, kind, *sounding], made, api_name="export", **HEAVY)
     gr.on([], evaluate_midi, midi, found, api_name="evaluate_midi", **HEAVY)
 
 

@@ -52,6 +52,7 @@ class Option:
         kind: of its value: a whole number, a number, yes or no, one of some words, or a point of the plane.
         low, high: its limits; ``None`` where it has none of its own.
         choices: the only values that it may have, but for a usual "" or 0, which leaves the choice to the composer.
+        unchosen: what its control calls a usual value that is none of the choices.
         usual: what it is where nobody says otherwise; ``default`` alone is what Python callers get.
         offered_from: the lowest value that the page and the tools offer, where that is above ``low``.
         step: of its slider on the page; without one, a number is typed.
@@ -73,6 +74,7 @@ class Option:
     low: float | None = None
     high: float | None = None
     choices: tuple[Any, ...] = ()
+    unchosen: str = message("Composer’s own")
     usual: Any = None
     offered_from: float | None = None
     step: float | None = None
@@ -288,6 +290,7 @@ class ComposeOptions:
         "so many bars whose end meets their beginning, instead of a piece that ends; TVAE alone follows",
         kind=int,
         choices=(4, 8),
+        unchosen=message("No loop"),
         address="loop",
         shown="create",
         needs_composing=True,

@@ -84,7 +84,7 @@ def _control(option: Option, place: str) -> Any:
         "elem_id": place,
     }
     if option.choices:
-        own = [] if option.usual in option.choices else [(term("Composer’s own"), option.usual)]
+        own = [] if option.usual in option.choices else [(term(option.unchosen), option.usual)]
         offered = [*own, *((_choice(one), option.kind(one)) for one in option.choices)]
         return gr.Radio(offered, value=option.usual, **known)
     if option.kind is bool:

@@ -3,11 +3,18 @@
 Conventions: a photo is a ``PIL.Image`` in mode RGB whose longest side is at most ``LONGEST_SIDE`` pixels; an
 image tensor is (3, S, S), float32, in [-1, 1]. A file is judged by its content, never by its name, and its
 size is read from the header before a pixel is decoded. Metadata (place, camera, colour profile) is dropped.
+
+Memory is bounded: a photo of more than 40 megapixels is decoded while no other one of that size is, takes at most five
+bytes for each of its 120 million pixels, and is shrunk before anything else is made of it. A JPEG is decoded at a
+fraction of its size in the first place.
 """
 
 from __future__ import annotations
 
 import io
+import threading
+import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +38,10 @@ __all__ = [
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # HEIC joins them where pillow-heif is installed
 MAX_FILE_BYTES = 20 * 1024 * 1024
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = 120_000_000
+_PIXELS_AT_ONCE = 40_000_000  # photos with more are decoded one after the other, and shrunk before all else
+_REDUCIBLE = ("RGB", "RGBA", "LA", "CMYK", "I", "F")
+_ONE_LARGE = threading.Lock()
 LONGEST_SIDE = 1024  # px; no model here looks at more than 260, and the page shows no more
 SMALLEST_SIDE = 16  # px of the file; below this there is no photo to look at
 _NARROWEST = 8  # px after scaling down; a longer strip is not a photo either
@@ -61,7 +71,7 @@ def open_photo(source: Path | str | bytes) -> Image.Image:
         A new, fully loaded RGB picture; longest side at most ``LONGEST_SIDE``, shortest at least 8 pixels.
     Raises:
         InputError: one sentence with the file's name (never its folder) and what to do, if the file is
-            missing, empty, over 20 MB, over 40 megapixels, damaged, not a photo, or too small or narrow.
+            missing, empty, over 20 MB, over 120 megapixels, damaged, not a photo, or too small or narrow.
     """
     name: str = message("The photo") if isinstance(source, bytes) else _shown_name(source)
     content = source if isinstance(source, bytes) else _read_file(Path(source), name)
@@ -174,8 +184,10 @@ def _open_header(content: bytes, name: str) -> Image.Image:
             )
         formats = ("HEIF",)
     try:
-        return Image.open(io.BytesIO(content), formats=formats)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we have a limit of our own
+            return Image.open(io.BytesIO(content), formats=formats)
+    except Image.DecompressionBombError as fault:
         raise _too_many_pixels(name) from fault
     except Exception as fault:  # see open_photo: a broken header can raise nearly anything
         raise InputError(
@@ -268,13 +280,14 @@ def _register_heif() -> bool:
 
 def _decode(picture: Image.Image) -> Image.Image:
     """All that touches pixels: decode frame 0, make it 8-bit RGB(A), shrink, put on white, turn upright."""
-    target = _fitting_size(picture.size)
-    # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size: less memory, same picture after the resize.
-    picture.draft(None, (2 * target[0], 2 * target[1]))
-    picture.load()
-    orientation = _orientation(picture)  # after load: TIFF and HEIC turn themselves there and say so
-    target = _fitting_size(picture.size)
-    plain = _eight_bit(picture)
+    with _turn_of(picture):
+        target = _fitting_size(picture.size)
+        # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size: less memory, same picture after the resize.
+        picture.draft(None, (2 * target[0], 2 * target[1]))
+        picture.load()
+        orientation = _orientation(picture)  # after load: TIFF and HEIC turn themselves there and say so
+        target = _fitting_size(picture.size)
+        plain = _eight_bit(_shrunk(picture, target))
     if plain.size != target:
         plain = plain.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)
     upright = _on_white(plain)
@@ -282,6 +295,19 @@ def _decode(picture: Image.Image) -> Image.Image:
         upright = upright.transpose(_TURNS[orientation])
     upright.info = {}
     return upright
+
+
+def _turn_of(picture: Image.Image) -> AbstractContextManager[object]:
+    """The right to decode a photo: at once, unless it is one of the large ones."""
+    return _ONE_LARGE if picture.width * picture.height > _PIXELS_AT_ONCE else nullcontext()
+
+
+def _shrunk(picture: Image.Image, target: tuple[int, int]) -> Image.Image:
+    """A picture of too many pixels at a whole fraction of its size, at least twice the target; others as they are, and
+    so are modes whose numbers are no levels, or which have one byte for each pixel."""
+    factor = min(picture.width // (2 * target[0]), picture.height // (2 * target[1]))
+    large = picture.width * picture.height > _PIXELS_AT_ONCE
+    return picture.reduce(factor) if large and factor > 1 and picture.mode in _REDUCIBLE else picture
 
 
 def _fitting_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -29,7 +29,7 @@ __all__ = ["draw_piano_roll", "draw_plane", "save_comparison_figure", "save_figu
 
 _INK, _SOFT, _LINE = "#22303c", "#7c8894", "#dde3e8"
 _PHOTO, _TARGET, _PIECE = "#d97742", "#22303c", "#2a7f8e"
-_LOW_HAND, _HIGH_HAND = "#2a7f8e", "#d97742"
+_LOW_HAND, _HIGH_HAND = "#a5661a", "#2c6152"  # as on the page by day, see colours.css
 _MIDDLE_C = 60
 
 # Okabe and Ito (2008), "Color Universal Design", without yellow and black, which white paper and ink take away, and
@@ -87,7 +87,8 @@ def _draw_wish(axes: Axes, photo: VA | None, targets: Sequence[VA]) -> None:
 
 
 def draw_piano_roll(axes: Axes, piece: Piece) -> None:
-    """Pitch over time; a louder note is darker, the left hand is blue and the right one orange. Bars and chord names
+    """Pitch over time; a louder note is darker, the left hand is brown and the right one green, as on the page. Bars
+    and chord names
     stand above."""
     followed = follow(piece, piece)
     for hand, colour in ((LEFT, _LOW_HAND), (RIGHT, _HIGH_HAND)):

@@ -217,11 +217,11 @@ class ComposeOptions:
     tempo: float = _option(
         1.0,
         "Tempo",
-        "factor of the tempo that the composer would take",
+        "factor of the tempo that the composer would take: the same piece, played faster and shorter, or slower",
         low=0.7,
         high=1.4,
         step=0.05,
-        info="1 is the composer’s own.",
+        info="The same piece, faster or slower; 1 is the composer’s own.",
         address="tempo",
         shown="create",
     )
@@ -232,7 +232,7 @@ class ComposeOptions:
         low=-1.0,
         high=1.0,
         step=0.25,
-        info="0 is the composer’s own. TVAE alone follows.",
+        info="0 is the composer’s own. Another density is another piece. TVAE alone follows.",
         address="density",
         shown="create",
         needs_composing=True,

@@ -19,7 +19,8 @@ from eimg_core.recipe import Recipe, Step, photo_id
 __all__ = ["Known", "Maker", "remake"]
 
 Known = MutableMapping[str, Composition]
-"""Key of a recipe → its composition with the take that the guide prefers."""
+"""Key of a recipe → its composition with the take that the guide prefers; or, without ``takes``, with the one take of
+it that is at hand."""
 
 _MOST_KNOWN = 16
 
@@ -57,7 +58,8 @@ def remake(
     """The composition of a recipe: the same bytes as the first time, with the same weights.
 
     Args:
-        photos: those that it was made for: one, or all of a story in their order; others are left out.
+        photos: those that it was made for: one, or all of a story in their order; others are left out. What steps on
+            from a piece that is known needs none.
         known: what has been made before; what is not in it is made and added, the oldest given up.
         progress: told the stage and the share of the work.
     Raises:
@@ -66,25 +68,31 @@ def remake(
     if known is None or recipe.stops or recipe.source is not None:
         known = {}
     tell = progress or (lambda stage, share: None)
-    given = _photos_of(recipe, photos)
-    composition: Composition | None = None
-    if recipe.source is None:
+    done, composition = _latest_known(studio, recipe, known)
+    if composition is None and recipe.source is None:
         begun = replace(recipe, steps=())
-        composition = known.get(begun.key)
-        if composition is None:
-            composition = _begun(studio, begun.keeping(None), given, tell)
-            _remember(known, begun, composition)
-        composition = _with_take(studio, composition, recipe.options.keep)
-    for number, step in enumerate(recipe.steps, start=1):
+        composition = _begun(studio, begun.keeping(None), _photos_of(recipe, photos), tell)
+        _remember(known, begun, composition)
+        composition = _with_take(studio, composition, begun.keep)
+    for number in range(done + 1, len(recipe.steps) + 1):
         so_far = replace(recipe, steps=recipe.steps[:number])
-        done = known.get(so_far.key)
-        if done is None:
-            tell(message("composing"), 0.2)
-            done = _stepped(studio, so_far, step, composition)
-            _remember(known, so_far, done)
-        composition = _with_take(studio, done, step.keep)
+        tell(message("composing"), 0.2)
+        stepped = _stepped(studio, so_far, so_far.steps[-1], composition)
+        _remember(known, so_far, stepped)
+        composition = _with_take(studio, stepped, so_far.keep)
     assert composition is not None, "a source without steps is no recipe"
     return composition
+
+
+def _latest_known(studio: Maker, recipe: Recipe, known: Known) -> tuple[int, Composition | None]:
+    """How many steps of a recipe are done in what is known, and the composition by then; 0 and none to begin with."""
+    for number in range(len(recipe.steps), -1, -1):
+        so_far = replace(recipe, steps=recipe.steps[:number])
+        found = known.get(so_far.key)
+        # What came back from a browser is a single take.
+        if found is not None and (found.takes or found.made_by.keep == so_far.keep):
+            return number, _with_take(studio, found, so_far.keep)
+    return 0, None
 
 
 def _photos_of(recipe: Recipe, photos: Sequence[Image]) -> list[Image]:
@@ -116,7 +124,7 @@ def _stepped(studio: Maker, recipe: Recipe, step: Step, before: Composition | No
 
 
 def _with_take(studio: Maker, composition: Composition, keep: int | None) -> Composition:
-    if keep is None:
+    if keep is None or keep == composition.made_by.keep:
         return composition
     if keep == composition.kept:
         return replace(composition, recipe=composition.made_by.keeping(keep))

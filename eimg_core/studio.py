@@ -181,13 +181,14 @@ class Studio:
         if photo is not None and photo_va is None:
             photo_va = self.read_photo(photo).va.clamped()
         timings = {"load": loaded - started, "read_photo": time.perf_counter() - loaded}
-        composition = pipeline.compose(photo, photo_va, options, progress)
-        return self._finished(composition, Recipe(pairing, options, photo_id(photo)), timings)
+        composition = pipeline.compose(photo, photo_va, replace(options, tempo=1.0), progress)
+        return self._finished(_at_tempo(composition, options), Recipe(pairing, options, photo_id(photo)), timings)
 
     def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
         """The same tune with another emotion; see ``Pipeline.retell``."""
         recipe = Recipe.of_step("retell", piece, pairing, target, options)
-        return self._finished(self.pipeline(pairing).retell(piece, target, options), recipe)
+        retold = self.pipeline(pairing).retell(piece, target, replace(options, tempo=1.0))
+        return self._finished(_at_tempo(retold, options), recipe)
 
     def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
         """The piece, going on until ``options.seconds``; see ``Pipeline.extend``."""
@@ -198,6 +199,11 @@ class Studio:
         """The composition with another of its takes, measured and performed."""
         kept = composition.keeping(take)
         return self._finished(kept, kept.made_by)
+
+    def restore(self, composition: Composition) -> Composition:
+        """A composition of which only the notes as written, the points and the recipe were kept, whole again: measured
+        and performed as when it was composed."""
+        return self._finished(composition, composition.made_by)
 
     def story(
         self,
@@ -219,7 +225,7 @@ class Studio:
         stops = [(None if isinstance(photo, VA) else photo, point) for photo, point in zip(photos, points, strict=True)]
         tell("composing", 0.3)
         recipe = Recipe(pairing, options, stops=tuple(Stop(point, photo_id(photo)) for photo, point in stops))
-        return self._finished(pipeline.story(stops, options), recipe)
+        return self._finished(_at_tempo(pipeline.story(stops, replace(options, tempo=1.0)), options), recipe)
 
     def listen(self, piece: Piece) -> VA:
         """The evaluator's estimate of a piece.
@@ -353,3 +359,11 @@ class Studio:
         own = [path for suffix, path in paths.items() if suffix != "zip"]
         paths["zip"].write_bytes(archive_of([*pieces, *own]))
         return paths
+
+
+def _at_tempo(composition: Composition, options: ComposeOptions) -> Composition:
+    """The same piece and takes, played as much faster as the options ask; what was composed at the composer's own tempo
+    is not composed anew for another one. A number of beats a minute that is asked for overrules it."""
+    factor = 1.0 if options.bpm else options.tempo
+    takes = tuple(replace(take, piece=take.piece.faster(factor)) for take in composition.takes)
+    return replace(composition, piece=composition.piece.faster(factor), takes=takes, options=options)

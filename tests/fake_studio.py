@@ -114,6 +114,7 @@ class FakeStudio:
     kept: list[int] = field(default_factory=list)
     retold: list[tuple[Piece, VA]] = field(default_factory=list)
     extended: list[tuple[Piece, float]] = field(default_factory=list)
+    restored: list[Composition] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def pairings(self) -> list[FakePairing]:
@@ -167,12 +168,13 @@ class FakeStudio:
         options, target, pairing = composition.options, composition.target_va, composition.pairing
         seconds, takes, miss = options.seconds, [], MISSES[pairing.partition("@")[0]]
         for number in range(options.takes if options.takes > 1 else 0):
-            piece = sketch(target, 1000 * number + seed + _voice(pairing), seconds, options.tempo)
+            piece = sketch(target, 1000 * number + seed + _voice(pairing), seconds).faster(options.tempo)
             heard = VA(target.valence + 0.7 - 0.4 * number, target.arousal - 0.9 + 0.5 * number).clamped()
             takes.append(Take(piece, heard, distance(heard, target)))
         choice = min(range(len(takes)), key=lambda n: takes[n].distance, default=0)
         kept = choice if options.keep is None else options.keep
-        piece = takes[kept].piece if takes else sketch(target, seed + _voice(pairing), seconds, options.tempo)
+        alone = sketch(target, seed + _voice(pairing), seconds).faster(options.tempo)
+        piece = takes[kept].piece if takes else alone
         return replace(
             composition,
             piece=piece,
@@ -184,6 +186,12 @@ class FakeStudio:
             kept=kept,
             variant=pairing.partition("@")[2] or "eimg2",
         )
+
+    def restore(self, composition: Composition) -> Composition:
+        self.restored.append(composition)
+        target, miss = composition.target_va, MISSES[composition.pairing.partition("@")[0]]
+        estimate = target if composition.made_by.stops else VA(target.valence + miss[0], target.arousal + miss[1])
+        return replace(composition, piece_va=estimate.clamped(), metrics={**measure(composition.piece), **METRICS})
 
     def explain_photo(self, photo: Image.Image) -> FakeExplanation:
         if self.before_explaining:
@@ -300,10 +308,10 @@ def _voice(pairing: str) -> int:
     return list(MISSES).index(key) + len(variant)
 
 
-def sketch(target: VA, seed: int, seconds: float, faster: float = 1.0) -> Piece:
+def sketch(target: VA, seed: int, seconds: float) -> Piece:
     """Broken chords and a melody: major where valence is high, fast and loud where arousal is high."""
     rng = np.random.default_rng(seed)
-    tempo = (60 + 10 * target.arousal) * faster
+    tempo = 60 + 10 * target.arousal
     beat = 60 / tempo
     chords = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14)) if target.valence >= 5 else ((0, 3, 7), (8, 12, 15))
     loud = int(38 + 8 * target.arousal)

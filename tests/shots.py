@@ -54,13 +54,31 @@ def serving(studio: FakeStudio, folder: Path) -> Iterator[str]:
 
 
 def open_page(
-    browser: Any, url: str, size: tuple[int, int], theme: str, scale: float = 1.0, language: str = "en-US"
+    browser: Any,
+    url: str,
+    size: tuple[int, int],
+    theme: str,
+    scale: float = 1.0,
+    language: str = "en-US",
+    at_once: bool = False,
+    offline_copy: bool = False,
 ) -> Any:
-    """A fresh visitor's page, ready to use."""
+    """A fresh visitor's page, ready to use.
+
+    Args:
+        at_once: whether it composes as soon as there is a photo, as it does for people.
+        offline_copy: whether the browser may keep a copy of the page, as those of people do.
+    """
     context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=theme, device_scale_factor=scale, locale=language
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=theme,
+        device_scale_factor=scale,
+        locale=language,
+        service_workers="allow" if offline_copy else "block",
     )
     context.set_default_timeout(PATIENCE_MS)
+    if not at_once:
+        context.add_init_script("try { localStorage.setItem('eimg-studio-at-once', 'false') } catch {}")
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector("#compose")

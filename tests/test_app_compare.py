@@ -8,6 +8,7 @@ import math
 import re
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from eimg_core.results import PAPER_TABLE_V
 from eimg_core.shipped import RESULTS
 from eimg_core.sound.loudness import COMPARED_LUFS
 from eimg_core.ui.session.comparison_run import compose_all, pack, start_comparison
-from eimg_core.ui.session.composers import chosen, pairing_variants, usual_choice
+from eimg_core.ui.session.composers import chosen, pairing_variants, papers_six, usual_choice
 from eimg_core.ui.session.scorecard import control_rows, published
-from tests.fake_studio import PAIRINGS, FakeStudio, scene
+from tests.fake_studio import PAIRINGS, FakePairing, FakeStudio, scene
 from tests.shots import give_photo, open_comparison
 from tests.visits import CONTRAST, Visit
 
@@ -84,20 +85,31 @@ def test_a_variant_is_named_only_where_it_is_not_the_usual_one() -> None:
         chosen(PAIRINGS, ["effnet+tvae@paper"])
 
 
+def test_a_comparison_begins_with_the_default_and_five_others() -> None:
+    six = [replace(info, default=False) for info in PAIRINGS if info.key != "effnet+tvae"]
+    real = [FakePairing("effnet+tvae", "EffNet + TVAE", default=True), FakePairing("effnet+fnt", "EffNet + FNT"), *six]
+    begun = usual_choice(real)
+    assert begun[0] == "effnet+tvae"
+    assert len(begun) == 6
+    assert set(begun[1:]) < set(papers_six(real))
+    assert usual_choice(real[:2]) == ["effnet+tvae", "effnet+fnt"]
+
+
 def test_the_controls_of_a_score_card_are_what_the_records_say() -> None:
     rows = {row["name"]: row for row in control_rows(VA(7.0, 6.0))}
     record = json.loads((RESULTS / "pairings-test-mean_point-seed0.json").read_text(encoding="utf-8"))
     point = record["point"]
-    assert rows["constant"]["matching"] == pytest.approx(
+    assert rows["mean point"]["matching"] == pytest.approx(
         math.hypot(7 - point["valence"], 6 - point["arousal"]), abs=0.01
     )
-    assert rows["constant"]["published"]["mean"] == pytest.approx(record["summary"]["emotion_matching"], abs=1e-3)
+    assert rows["mean point"]["published"]["mean"] == pytest.approx(record["summary"]["emotion_matching"], abs=1e-3)
     assert (
         rows["oracle"]["published"]["mean"]
+        < rows["mean point"]["published"]["mean"]
         < rows["constant"]["published"]["mean"]
         < rows["random"]["published"]["mean"]
     )
-    assert [row["matching"] for name, row in rows.items() if name != "constant"] == [None] * 3
+    assert [row["matching"] for name, row in rows.items() if name != "mean point"] == [None] * 4
     assert control_rows(None)[0]["matching"] is None
 
 
@@ -174,11 +186,10 @@ def test_cards_fill_one_by_one_in_their_places_and_everything_can_be_kept(
 
     with page.expect_download() as waiting_for:
         page.click(".comparison-files a:has-text('ZIP')")
-    assert waiting_for.value.suggested_filename == "beach-day-calm-comparison-seed7.zip"
+    assert waiting_for.value.suggested_filename == "Beach day – calm, comparison.zip"
     names = zipfile.ZipFile(io.BytesIO(Path(waiting_for.value.path()).read_bytes())).namelist()
     for each in SIX:
-        key = each.key.replace("_", "-")
-        assert {f"beach-day-calm-{key}-seed7.{kind}" for kind in ("mid", "wav", "json", "png")} < set(names)
+        assert {f"Beach day – calm, {each.key}.{kind}" for kind in ("mid", "wav", "json", "png")} < set(names)
     assert len(names) == 6 * 4 + 2
 
 
@@ -260,10 +271,11 @@ def test_any_pairing_and_variant_can_be_chosen_by_keyboard_and_the_score_card_se
     assert made[1][1:7] == ["2.31", f"{many['mean']:.2f} ± {many['sd']:.2f}", *measured]
     assert page.inner_text(".score .best th").endswith("EffNet + TVAE"), "the nearest to the photo stands out"
     controls = page.evaluate(cells.replace("score-made", "score-controls"))
-    assert [row[0] for row in controls] == ["constant", "random", "oracle", "real clips"]
+    assert [row[0] for row in controls] == ["mean point", "constant", "random", "oracle", "real clips"]
     assert float(controls[0][1]) > 0
-    assert [row[1] for row in controls[1:]] == ["–"] * 3, "chance and labels have no number for one photo"
-    assert "Random plays any real clip" in page.inner_text(".score-words")
+    assert [row[1] for row in controls[1:]] == ["–"] * 4, "chance and labels have no number for one photo"
+    for words in ("Constant plays one and the same real clip to every photo", "Random plays any real clip"):
+        assert words in page.inner_text(".score-words")
 
 
 @browser_test
@@ -330,6 +342,6 @@ def test_the_named_endpoint_compares(url: str, studio: FakeStudio, folder: Path)
     assert last["target"] == last["photo"]
     assert studio.asked[-1] == ComposeOptions(seed=5, seconds=8.0)
     assert last["cards"][0]["matching"] == last["cards"][0]["distance"]
-    assert last["controls"][0]["name"] == "constant"
+    assert last["controls"][0]["name"] == "mean point"
     with pytest.raises(Exception, match="There is no composer 'nobody'"):
         client.predict(None, {}, ["nobody"], 5, 8, api_name="/compare")

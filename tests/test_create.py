@@ -254,7 +254,7 @@ def test_any_take_opens_and_the_guides_choice_is_marked(visit: Visit, studio: Fa
     assert len(studio.asked) == asked, "it is not composed again"
     assert page.locator(".take").nth(other).get_attribute("aria-pressed") == "true"
     name, midi = visit.download("MIDI")
-    assert name.endswith(f"-take-{'abcd'[other]}.mid")
+    assert name.endswith(f", take {'ABCD'[other]}.mid")
     assert midi != best
     assert page.locator(".history li").count() == 1, "another take is the same piece"
     assert f"take {'ABCD'[other]}" in page.inner_text(".history li")
@@ -298,7 +298,7 @@ def test_the_same_tune_calmer_continued_and_undone(visit: Visit, studio: FakeStu
     assert target.arousal == pytest.approx(max(1.0, before.arousal - 1.5), abs=0.01)
     shown = [float(number) for number in page.get_attribute(".plane-map", "data-target").split(",")]
     assert shown == pytest.approx([target.valence, target.arousal], abs=0.051), "the target has moved along"
-    assert visit.download("MIDI")[0].endswith("-retold.mid")
+    assert visit.download("MIDI")[0].endswith(", retold.mid")
     wait_for_new_sound(visit, lambda: page.click("button:text-is('Continue')"))
     assert studio.extended[-1][1] == pytest.approx(30.0, abs=1)
     assert page.is_disabled("button:text-is('Redo')")
@@ -308,7 +308,7 @@ def test_the_same_tune_calmer_continued_and_undone(visit: Visit, studio: FakeStu
     assert page.is_disabled("button:text-is('Undo')")
     assert page.is_hidden(".plane-back"), "and the target is the photo's own again"
     wait_for_new_sound(visit, lambda: page.click("button:text-is('Redo')"))
-    assert visit.download("MIDI")[0].endswith("-retold.mid")
+    assert visit.download("MIDI")[0].endswith(", retold.mid")
     assert (len(studio.retold), len(studio.extended)) == (1, 1)
     visit.compose()
     asked = studio.asked[-1].target
@@ -376,7 +376,7 @@ def test_the_history_brings_settings_and_piece_back_after_a_reload(visit: Visit,
     page.reload()
     page.wait_for_selector(".history li")
     assert page.get_attribute(".history li:nth-child(2) .entry-star", "aria-pressed") == "true"
-    page.wait_for_selector(".plane-map[data-target='']")
+    page.wait_for_selector("#piece .player[data-state=done]:not(.pending)")
     wait_for_new_sound(visit, lambda: page.click(".history li:nth-child(2) .entry-open"))
     assert visit.download("MIDI")[1] == midi, "the same piece, note for note"
     assert page.input_value("#seed input") == "17"
@@ -387,30 +387,6 @@ def test_the_history_brings_settings_and_piece_back_after_a_reload(visit: Visit,
     stored = page.evaluate("localStorage.getItem('eimg-studio-history')")
     assert len(json.loads(stored)) == 1
     assert "data:" not in stored
-
-
-@browser_test
-def test_a_piece_for_a_photo_that_is_gone_gives_its_settings_and_says_so(
-    visit: Visit, studio: FakeStudio, beach: Path
-) -> None:
-    page = visit.page
-    give_photo(page, beach)
-    page.fill("#seed input", "5")
-    page.keyboard.press("Tab")
-    visit.compose()
-    _, midi = visit.download("MIDI")
-    target = page.get_attribute(".plane-map", "data-target")
-    asked = len(studio.asked)
-    page.reload()
-    page.click(".history .entry-open")
-    page.wait_for_function("document.querySelector('.history-said').textContent.includes('made for another photo')")
-    page.wait_for_selector(f".plane-map[data-target='{target}']")
-    assert page.is_visible(".history-said")
-    assert len(studio.asked) == asked
-    assert page.input_value("#seed input") == "5"
-    give_photo(page, beach)
-    wait_for_new_sound(visit, lambda: page.click(".history .entry-open"))
-    assert visit.download("MIDI")[1] == midi
 
 
 @browser_test
@@ -434,7 +410,7 @@ def test_a_damaged_or_hostile_history_harms_nobody(visit: Visit) -> None:
 
 
 @browser_test
-def test_a_link_holds_the_settings_and_never_the_photo(visit: Visit, browser: Any, beach: Path) -> None:
+def test_a_link_puts_the_settings_back_as_well(visit: Visit, browser: Any, beach: Path) -> None:
     page = visit.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     give_photo(page, beach)
@@ -446,9 +422,9 @@ def test_a_link_holds_the_settings_and_never_the_photo(visit: Visit, browser: An
     page.fill("#tempo input[type=number]", "0.8")
     page.keyboard.press("Tab")
     visit.compose()
-    page.click("button:text-is('Copy link')")
-    page.wait_for_function("document.querySelector('.actions-said').textContent.startsWith('Link copied')")
-    assert "never the photo" in page.inner_text(".actions-said")
+    page.click("#piece [data-kind=link]")
+    page.wait_for_function("document.querySelector('#piece .player-say').textContent.startsWith('Link copied')")
+    assert "never the photo" in page.inner_text("#piece .player-say")
     link = page.evaluate("navigator.clipboard.readText()")
     target = page.get_attribute(".plane-map", "data-target")
     other = Visit(browser, link)
@@ -469,7 +445,7 @@ def test_a_link_holds_the_settings_and_never_the_photo(visit: Visit, browser: An
 def test_locks_reach_the_composer(visit: Visit, studio: FakeStudio) -> None:
     page = visit.page
     page.click(".plane-map", position={"x": 200, "y": 120})
-    page.click("#musicians button >> nth=0")
+    open_more(page)
     chosen = {"key": "Eb", "mode": "minor", "meter": "3/4", "loop": "8", "instrument": "harp"}
     for name, choice in chosen.items():
         page.check(f"#{name} label:has(span:text-is('{choice}')) input")

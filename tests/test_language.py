@@ -61,7 +61,7 @@ TEXTS = """() => {
         if (element.hasAttribute(name)) found.push(element.getAttribute(name));
   return found;
 }"""
-NAMED = re.compile(r"`[^`]*`|test engine|plain tones|[\w+-]*-seed\d\S*|Beach day\.jpg|IEEE Transactions on Multimedia")
+NAMED = re.compile(r"`[^`]*`|test engine|plain tones|Beach day(\.jpg| – \w+.*\.\w+)|IEEE Transactions on Multimedia")
 SENTENCE = re.compile(r"[A-Za-z]{3,} [a-z]{2,}")
 
 

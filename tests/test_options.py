@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from eimg_core.composer import Composition, Take
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.options import OPTIONS, STORY_SECONDS, ComposeOptions, option_values, read_options
+from eimg_core.studio import Studio
+from tests.fake_studio import sketch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -104,3 +107,23 @@ def test_the_command_line_reads_every_option():
     words += "--key Eb --mode minor --bpm 97.5 --meter 3/4 --loop 8"
     args: argparse.Namespace = command_parser().parse_args(words.split())
     assert options_of(args) == ComposeOptions(4, 9.0, None, 3, False, 0.8, -0.5, 1, "Eb", "minor", 97.5, "3/4", 8)
+
+
+def test_tempo_plays_the_same_piece_and_the_same_takes_faster_or_slower(monkeypatch, tmp_path):
+    """Whatever the music autoencoder would make of another tempo, it is asked for its own."""
+
+    class Composing:
+        def compose(self, photo, photo_va, options, progress=None):
+            target, asked = options.target, (options.tempo, options.seed)
+            takes = tuple(Take(sketch(target, hash((asked, n)) % 1000, 12.0), target, float(n)) for n in range(4))
+            return Composition(takes[0].piece, "a+b", options, None, target, takes=takes)
+
+    studio = Studio(tmp_path)
+    monkeypatch.setattr(studio, "pipeline", lambda pairing: Composing())
+    usual, fast = (
+        studio.compose(None, "a+b", ComposeOptions(seed=4, takes=4, target=VA(6.0, 6.0), tempo=tempo))
+        for tempo in (1.0, 1.25)
+    )
+    assert fast.piece == usual.piece.faster(1.25) != usual.piece
+    assert [take.piece for take in fast.takes] == [take.piece.faster(1.25) for take in usual.takes]
+    assert (fast.options.tempo, fast.made_by.options.tempo) == (1.25, 1.25)

@@ -31,7 +31,8 @@ class Visit:
         self.problems: list[str] = []
         size, theme = look.get("size", (1280, 900)), look.get("theme", "light")
         language = look.get("language", "en-US")
-        self.page = open_page(Watched(browser, self), url, size, theme, language=language)
+        more = {name: look.get(name, False) for name in ("at_once", "offline_copy")}
+        self.page = open_page(Watched(browser, self), url, size, theme, language=language, **more)
 
     def compose(self) -> None:
         # Every piece has a sound file of its own; waiting for the state alone could see the piece before, or miss a

@@ -48,7 +48,7 @@ Composing = Annotated[
 Kind = Annotated[str, _OfMidi()]
 Pairings = Annotated[
     list[str] | None,
-    Field(max_length=24, description="keys of composers; see the tool pairings; null: the paper's six"),
+    Field(max_length=24, description="keys of composers; see the tool pairings; null: the default and five others"),
 ]
 Photos = Annotated[
     list[str],

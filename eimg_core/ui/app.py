@@ -27,6 +27,9 @@ os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
 import gradio as gr
 from gradio.i18n import I18nData
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from eimg_core.exports.formats import FORMATS
 from eimg_core.messages import Message
@@ -34,7 +37,7 @@ from eimg_core.options import SHARED_OPTIONS
 from eimg_core.shipped import EXAMPLES
 from eimg_core.ui.api import programs
 from eimg_core.ui.api.midi import tune_api
-from eimg_core.ui.languages import english, i18n, language_head, language_picker, marked, term
+from eimg_core.ui.languages import english, i18n, language_head, language_picker, marked, term, without_comments
 from eimg_core.ui.pages import compare, create, results, story
 from eimg_core.ui.pages.inputs import Inputs, emotion_card, option_controls, photo_card, wire_inputs
 from eimg_core.ui.protocol import Studio
@@ -45,34 +48,40 @@ from eimg_core.ui.server.guards import MIDDLEWARE, Page
 from eimg_core.ui.style import SHEETS, page_head, studio_theme
 from eimg_core.ui.widgets import listening
 from eimg_core.ui.widgets.parts import words
-from eimg_core.ui.widgets.photo_input import name_examples
+from eimg_core.ui.widgets.photo_input import name_examples, say_no_camera
+from eimg_core.version import __version__
 
 if TYPE_CHECKING:
     from eimg_core.agents.serving import StudioTools
 
 PIECES = pieces_root()
+_SERVER = Path(__file__).parent / "server"
+_ICON = Path(__file__).parent / "style" / "icon.png"
 
 HEADER = f"""<header class="masthead"><h1>EIMG Studio</h1>
 <p data-say>A photo becomes a piece of piano music with the same emotion.</p>{language_picker()}</header>"""
 
 
-# The address #compare opens the page Compare, and turning a page changes the address, so that it can be passed on. The
-# style sheet shows what belongs to the page that the body names. A narrow window keeps its last tabs in a menu.
+# The address #compare opens the page Compare, and turning a page changes the address, so that it can be passed on and
+# the browser's Back turns the page back. The style sheet shows what belongs to the page that the body names. A narrow
+# window keeps its last tabs in a menu.
 TURN = """() => {
-  if (document.body.dataset.page || "NAME" !== "create") history.replaceState(null, "", "#NAME");
+  const [now] = /^[a-z]+/.exec(location.hash.slice(1)) || ["create"];
+  const first = !document.body.dataset.page && "NAME" === "create"; // it is selected while the page is built
+  if (now !== "NAME" && !first) history.pushState(null, "", "#NAME");
   document.body.dataset.page = "NAME";
 }"""
 FOLLOW_ADDRESS = """() => {
   const follow = () => {
-    const [name] = /^[a-z]+/.exec(location.hash.slice(1)) || [];
-    if (!name || name === (document.body.dataset.page || "create")) return;
+    const [name] = /^[a-z]+/.exec(location.hash.slice(1)) || ["create"];
+    if (name === (document.body.dataset.page || "create")) return;
     const said = (key) => window.words.say(window.words.message(key)).toLowerCase();
     const tabs = [...document.querySelectorAll("#pages [role=tab], #pages .overflow-dropdown button")];
     const words = said(name[0].toUpperCase() + name.slice(1));
     const tab = tabs.find((each) => each.textContent.trim().toLowerCase() === words);
     if (tab) tab.click();
   };
-  window.addEventListener("hashchange", follow);
+  window.addEventListener("popstate", follow); // Back, Forward, and a new fragment alike
   follow();
 }"""
 
@@ -114,6 +123,7 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 opened.select(show, None, page, queue=False, show_progress="hidden", api_visibility="private")
         demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
         demo.load(js=name_examples(examples), **IN_PAGE)
+        demo.load(js=say_no_camera(), **IN_PAGE)
         with gr.Row(elem_id="inputs", elem_classes="only-create only-compare only-listen", equal_height=True):
             photo, why = photo_card(examples)
             plane = emotion_card()
@@ -126,8 +136,8 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
         piece, actions = create.create_result(pairings)
         comparison = compare.compare_result(pairings)
         test = listening.Listening(elem_id="listening", elem_classes="only-listen")
-        wire_inputs(studio, inputs)
-        create.wire_create(demo, studio, inputs, controls, piece, actions, pieces)
+        read = wire_inputs(studio, inputs)
+        create.wire_create(demo, studio, inputs, controls, piece, actions, pieces, read)
         compare.wire_compare(studio, inputs, compared, comparison, test, pieces)
         story.wire_story(studio, told, pieces)
         with gr.Column(visible=False):
@@ -165,6 +175,19 @@ def keep_tidy(demo: gr.Blocks, every_s: float = 15.0) -> None:
             logging.getLogger(__name__).warning("Tidying up failed: %s", sentence(error))
 
 
+def network_head() -> str:
+    """What the page's head needs so that a lost connection loses nothing, and so that the page opens without one where
+    it was opened before; it stands after ``language_head``."""
+    offline = "navigator.serviceWorker?.register('worker.js').catch(() => {});"  # there is none without HTTPS
+    return f"<script>{without_comments(_SERVER / 'network.js')}{offline}</script>"
+
+
+def worker(_: Request) -> Response:
+    """The script that keeps a copy of the page in a browser, one for each version."""
+    script = without_comments(_SERVER / "worker.js").replace("VERSION", __version__)
+    return Response(script, media_type="text/javascript", headers={"cache-control": "no-cache"})
+
+
 def name_media_types() -> None:
     """Let the server say what each format is; not every computer knows all of them."""
     for key, one in FORMATS.items():
@@ -178,7 +201,8 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, agents: StudioTools | None = 
         agents: the tools for language models, where they are to be served as well.
     """
     name_media_types()
-    tools = {"routes": agents.routes, "lifespan": agents.lifespan} if agents else {}
+    tools = {"lifespan": agents.lifespan} if agents else {}
+    routes = [Route("/worker.js", worker), *(agents.routes if agents else ())]
     return demo.launch(
         mcp_server=False,  # Gradio's own, see ``eimg_core.agents.server``; not even where its environment variable asks
         share=False,
@@ -192,8 +216,10 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, agents: StudioTools | None = 
         footer_links=["api"],
         theme=studio_theme(),
         i18n=i18n(),
-        head=page_head() + language_head(),
-        app_kwargs={"middleware": [Middleware(CompressedPage), *MIDDLEWARE], **tools},
+        head=page_head() + language_head() + network_head(),
+        app_kwargs={"middleware": [Middleware(CompressedPage), *MIDDLEWARE], "routes": routes, **tools},
+        pwa=True,
+        favicon_path=str(_ICON),
         css_paths=list(SHEETS),
         **options,
     )

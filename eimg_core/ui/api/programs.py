@@ -22,7 +22,7 @@ from eimg_core.options import OPTIONS
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
 from eimg_core.ui.server.faults import toast
-from eimg_core.ui.server.files import new_folder, safe_word
+from eimg_core.ui.server.files import clean_name, new_folder
 from eimg_core.ui.session.points import point
 
 __all__ = ["composers", "exported", "formats_said", "measured", "metrics_said", "offer_programs", "open_midi"]
@@ -93,8 +93,8 @@ def exported(
         font = None if soundfont is None else Path(soundfont)
         return studio.render(each, instrument=instrument, soundfont=font).wav_bytes()
 
-    stem = "piece" if isinstance(midi, bytes) else safe_word(Path(str(midi)).stem, "piece")
-    data = from_midi(piece, kind, stem.replace("-", " ").capitalize(), play)
+    stem = "piece" if isinstance(midi, bytes) else clean_name(Path(str(midi)).stem, "piece")
+    data = from_midi(piece, kind, stem[0].upper() + stem[1:], play)
     path = new_folder(pieces) / f"{stem}.{kind}"
     path.write_bytes(data)
     return path

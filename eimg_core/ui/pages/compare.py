@@ -50,7 +50,7 @@ class CompareControls:
 
 
 def compare_controls(pairings: Sequence[PairingInfo]) -> CompareControls:
-    """All composers to choose from, at first the paper's six, and the buttons that start them."""
+    """All composers to choose from, at first the default and five others, and the buttons that start them."""
     with gr.Column(elem_classes="controls only-compare only-listen"):
         choice = Choice(pairings, elem_id="pairings")
         compare = gr.Button(term("Compare"), variant="primary", elem_id="compare-start", elem_classes="only-compare")

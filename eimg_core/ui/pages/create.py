@@ -1,4 +1,4 @@
-"""The page Create: one composer writes one piece, which can then be told again, continued, undone and shared."""
+"""The page Create: one composer writes one piece, which can then be told again, continued and undone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from eimg_core.composer import Composition
 from eimg_core.emotion import VA
+from eimg_core.errors import InputError
 from eimg_core.messages import message
 from eimg_core.options import (
     CREATE_OPTIONS,
@@ -25,7 +27,7 @@ from eimg_core.options import (
 from eimg_core.recipe import Recipe, photo_id
 from eimg_core.remake import Known, remake
 from eimg_core.ui.api.option_arguments import spelt_out
-from eimg_core.ui.languages import term
+from eimg_core.ui.languages import term, without_comments
 from eimg_core.ui.pages.inputs import Inputs, OptionControls, option_controls
 from eimg_core.ui.protocol import PairingInfo, Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE
@@ -34,12 +36,15 @@ from eimg_core.ui.server.files import KEEP_S, new_folder
 from eimg_core.ui.server.stages import stages_of
 from eimg_core.ui.session.photo import OpenedPhoto
 from eimg_core.ui.session.piece_values import COMPOSED, candidate_values, pending_value, play_take, take_value
-from eimg_core.ui.widgets.piece_actions import PieceActions
+from eimg_core.ui.widgets.parts import words
+from eimg_core.ui.widgets.piece_actions import PieceActions, Wanted
 from eimg_core.ui.widgets.player import Player, failed, working
 
 __all__ = ["LEAD", "CreateControls", "composer_choice", "create_controls", "create_result", "wire_create"]
 
 LEAD = message("Give a photo, aim at another emotion if you like, and let one composer write for it.")
+
+NOTHING = message("There is nothing to compose for yet. Add a photo, or choose an emotion in the plane.")
 
 Shown = tuple[Any, Any]
 """A value for the player, and what the session knows by then."""
@@ -48,26 +53,23 @@ NEXT_SEED = f"(seed) => (Number(seed) + 1) % {LARGEST_SEED}"
 SHOW_WAITING = "() => ({state: 'working', stage: 'waiting', done: 0})"
 # The queue was full, or the connection broke: the player goes back to the piece that it had.
 END_WAITING = "(piece) => (piece && piece.state === 'working' ? {state: 'back'} : piece)"
-# The plane shows where the piece lies, where its takes do, and, once a piece was told again, where that one aims.
-MARK_PIECE = """(piece, plane, actions) => {
+# The plane shows where the piece lies and where its takes do. A piece that is shown again, or was told again, brings
+# its target and its settings with it: they are what Compose goes on from. Without the photo it was made for, the target
+# that it had from the photo is one of its own.
+FOLLOW_PIECE = """(piece, plane, actions, ...inputs) => {
   const done = piece && piece.state === 'done' ? piece : null;
   const takes = ((done && done.takes) || []).flatMap((take, n) =>
     take.estimate ? [{...take.estimate, letter: 'ABCDEFGH'[n], kept: take.kept}] : []);
-  const target = done && done.recipe && done.recipe.steps.length ? done.target : plane && plane.target;
-  return [{...plane, piece: (done && done.piece) || null, takes, target}, {...actions, piece}];
-}"""
-KNOW_PHOTO = "(plane, actions) => ({...actions, photo: (plane && plane.photo && plane.photo.id) || null})"
-# A piece that this page still has: the player gets it as it is, the inputs its settings.
-SHOW_AGAIN = """(actions, plane, ...inputs) => {
-  const {recipe, target} = actions.show, own = recipe.photo_id && !recipe.target && !recipe.steps.length;
-  return [actions.show, {...plane, target: own ? null : target}, recipe.pairing,
+  const marked = {...plane, piece: (done && done.piece) || null, takes};
+  if (!done || !done.again) return [marked, {...actions, piece}, ...inputs.map(() => ({__type__: 'update'}))];
+  const {recipe, target} = done, photo = plane && plane.photo && plane.photo.id;
+  const own = recipe.photo_id && recipe.photo_id === photo && !recipe.target && !recipe.steps.length;
+  return [{...marked, target: own ? null : target}, {...actions, piece}, recipe.pairing,
     ...OPTIONS.map(({name, usual}) => recipe[name] ?? usual)];
 }"""
-PUT_BACK = """(actions, plane, ...inputs) => {
-  const recipe = actions.settings || actions.recipe, last = recipe.steps.at(-1);
-  const target = (actions.settings && recipe.target) || (last ? last.target : recipe.target);
-  return [{...plane, target}, recipe.pairing, ...OPTIONS.map(({name, usual}) => recipe[name] ?? usual)];
-}"""
+KNOW_PHOTO = "(plane, actions) => ({...actions, photo: (plane && plane.photo && plane.photo.id) || null})"
+# A piece that this page still has is shown as it is.
+SHOW_AGAIN = "(actions) => ({...actions.show, again: true})"
 # The address may say anything: only numbers in range and composers that are here count.
 FROM_ADDRESS = """(plane, pairing, ...inputs) => {
   const query = new URLSearchParams(location.search);
@@ -86,6 +88,15 @@ FROM_ADDRESS = """(plane, pairing, ...inputs) => {
   return [{...plane, target}, PAIRINGS.includes(query.get('pairing')) ? query.get('pairing') : pairing,
     ...OPTIONS.map((option, n) => chosen(option, inputs[n]))];
 }"""
+COMPOSE_AT_ONCE = "(plane) => window.composeAtOnce(plane && plane.photo)"
+AT_ONCE = """<label class="at-once"><input type="checkbox" checked />
+  <span data-say>Compose and play at once for a photo</span></label>"""
+QUICK = """<div class="quick">
+  <button type="button" class="quick-play" aria-label="Play or pause" data-say-aria-label>
+    <svg viewBox="0 0 24 24" aria-hidden="true"><path class="glyph-play" d="M8 5.2v13.6L19 12z" />
+      <path class="glyph-pause" d="M7 5h3.6v14H7zM13.4 5H17v14h-3.6z" /></svg></button>
+  <button type="button" class="quick-compose" data-say>Compose</button>
+</div>"""
 # A composer that cannot obey an option leaves its control to those that can.
 IF_ABLE = """(pairing) => ({interactive: %s.includes(pairing), __type__: 'update'})"""
 NAME_THE_CHOSEN = """(pairing) => ({label: `%s ${(%s)[pairing]}`, __type__: 'update'})"""
@@ -102,26 +113,25 @@ class CreateControls:
     pairing: gr.Radio
 
 
-def create_controls() -> tuple[gr.Button, gr.Button, OptionControls]:
-    """The options of a single composer, and the buttons that start it, and start it with the next seed."""
+def create_controls() -> tuple[gr.Button, gr.Button]:
+    """The buttons that start a composer, and start it with the next seed."""
     with gr.Column(elem_classes="controls only-create"):
-        own = [one for one in CREATE_OPTIONS if one not in SHARED_OPTIONS]
-        options = dict(option_controls([one for one in own if one.step]))
         another = gr.Button(term("Other takes"), elem_id="another")
         compose = gr.Button(term("Compose"), variant="primary", elem_id="compose")
-        with gr.Accordion(term("For musicians"), open=False, elem_id="musicians"):
-            options |= option_controls([one for one in own if not one.step])
-    return compose, another, options
+        words(AT_ONCE)
+    return compose, another
 
 
-def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[gr.Accordion, gr.Radio]:
-    """Which composer, folded away under the name of the one that is chosen."""
+def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[OptionControls, gr.Accordion, gr.Radio]:
+    """The options of a single composer, and which composer, folded away under the name of the one that is chosen."""
     usual = next((info for info in pairings if info.default), None)
-    label = f"{term('Composer:')} {usual.title}" if usual else term("Composer")
+    label = f"{term('More, composer:')} {usual.title}" if usual else term("Composer")
     with (
         gr.Accordion(label, open=False, elem_id="more", elem_classes="only-create") as fold,
         gr.Column(elem_classes="more"),
     ):
+        with gr.Column(elem_classes="more-options"):
+            options = option_controls([one for one in CREATE_OPTIONS if one not in SHARED_OPTIONS])
         pairing = gr.Radio(
             [(info.title, info.key) for info in pairings],
             value=usual.key if usual else None,
@@ -129,12 +139,13 @@ def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[gr.Accordion, gr.R
             show_label=False,
             elem_id="pairing",
         )
-    return fold, pairing
+    return options, fold, pairing
 
 
 def create_result(pairings: Sequence[PairingInfo]) -> tuple[Player, PieceActions]:
     """The player of the one piece, and what can be done with it."""
-    player = Player(elem_id="piece", elem_classes="only-create")
+    words(QUICK, elem_classes="only-create")
+    player = Player(pairings, elem_id="piece", elem_classes="only-create")
     return player, PieceActions(pairings, elem_id="piece-actions", elem_classes="only-create")
 
 
@@ -146,31 +157,41 @@ def wire_create(
     piece: Player,
     actions: PieceActions,
     pieces: Path,
+    read: Dependency,
 ) -> None:
-    """From a click to a piece, and on; ``/compose``, ``/retell`` and ``/extend`` are the same for programs."""
+    """From a click to a piece, and on; ``/compose``, ``/retell`` and ``/extend`` are the same for programs.
+
+    Args:
+        read: the event in which a new photo is read.
+    """
     infos = studio.pairings()
     titles = {info.key: info.title for info in infos}
     known = gr.State({}, time_to_live=int(KEEP_S))  # what this visitor's recipes have given so far
 
-    def made(photo: OpenedPhoto | None, recipe: Recipe, known: Known) -> Iterator[Shown]:
-        """Stages, then the notes as soon as they are there, then the same with its sound."""
-        images = [photo.image] if photo else []
+    def told(shown: Iterator[Shown]) -> Iterator[Shown]:
+        """What is shown, or the sentence that says why there is no more of it."""
         try:
-            composition = yield from stages_of(
-                lambda tell: remake(studio, recipe, images, known, lambda stage, done: tell(stage, COMPOSED * done)),
-                lambda stage, done: (working(stage, done), gr.skip()),
-            )
-            yield from sounding(photo if recipe.photo_id else None, recipe, composition, known)
+            yield from shown
         except Exception as error:
             yield failed(sentence(error)), gr.skip()
             raise toast(error, visible=False) from error
 
-    def sounding(photo: OpenedPhoto | None, recipe: Recipe, composition: Composition, known: Known) -> Iterator[Shown]:
+    def made(photo: OpenedPhoto | None, recipe: Recipe, known: Known, again: bool = False) -> Iterator[Shown]:
+        """Stages, then the notes as soon as they are there, then the same with its sound."""
+        images = [photo.image] if photo else []
+        composition = yield from stages_of(
+            lambda tell: remake(studio, recipe, images, known, lambda stage, done: tell(stage, COMPOSED * done)),
+            lambda stage, done: (working(stage, done), gr.skip()),
+        )
+        yield from sounding(photo if recipe.photo_id else None, composition, known, again)
+
+    def sounding(photo: OpenedPhoto | None, composition: Composition, known: Known, again: bool) -> Iterator[Shown]:
+        recipe = composition.made_by
         title = titles.get(recipe.pairing, recipe.pairing)
-        more = {"recipe": recipe.value(), "takes": candidate_values(composition)}
+        more = {"recipe": recipe.value(), "takes": candidate_values(composition), "again": again}
         yield {**pending_value(composition, title), **more}, known
         take = play_take(
-            studio, composition, new_folder(pieces), lambda stage, done: None, photo, suffix=_suffix(recipe)
+            studio, composition, new_folder(pieces), lambda stage, done: None, photo, detail=_detail(recipe)
         )
         yield {**take_value(take, title), **more}, known
 
@@ -188,48 +209,60 @@ def wire_create(
         estimate of each, and the files (MIDI, WAV, …). docs/options.md explains the options. The same inputs give the
         same piece.
         """
-        try:
-            asked = read_options(options, target=emotion)
-        except Exception as error:
-            yield failed(sentence(error)), gr.skip()
-            raise toast(error, visible=False) from error
-        recipe = Recipe(pairing, asked, photo_id(photo.image) if photo else None)
-        yield from made(photo, recipe, {} if known is None else known)
 
-    def make_again(photo: OpenedPhoto | None, recipe: Recipe, known: Known) -> Iterator[Shown]:
-        """A recipe from the piece actions: another take, the same tune again, something from the history."""
-        yield from made(photo, recipe, known)
+        if photo is None and emotion is None:
+            yield {**failed(NOTHING), "nothing": True}, gr.skip()
+            raise toast(InputError(NOTHING), visible=False)
+
+        def composed() -> Iterator[Shown]:
+            recipe = Recipe(pairing, read_options(options, target=emotion), photo_id(photo.image) if photo else None)
+            yield from made(photo, recipe, {} if known is None else known)
+
+        yield from told(composed())
+
+    def make_again(photo: OpenedPhoto | None, wanted: Wanted, known: Known) -> Iterator[Shown]:
+        """What the piece actions want: another take, the same tune again, what a link or this browser holds."""
+        if wanted.piece is not None and wanted.piece.made_by.key not in known:
+            known = {**known, wanted.piece.made_by.key: wanted.piece}
+        if wanted.recipe is not None:
+            yield from told(made(photo, wanted.recipe, known, again=True))
+        elif wanted.piece is not None:
+            own = photo if photo and photo_id(photo.image) == wanted.piece.made_by.photo_id else None
+            yield from told(sounding(own, studio.restore(wanted.piece), known, again=True))
 
     chosen = {**inputs.options, **controls.options}
     options = [chosen[one.name] for one in CREATE_OPTIONS]
     wanted = [inputs.photo, inputs.plane, controls.pairing, *options, known]
     settings = [inputs.plane, controls.pairing, *options]
     shown = [piece, known]
-    controls.compose.click(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
+    # A mood of the plane is chosen and composed for at one tap.
+    asks = [controls.compose.click, inputs.plane.submit]
+    gr.on(asks, js=SHOW_WAITING, outputs=piece, **IN_PAGE)
     # By default a click is dropped while the run before it is being cancelled; after Stop it must count.
-    composing = controls.compose.click(compose, wanted, shown, api_name="compose", trigger_mode="multiple", **HEAVY)
+    composing = gr.on(asks, compose, wanted, shown, api_name="compose", trigger_mode="multiple", **HEAVY)
     controls.another.click(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
     next_take = controls.another.click(js=NEXT_SEED, inputs=chosen["seed"], outputs=chosen["seed"], **IN_PAGE)
     composing_again = next_take.then(compose, wanted, shown, api_visibility="private", **HEAVY)
     actions.submit(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
-    actions.submit(js=_script(PUT_BACK), inputs=[actions, *settings], outputs=settings, **IN_PAGE)
     making_again = actions.submit(
         make_again, [inputs.photo, actions, known], shown, api_visibility="private", trigger_mode="multiple", **HEAVY
     )
     runs = [composing, composing_again, making_again]
     for run in runs:
         run.failure(js=END_WAITING, inputs=piece, outputs=piece, **IN_PAGE)
-    piece.change(js=MARK_PIECE, inputs=[piece, inputs.plane, actions], outputs=[inputs.plane, actions], **IN_PAGE)
+    marked = [inputs.plane, actions, controls.pairing, *options]
+    piece.change(js=_script(FOLLOW_PIECE), inputs=[piece, *marked], outputs=marked, **IN_PAGE)
     piece.stop(cancels=runs, **IN_PAGE)
     inputs.plane.change(js=KNOW_PHOTO, inputs=[inputs.plane, actions], outputs=actions, **IN_PAGE)
-    actions.select(js=_script(SHOW_AGAIN), inputs=[actions, *settings], outputs=[piece, *settings], **IN_PAGE)
-    actions.apply(js=_script(PUT_BACK), inputs=[actions, *settings], outputs=settings, **IN_PAGE)
+    actions.select(js=SHOW_AGAIN, inputs=actions, outputs=piece, **IN_PAGE)
     able = json.dumps([info.key for info in infos if info.composes])
     for one in CREATE_OPTIONS:
         if one.needs_composing:
             controls.pairing.change(js=IF_ABLE % able, inputs=controls.pairing, outputs=chosen[one.name], **IN_PAGE)
-    named = NAME_THE_CHOSEN % (term("Composer:"), json.dumps(titles))
+    named = NAME_THE_CHOSEN % (term("More, composer:"), json.dumps(titles))
     controls.pairing.change(js=named, inputs=controls.pairing, outputs=controls.fold, **IN_PAGE)
+    page.load(js=without_comments(Path(__file__).with_suffix(".js")), **IN_PAGE)
+    read.success(js=COMPOSE_AT_ONCE, inputs=inputs.plane, **IN_PAGE)
     page.load(js=_script(FROM_ADDRESS, list(titles)), inputs=settings, outputs=settings, **IN_PAGE)
 
 
@@ -243,7 +276,7 @@ def _script(source: str, pairings: Sequence[str] = ()) -> str:
     return re.sub("|".join(known), lambda name: json.dumps(known[name[0]]), source)
 
 
-def _suffix(recipe: Recipe) -> str:
+def _detail(recipe: Recipe) -> str:
     """What tells the files of one take and one retelling from those of another."""
-    steps = "".join({"retell": "-retold", "extend": "-extended"}[step.do] for step in recipe.steps[-1:])
-    return steps + ("" if recipe.keep is None else f"-take-{'abcdefghijklmnop'[recipe.keep]}")
+    done = [{"retell": "retold", "extend": "continued"}[step.do] for step in recipe.steps[-1:]]
+    return ", ".join(done + ([] if recipe.keep is None else [f"take {'ABCDEFGHIJKLMNOP'[recipe.keep]}"]))

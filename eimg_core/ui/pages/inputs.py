@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from eimg_core.errors import InputError
 from eimg_core.messages import Message
@@ -50,6 +51,7 @@ def photo_card(examples: Path) -> tuple[Photo, Why]:
         words("<h2 data-say>Photo</h2>")
         why = Why(elem_id="why")
         photo = photo_input()
+        words('<p class="photo-said" role="alert"></p>')
         if shipped := example_photos(examples):
             gr.Examples(
                 [str(path) for path in shipped],
@@ -105,8 +107,12 @@ def _choice(value: Any) -> Any:
     return term(value) if isinstance(value, Message) else str(value)
 
 
-def wire_inputs(studio: Studio, inputs: Inputs) -> None:
-    """A new photo is read and put into the plane; one that cannot be read is taken away again."""
+def wire_inputs(studio: Studio, inputs: Inputs) -> Dependency:
+    """A new photo is read and put into the plane; one that cannot be read is taken away again.
+
+    Returns:
+        The event in which a photo is read.
+    """
 
     def read_photo(photo: OpenedPhoto | None) -> dict[str, Any]:
         """Read the emotion of a photo: valence and arousal from 1 to 9, each with one standard deviation."""
@@ -127,6 +133,8 @@ def wire_inputs(studio: Studio, inputs: Inputs) -> None:
     photo, plane, why = inputs.photo, inputs.plane, inputs.why
     photo.change(js=SHOW_READING, inputs=photo, outputs=[plane, why], **IN_PAGE)
     explaining = why.submit(explain_photo, photo, why, api_name="explain_photo", **HEAVY)
+    why.clear(js="() => null", outputs=photo, **IN_PAGE)
     explaining.failure(js=NOT_EXPLAINED, inputs=why, outputs=why, **IN_PAGE)
     reading = photo.change(read_photo, photo, plane, api_name="read_photo", trigger_mode="always_last", **READING)
     reading.failure(js="() => null", outputs=photo, **IN_PAGE)
+    return reading

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from eimg_core.composer import Composition
 from eimg_core.errors import InputError
 from eimg_core.messages import message
 from eimg_core.options import STORY_OPTIONS, read_options
@@ -21,7 +22,7 @@ from eimg_core.ui.server.faults import sentence, toast
 from eimg_core.ui.server.files import new_folder
 from eimg_core.ui.server.stages import stages_of
 from eimg_core.ui.session.photo import OpenedPhoto
-from eimg_core.ui.session.story_timeline import make_story
+from eimg_core.ui.session.story_timeline import make_story, story_value
 from eimg_core.ui.widgets.parts import words
 from eimg_core.ui.widgets.photo_input import example_photos
 from eimg_core.ui.widgets.player import failed, working
@@ -34,6 +35,12 @@ LEAD = message("Put two to eight photos in order: one piece moves through their 
 
 _EXAMPLES = ("winter_tree", "forest_path", "evening_meadow", "fireworks")  # from quiet to loud
 SHOW_WAITING = "() => [{state: 'working', stage: 'waiting', done: 0}, {interactive: false, __type__: 'update'}]"
+# A story that is asked for while photos are being read waits for them, unless the visitor has enough of waiting.
+PHOTOS_READ = """async () => {
+  const reading = () => Number(document.querySelector("#story-board .story").dataset.reading);
+  const waiting = () => document.querySelector("#story-piece .player").dataset.state === "working";
+  while (reading() && waiting()) await new Promise((resume) => setTimeout(resume, 100));
+}"""
 END = (
     "(piece) => [piece && piece.state === 'working' ? {state: 'back'} : piece, {interactive: true, __type__: 'update'}]"
 )
@@ -74,7 +81,7 @@ def story_page(studio: Studio, examples: Path, pieces: Path) -> StoryPage:
                 elem_id="story-pairing",
             )
             compose = gr.Button(term("Compose the story"), variant="primary", elem_id="story-start")
-    return StoryPage(board, pairing, options, compose, StoryPlayer(elem_id="story-piece"))
+    return StoryPage(board, pairing, options, compose, StoryPlayer(able, elem_id="story-piece"))
 
 
 def wire_story(studio: Studio, page: StoryPage, pieces: Path) -> None:
@@ -110,10 +117,22 @@ def wire_story(studio: Studio, page: StoryPage, pieces: Path) -> None:
             yield failed(sentence(error))
             raise toast(error, visible=False) from error
 
+    def open_story(kept: Composition) -> Iterator[dict[str, Any]]:
+        """A story from a link, or from what a browser kept."""
+        try:
+            title = titles.get(kept.pairing, kept.pairing)
+            yield story_value(studio, studio.restore(kept), title, new_folder(pieces))
+        except Exception as error:
+            yield failed(sentence(error))
+            raise toast(error, visible=False) from error
+
     wanted = [page.board, page.pairing, *(page.options[one.name] for one in STORY_OPTIONS)]
     shown, button = page.piece, page.compose
     button.click(js=SHOW_WAITING, outputs=[shown, button], **IN_PAGE)
-    run = button.click(story, wanted, shown, api_name="story", trigger_mode="multiple", **HEAVY)
+    read = button.click(js=PHOTOS_READ, **IN_PAGE)
+    run = read.then(story, wanted, shown, api_name="story", trigger_mode="multiple", **HEAVY)
     run.success(js=END, inputs=shown, outputs=[shown, button], **IN_PAGE)
     run.failure(js=END, inputs=shown, outputs=[shown, button], **IN_PAGE)
-    shown.stop(cancels=[run], **IN_PAGE).then(js=REST_NO_MORE, outputs=button, **IN_PAGE)
+    opened = shown.submit(open_story, shown, shown, api_visibility="private", **HEAVY)
+    opened.failure(js=END, inputs=shown, outputs=[shown, button], **IN_PAGE)
+    shown.stop(cancels=[run, opened], **IN_PAGE).then(js=REST_NO_MORE, outputs=button, **IN_PAGE)

@@ -8,7 +8,6 @@ app that runs for months, or meets somebody who wants to fill the disk, does not
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -19,11 +18,11 @@ from pathlib import Path
 __all__ = [
     "KEEP_S",
     "USUAL_MB",
+    "clean_name",
     "file_stem",
     "most_bytes",
     "new_folder",
     "pieces_root",
-    "safe_word",
     "sweep",
     "temp_root",
     "trim",
@@ -32,7 +31,8 @@ __all__ = [
 KEEP_S = 3600.0
 USUAL_MB = 2048  # for the pieces of all visitors, and as much again for their uploads
 _YOUNG_S = 120.0  # what is younger may still be written or read
-_LONGEST_WORD = 40
+_LONGEST_NAME = 40
+_HARMLESS = "-+@(),"
 
 
 def temp_root() -> Path:
@@ -95,14 +95,23 @@ def new_folder(root: Path) -> Path:
     return Path(tempfile.mkdtemp(dir=root))
 
 
-def safe_word(text: str, otherwise: str) -> str:
-    """``text`` in lower-case ASCII letters, digits and single hyphens; ``otherwise`` when nothing is left."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain)[:_LONGEST_WORD].strip("-") or otherwise
+def clean_name(text: str, otherwise: str) -> str:
+    """A name for a file: letters and digits of any script, with single spaces between the words, and no more than 40 of
+    them; ``otherwise`` when nothing is left.
+
+    What a system, a shell or a page could take for more than a name is left out: slashes, quotes, brackets of tags,
+    wildcards, control and direction marks.
+    """
+    plain = unicodedata.normalize("NFC", text)
+    kept = "".join(
+        letter if unicodedata.category(letter)[0] in "LMN" or letter in _HARMLESS else " " for letter in plain
+    )
+    return " ".join(kept.split())[:_LONGEST_NAME].strip(" -.") or otherwise
 
 
-def file_stem(photo_name: str | None, region: str, pairing: str, seed: int) -> str:
-    """A name that says what the file is, such as ``beach-calm-vqvae+fnt-seed7``."""
-    subject = safe_word(Path(photo_name.replace("\\", "/")).stem, "photo") if photo_name else "emotion"
-    parts = "+".join(safe_word(part, "x") for part in pairing.split("+"))
-    return f"{subject}-{safe_word(region, 'emotion')}-{parts}-seed{seed}"
+def file_stem(photo_name: str | None, region: str, *details: str) -> str:
+    """A name that says what the file is, such as ``Evening meadow – serene``; ``details`` of ours, such as a take,
+    follow."""
+    subject = clean_name(Path((photo_name or "").replace("\\", "/")).stem, "Photo") if photo_name else "Piece"
+    shown = subject[0].upper() + subject[1:]
+    return f"{shown} – {', '.join(filter(None, (region, *details)))}"

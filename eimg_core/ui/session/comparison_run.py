@@ -113,6 +113,7 @@ def _compose_one(studio: Studio, run: ComparisonRun, n: int) -> Generator[Compar
                 run.photo_va,
                 COMPARED_LUFS,
                 figure=True,
+                detail=entry.pairing,
             ),
             lambda stage, done: run.having(
                 n, replace(entry, card={"state": "working", "stage": stage, "done": round(done, 3)})
@@ -143,7 +144,7 @@ def pack(studio: Studio, run: ComparisonRun) -> ComparisonRun:
     if not made:
         return run
     photo, target = run.photo, made[0][0].target_va
-    stem = file_stem(photo.name if photo else None, target.region, "comparison", run.options.seed)
+    stem = file_stem(photo.name if photo else None, target.region, "comparison")
     try:
         files = studio.save_comparison(made, run.folder, stem, photo.image if photo else None)
     except Exception as error:

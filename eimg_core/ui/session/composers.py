@@ -10,7 +10,9 @@ from eimg_core.messages import message
 from eimg_core.results import PAPER_TABLE_V
 from eimg_core.ui.protocol import PairingInfo
 
-__all__ = ["PairingVariant", "chosen", "pairing_variants", "usual_choice"]
+__all__ = ["PairingVariant", "chosen", "pairing_variants", "papers_six", "usual_choice"]
+
+_COMPARED = 6
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,15 @@ def chosen(pairings: Sequence[PairingInfo], keys: Iterable[str]) -> list[Pairing
     return [each for each in known if each in found]
 
 
+def papers_six(pairings: Sequence[PairingInfo]) -> list[str]:
+    """The paper's six pairings, in the order of the menu."""
+    return [info.key for info in pairings if info.key in PAPER_TABLE_V]
+
+
 def usual_choice(pairings: Sequence[PairingInfo]) -> list[str]:
-    """The paper's six pairings, in the order of the menu; all pairings where none of the six is shipped."""
-    keys = [info.key for info in pairings]
-    return [key for key in keys if key in PAPER_TABLE_V] or keys
+    """Those that a comparison begins with, in the order of the menu: the default, and five of the paper's six beside
+    it, or others where these are not shipped."""
+    six, keys = set(papers_six(pairings)), [info.key for info in pairings]
+    default = {info.key for info in pairings if info.default}
+    first = sorted(keys, key=lambda key: (key not in default, key not in six))[:_COMPARED]
+    return [key for key in keys if key in first]

@@ -23,7 +23,7 @@ from eimg_core.ui.server.files import pieces_root
 
 __all__ = ["export_file", "sheet_music"]
 
-_NAME = re.compile(r"[\w+-][\w+.-]*/[\w+-][\w+.-]*")
+_NAME = re.compile(r"[\w-]+/[^\W_][^/\\\x00-\x1f]*")
 _GONE = message("This piece is no longer kept; it is removed after an hour. Compose it again with the same seed.")
 _NARROWEST, _WIDEST = 240, 2000  # px of sheet music
 _ONE_AT_A_TIME = threading.Lock()  # files are for one visitor; the cores are for all

@@ -19,6 +19,7 @@ from eimg_core.options import ComposeOptions
 from eimg_core.ui.protocol import Sound, Studio
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import file_stem
+from eimg_core.ui.session.packed import packed
 from eimg_core.ui.session.photo import OpenedPhoto
 from eimg_core.ui.session.points import point
 
@@ -65,6 +66,7 @@ def make_take(
     photo_va: VA | None = None,
     lufs: float | None = None,
     figure: bool = False,
+    detail: str = "",
 ) -> Take:
     """Compose for the photo or the target, play the piece, and save it in ``folder``.
 
@@ -74,7 +76,8 @@ def make_take(
         progress: told one of ``STAGES``, or a stage the composer names, and the share of the whole work.
         photo_va: the emotion of the photo where it has been read before.
         lufs: loudness of the piece where it is compared with others; ``None`` for the gain of all pieces.
-        figure: whether to draw the picture now; otherwise it is drawn when somebody asks (see ``takeaway``).
+        figure: whether to draw the picture now; otherwise it is drawn when somebody asks (see ``downloads``).
+        detail: ends the names of its files.
     Raises:
         EimgError: the composer cannot use what it was given.
     """
@@ -83,7 +86,7 @@ def make_take(
     composition = studio.compose(
         image, pairing, options, lambda stage, done: progress(stage, COMPOSED * done), photo_va
     )
-    return play_take(studio, composition, folder, progress, photo, lufs, figure=figure)
+    return play_take(studio, composition, folder, progress, photo, lufs, detail, figure)
 
 
 def play_take(
@@ -93,10 +96,10 @@ def play_take(
     progress: Progress,
     photo: OpenedPhoto | None = None,
     lufs: float | None = None,
-    suffix: str = "",
+    detail: str = "",
     figure: bool = False,
 ) -> Take:
-    """Play a composition and save everything in ``folder``; ``suffix`` ends the names of its files.
+    """Play a composition and save everything in ``folder``; ``detail`` ends the names of its files.
 
     A piece that cannot be played is still saved, without sound and with a remark that says why.
     """
@@ -107,8 +110,7 @@ def play_take(
     except RenderError as error:
         remarks = (*remarks, sentence(error))
     progress(PLAYING, 0.95)
-    seed, region = composition.options.seed, composition.target_va.region
-    stem = file_stem(photo.name if photo else None, region, composition.pairing, seed) + suffix
+    stem = file_stem(photo.name if photo else None, composition.target_va.region, detail)
     files = studio.save(composition, waveform, folder, stem, photo=photo.image if photo else None, figure=figure)
     return Take(composition, waveform, files, remarks)
 
@@ -118,7 +120,8 @@ def take_value(take: Take, pairing_title: str) -> dict[str, Any]:
 
     Times are seconds as played: ``notes`` are [start, end, pitch, velocity] with MIDI numbers, ``hands`` say of each
     note 0 right or 1 left, ``chords`` are [start, end, name], ``bars`` where bars begin and, at the end, where the last
-    one ends. ``take`` is what ``takeaway`` knows the piece by, for ``exports``: the kinds of files it makes on demand.
+    one ends. ``packed`` is the whole piece for a link (see ``session.packed``). ``take`` is what ``downloads`` knows
+    the piece by, for ``exports``: the kinds of files it makes on demand.
     A take without files yet is shown as one whose sound is still to come if the value gets ``pending`` true.
     """
     composition, piece = take.composition, take.composition.played
@@ -147,6 +150,7 @@ def take_value(take: Take, pairing_title: str) -> dict[str, Any]:
         "engine": take.waveform.engine if take.waveform else None,
         "soundfont": take.waveform.soundfont if take.waveform else None,
         "remarks": list(take.remarks),
+        "packed": packed(composition),
         "files": file_values(take.files),
         "take": f"{record.parent.name}/{record.stem}" if record else None,
         "exports": [key for key in formats_on_demand() if take.waveform or not FORMATS[key].sound],

@@ -22,9 +22,10 @@ __all__ = ["control_rows", "published"]
 _CONTROLS = (
     (
         MEAN_POINT,
-        message("constant"),
-        message("Constant answers every photo with the mean point of the training photos"),
+        message("mean point"),
+        message("Mean point makes no music: its answer to every photo is the mean of the training photos"),
     ),
+    ("constant", message("constant"), message("Constant plays one and the same real clip to every photo")),
     ("random", message("random"), message("Random plays any real clip")),
     ("oracle", message("oracle"), message("Oracle is told the photo’s label and plays the real clip nearest to it")),
     (REAL, message("real clips"), message("Real clips are measured against their own labels")),
@@ -53,7 +54,7 @@ def published(row: str, folder: Path = RESULTS) -> dict[str, Any] | None:
 def control_rows(photo: VA | None, folder: Path = RESULTS) -> list[dict[str, Any]]:
     """What the rows of a comparison are to be held against; a control that nobody measured is left out.
 
-    Only *constant* has a number for one photo: the others would need its label, or chance.
+    Only *mean point* has a number for one photo: the others would need its label, or chance.
     """
     rows = []
     for row, name, words in _CONTROLS:

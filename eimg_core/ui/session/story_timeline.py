@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL.Image import Image
 
-from eimg_core.composer import Progress
+from eimg_core.composer import Composition, Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError
 from eimg_core.messages import message
@@ -30,8 +30,10 @@ __all__ = [
     "FEWEST_PHOTOS",
     "MOST_PHOTOS",
     "STORY_STAGES",
+    "check_count",
     "make_story",
     "sections",
+    "story_value",
     "thumbnail",
 ]
 
@@ -82,15 +84,7 @@ def make_story(
     Raises:
         InputError: too few or too many photos, another length, or a pairing that cannot move.
     """
-    if not FEWEST_PHOTOS <= len(photos) <= MOST_PHOTOS:
-        raise InputError(
-            message(
-                "A story needs {fewest} to {most} photos, not {count}.",
-                fewest=FEWEST_PHOTOS,
-                most=MOST_PHOTOS,
-                count=len(photos),
-            )
-        )
+    check_count(len(photos))
     STORY_SECONDS.check(options.seconds)
     points: list[VA] = []
     for n, photo in enumerate(photos):
@@ -105,19 +99,59 @@ def make_story(
         points,
     )
     progress(PLAYING, _COMPOSED)
+    return story_value(studio, composition, pairing_title, folder, photos)
+
+
+def check_count(photos: int) -> None:
+    """Say so where a story has too few or too many photos.
+
+    Raises:
+        InputError: it has.
+    """
+    if photos == 0:
+        raise InputError(
+            message("A story needs {fewest} to {most} photos; add some first.", fewest=FEWEST_PHOTOS, most=MOST_PHOTOS)
+        )
+    if not FEWEST_PHOTOS <= photos <= MOST_PHOTOS:
+        raise InputError(
+            message(
+                "A story needs {fewest} to {most} photos, not {count}.",
+                fewest=FEWEST_PHOTOS,
+                most=MOST_PHOTOS,
+                count=photos,
+            )
+        )
+
+
+def story_value(
+    studio: Studio,
+    composition: Composition,
+    pairing_title: str,
+    folder: Path,
+    photos: Sequence[OpenedPhoto] = (),
+) -> dict[str, Any]:
+    """Play and save a story that is composed; the value of the story's player. Without its photos they have numbers
+    alone."""
     waveform, remarks = None, composition.remarks
     try:
         waveform = studio.render(composition.played, instrument=composition.options.instrument)
     except RenderError as error:
         remarks = (*remarks, sentence(error))
-    stem = file_stem("story", composition.target_va.region, pairing, options.seed)
+    stem = file_stem("Story", composition.target_va.region)
     files = studio.save(composition, waveform, folder, stem)
+    recipe = composition.made_by
     value = take_value(Take(composition, waveform, files, remarks), pairing_title)
-    parts = sections(len(photos), value["duration_s"])
+    points = [stop.point for stop in recipe.stops]
+    parts = sections(len(points), value["duration_s"])
     stops = [
-        {"name": photo.name, "thumb": thumbnail(photo.image), "point": point(va), **part}
-        for photo, va, part in zip(photos, points, parts, strict=True)
+        {
+            "name": photos[n].name if photos else None,
+            "thumb": thumbnail(photos[n].image) if photos else None,
+            "point": point(va),
+            **part,
+        }
+        for n, (va, part) in enumerate(zip(points, parts, strict=True))
     ]
     # A story aims at no single point: its own words stand where a piece tells how near it came.
     through = message("The story moves through: {regions}.", regions=[va.region for va in points])
-    return {**value, "sections": parts, "stops": stops, "remarks": [through, *remarks]}
+    return {**value, "recipe": recipe.value(), "sections": parts, "stops": stops, "remarks": [through, *remarks]}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from eimg_core.ui.protocol import PairingInfo
-from eimg_core.ui.session.composers import pairing_variants, usual_choice
+from eimg_core.ui.session.composers import pairing_variants, papers_six, usual_choice
 from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = ["Choice"]
@@ -26,7 +26,8 @@ class Choice(Widget):
             js_on_load=script("composer_choice/composer_choice"),
             apply_default_css=False,
             composers=[[info.key, info.title, list(info.variants or ("",))] for info in pairings],
-            six=usual_choice(pairings),
+            usual=usual_choice(pairings),
+            six=papers_six(pairings),
             **kwargs,
         )
 

@@ -52,7 +52,7 @@ for (const column of columns.filter(Boolean)) {
   find("thead tr").append(head);
 }
 find("tbody").replaceChildren(...props.composers.map(makeRow));
-const picks = { six: () => props.six, all: () => [...boxes.keys()], none: () => [] };
+const picks = { usual: () => props.usual, six: () => props.six, all: () => [...boxes.keys()], none: () => [] };
 for (const button of element.querySelectorAll("[data-pick]")) button.addEventListener("click", () => choose(picks[button.dataset.pick]()));
 
 watch("value", show);

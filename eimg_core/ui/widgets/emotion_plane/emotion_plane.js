@@ -52,6 +52,21 @@ function fillRow(name, point, empty = "") {
   arousal.textContent = number("arousal");
 }
 
+// The eight moods: one tap aims at the middle of a region, and the page composes for it.
+const MOOD = 2.6; // points from the middle of the plane
+const moods = props.regions.map(([name, direction]) => {
+  const turn = (direction * Math.PI) / 180, button = document.createElement("button");
+  button.type = "button";
+  button.dataset.region = name;
+  tell(button, message(name));
+  button.addEventListener("click", () => {
+    aim({ valence: tenth(MIDDLE + MOOD * Math.cos(turn)), arousal: tenth(MIDDLE + MOOD * Math.sin(turn)) });
+    if ((document.body.dataset.page || "create") === "create") trigger("submit");
+  });
+  return button;
+});
+find(".plane-moods").append(...moods);
+
 function draw() {
   const { photo, piece, takes, target: chosen, reading } = props.value || {};
   const target = chosen || (photo && { valence: photo.valence, arousal: photo.arousal });
@@ -61,6 +76,7 @@ function draw() {
   find(".plane-hint").hidden = !back.hidden;
   tell(find(".plane-hint"), reading ? message("Reading the photo …") : photo ? message("Drag to aim elsewhere") : message("Click to choose one"));
 
+  for (const mood of moods) mood.setAttribute("aria-pressed", Boolean(target) && region(target) === mood.dataset.region);
   placePhoto(photo);
   place(".mark-target", target);
   place(".mark-reach", target);

@@ -14,7 +14,7 @@ from eimg_core.ui.languages import term
 from eimg_core.ui.server.faults import toast
 from eimg_core.ui.session.photo import OpenedPhoto
 
-__all__ = ["Photo", "example_photos", "name_examples", "photo_input"]
+__all__ = ["Photo", "example_photos", "name_examples", "photo_input", "say_no_camera"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -62,6 +62,22 @@ def name_examples(folder: Path) -> str:
         (button, n) => tell(button, message({example}, {{ name: message(names[n]) }}), "aria-label"));
       name();
       new MutationObserver(name).observe(document.querySelector("#inputs"), {{childList: true, subtree: true}});
+    }}"""
+
+
+def say_no_camera() -> str:
+    """A script that says in a sentence that there is no camera, which Gradio leaves to the console."""
+    sentence = json.dumps(message("There is no camera that this page may use; choose a photo instead."))
+    return f"""() => {{
+      const FAULTS = ["NotFoundError", "NotAllowedError", "NotReadableError", "OverconstrainedError"];
+      const said = (words) => window.words.tell(document.querySelector(".photo-said"), words);
+      window.addEventListener("unhandledrejection", (event) => {{
+        const {{ name, message = "" }} = event.reason || {{}};
+        if (!FAULTS.includes(name) && !/getUserMedia|enumerateDevices/.test(message)) return;
+        event.preventDefault();
+        said(window.words.message({sentence}));
+      }});
+      document.querySelector("#photo").addEventListener("click", () => said(""), true);
     }}"""
 
 

@@ -1,16 +1,16 @@
 // The actions below the player: takes, the same tune again, and what was made before. gr.HTML runs this once with
-// `element`, `props`, `trigger` and `watch`, after tiny_roll.js and history.js; actions.py says what the value holds.
+// `element`, `props`, `trigger` and `watch`, after tiny_roll.js and states.js; __init__.py says what the value holds.
 
 const find = (selector) => element.querySelector(selector);
 const root = find(".actions");
 const LETTERS = "ABCDEFGH", MOVE = 1.5, CONTINUE_S = 15;
-const { shortest: SHORTEST_S, longest: LONGEST_S, most_steps: MOST_STEPS, options: OPTIONS } = props;
+const { shortest: SHORTEST_S, longest: LONGEST_S, most_steps: MOST_STEPS } = props;
 const KEPT_MS = 50 * 60 * 1000; // the server gives up files after an hour
-const history_ = createHistory();
+const states = createStates(() => drawHistory()), trail = createTrail();
 const memory = new Map(); // key of a recipe → { value, since }: what this page has shown
 let piece = null; // the take that is on show
-let drawn = ""; // which entries are on the page
-let at = null; // id of its entry in the history
+let drawn = ""; // which states are on the page
+let going = null; // the place in the trail that undo or redo leads to, until its piece is there
 
 const clamp = (number) => Math.min(9, Math.max(1, number));
 const numbers = ({ valence, arousal }) =>
@@ -23,83 +23,45 @@ function make(tag, className, text = "") {
   return node;
 }
 
-const announce = (words) => tell(find(".actions-said"), words);
-
 // --- asking for pieces
 
-// A piece by its recipe: from this page's memory, or made again.
-function want(recipe) {
+const ask = (recipe, packed = null) => {
+  props.value = { ...props.value, recipe, packed };
+  trigger("submit");
+};
+
+// A piece that was on show: from this page's memory, or from what the browser kept of it.
+function open(recipe, packed) {
   const known = memory.get(recipeKey(recipe));
-  if (known && Date.now() - known.since < KEPT_MS) {
-    props.value = { ...props.value, show: known.value };
-    trigger("select");
-  } else {
-    props.value = { ...props.value, recipe };
-    trigger("submit");
-  }
+  if (!known || Date.now() - known.since > KEPT_MS) return packed ? ask(null, packed) : ask(recipe);
+  props.value = { ...props.value, show: known.value };
+  trigger("select");
 }
 
 function retell(right, up) {
   const { valence, arousal } = piece.target, { recipe } = piece;
   const target = { valence: clamp(valence + MOVE * right), arousal: clamp(arousal + MOVE * up) };
   const step = { do: "retell", target, seconds: Math.min(LONGEST_S, Math.max(SHORTEST_S, Math.round(piece.duration_s))), keep: null };
-  want({ ...recipe, steps: [...recipe.steps, step] });
+  ask({ ...recipe, steps: [...recipe.steps, step] }, piece.packed);
 }
 
 function goOn() {
   const { valence, arousal } = piece.target, { recipe } = piece;
   const seconds = Math.min(LONGEST_S, Math.ceil(piece.duration_s) + CONTINUE_S);
-  want({ ...recipe, steps: [...recipe.steps, { do: "extend", target: { valence, arousal }, seconds, keep: null }] });
+  const step = { do: "extend", target: { valence, arousal }, seconds, keep: null };
+  ask({ ...recipe, steps: [...recipe.steps, step] }, piece.packed);
 }
 
-function openTake(keep) {
-  const { recipe } = piece, chosen = piece.takes[keep].choice ? null : keep;
-  if (!recipe.steps.length) return want({ ...recipe, keep: chosen });
-  want({ ...recipe, steps: [...recipe.steps.slice(0, -1), { ...recipe.steps.at(-1), keep: chosen }] });
+function openTake(take) {
+  const { recipe } = piece, chosen = piece.takes[take].choice ? null : take;
+  const wanted = recipe.steps.length ? { ...recipe, steps: [...recipe.steps.slice(0, -1), { ...recipe.steps.at(-1), keep: chosen }] } : { ...recipe, keep: chosen };
+  open(wanted, null);
 }
 
-function restore(entry) {
-  at = entry.id;
-  const photo = props.value && props.value.photo;
-  if (entry.recipe.photo_id && entry.recipe.photo_id !== photo) {
-    tell(find(".history-said"), message("This piece was made for another photo, which is not kept. Its settings are back: add that photo again to hear it exactly, or compose for the same point."));
-    props.value = { ...props.value, settings: { ...entry.recipe, target: entry.target } };
-    trigger("apply");
-    return drawHistory();
-  }
-  tell(find(".history-said"), "");
-  want(entry.recipe);
-}
-
-// --- the link
-
-function linkTo(value) {
-  const { recipe, target } = value;
-  const [right, up] = props.point, settings = { [right]: target.valence.toFixed(2), [up]: target.arousal.toFixed(2) };
-  settings.pairing = recipe.pairing;
-  for (const { name, kind, usual, address } of OPTIONS) {
-    const value = recipe[name] ?? usual;
-    if (address && kind !== "bool") settings[address] = value;
-    else if (address && value !== usual) settings[address] = 1;
-  }
-  const query = Object.entries(settings).map(([key, text]) => `${key}=${encodeURIComponent(text)}`).join("&");
-  return `${location.origin}${location.pathname}?${query}`;
-}
-
-async function copyLink() {
-  const link = linkTo(piece);
-  try {
-    await navigator.clipboard.writeText(link);
-  } catch {
-    // Without a secure connection browsers have no clipboard for pages; a selection can still be copied.
-    const field = document.body.appendChild(document.createElement("textarea"));
-    field.value = link;
-    field.select();
-    document.execCommand("copy");
-    field.remove();
-  }
-  root.dataset.link = link;
-  announce(piece.recipe.photo_id ? message("Link copied. It holds the emotion and the settings, never the photo.") : message("Link copied."));
+function restore(state, at = null) {
+  going = at;
+  if (state.page === "story") return void (location.hash = `#story=${state.packed}`);
+  open(state.recipe, state.packed);
 }
 
 // --- drawing
@@ -140,40 +102,53 @@ function drawButtons() {
     : !able ? message("{composer} cannot keep a tune; composers that end in TVAE can.", { composer: piece.pairing_title })
     : steps >= MOST_STEPS ? message("This piece has been through enough; compose a new one.")
     : long ? message("A piece can last two minutes at most.") : message("Its melody stays, the rest is composed anew."));
-  const entries = history_.all(), place = entries.findIndex((entry) => entry.id === at);
-  find(".actions-undo").disabled = busy || place < 1;
-  find(".actions-redo").disabled = busy || place < 0 || place >= entries.length - 1;
-  find(".actions-link").disabled = busy;
+  find(".actions-undo").disabled = busy || !trail.beside(-1, states.find);
+  find(".actions-redo").disabled = busy || !trail.beside(1, states.find);
 }
 
 const clockOf = (made) =>
   new Date(made).toLocaleString([], { dateStyle: Date.now() - made < 864e5 ? undefined : "medium", timeStyle: "short" });
 
+// What was done to it, in the words of the buttons.
+function stepOf({ recipe: { steps }, before }) {
+  const last = steps.at(-1);
+  if (!last) return "";
+  if (last.do === "extend") return message("continued");
+  if (!before) return message("retold");
+  const right = last.target.valence - before.valence, up = last.target.arousal - before.arousal;
+  return Math.abs(up) > Math.abs(right) ? (up > 0 ? message("livelier") : message("calmer")) : right > 0 ? message("brighter") : message("darker");
+}
+
 function entryItem(entry) {
   const item = document.createElement("li"), open = make("button", "entry-open"), star = make("button", "quiet entry-star");
   const drop = make("button", "quiet entry-drop", "×"), { recipe } = entry;
   const lines = make("span", "entry-words");
-  const steps = recipe.steps.map((step) => (step.do === "extend" ? message("continued") : message("retold")));
   const take = (recipe.steps.at(-1) || recipe).keep;
+  const title = [message("{number}. {region}", { number: entry.number, region: message(entry.region) }), stepOf(entry),
+    Number.isInteger(take) ? message("take {letter}", { letter: LETTERS[take] }) : "", entry.page === "story" ? message("story") : ""];
   lines.append(
-    make("strong", "", [message(entry.region), ...steps.slice(-1), ...(Number.isInteger(take) ? [message("take {letter}", { letter: LETTERS[take] })] : [])]),
+    make("strong", "", joined(title, message(", "))),
     make("small", "", numbers(entry.target)),
     make("small", "", joined([entry.title, message("seed {seed}", recipe), message("{seconds} s", { seconds: entry.duration.toFixed(0) })], " · ")),
     make("small", "", joined([clockOf(entry.made), recipe.photo_id ? message("for a photo") : ""], " · "))
   );
   for (const button of [open, star, drop]) button.type = "button";
-  open.append(tinyRoll(entry.roll), lines);
-  open.setAttribute("aria-current", entry.id === at);
+  const picture = make(entry.picture ? "img" : "span", "entry-picture");
+  if (entry.picture) Object.assign(picture, { src: entry.picture, alt: "" });
+  const look = make("span", "entry-look");
+  look.append(...(entry.picture ? [picture] : []), tinyRoll(entry.roll));
+  open.append(look, lines);
+  open.setAttribute("aria-current", entry.id === trail.now());
   open.addEventListener("click", () => restore(entry));
   star.textContent = entry.star ? "★" : "☆";
   star.setAttribute("aria-pressed", entry.star);
-  const values = { region: message(entry.region), seed: recipe.seed };
-  tell(star, message("Favourite: {region}, seed {seed}", values), "aria-label");
-  star.addEventListener("click", () => (history_.star(entry.id), drawHistory(), focusOn(entry.id, ".entry-star")));
-  tell(drop, message("Delete: {region}, seed {seed}", values), "aria-label");
+  const values = { number: entry.number, region: message(entry.region) };
+  tell(star, message("Favourite: {number}. {region}", values), "aria-label");
+  star.addEventListener("click", () => (states.star(entry.id), drawHistory(), focusOn(entry.id, ".entry-star")));
+  tell(drop, message("Delete: {number}. {region}", values), "aria-label");
   drop.addEventListener("click", () => {
     const next = item.nextElementSibling || item.previousElementSibling;
-    history_.remove(entry.id);
+    states.remove(entry.id);
     drawHistory();
     if (next) focusOn(next.dataset.id, ".entry-drop");
   });
@@ -187,38 +162,49 @@ const focusOn = (id, selector) => {
   if (item) item.querySelector(selector).focus();
 };
 
+// Takes of one piece stand in one place, that of the one that was opened last; favourites stay what they are.
+function listed() {
+  const latest = new Map(), all = states.all();
+  for (const state of all) {
+    const key = anyTakeKey(state), other = latest.get(key);
+    if (!other || other.opened <= state.opened) latest.set(key, state);
+  }
+  return all.filter((state) => state.star || latest.get(anyTakeKey(state)) === state).reverse(); // the newest first
+}
+
 function drawHistory() {
-  const entries = history_.all(), look = JSON.stringify([at, entries.map(({ id, star, made }) => [id, star, made])]);
+  const entries = listed(), look = JSON.stringify([trail.now(), entries.map(({ id, star, picture }) => [id, star, Boolean(picture)])]);
   drawButtons();
   if (look === drawn) return; // so that what has the focus keeps it
   drawn = look;
   find(".history").hidden = !entries.length;
-  find(".history ul").replaceChildren(...[...entries].reverse().map(entryItem)); // the newest first
+  find(".history ul").replaceChildren(...entries.map(entryItem));
 }
 
 // --- a new piece on the page
 
-function detailsOf(value) {
-  return {
-    made: Date.now(), region: value.target.region, title: value.pairing_title,
-    target: { valence: value.target.valence, arousal: value.target.arousal },
-    piece: value.piece && { valence: value.piece.valence, arousal: value.piece.arousal },
-    duration: value.duration_s, roll: tinyNotes(value.notes, value.duration_s || 1), recipe: value.recipe,
-  };
+const PICTURE_PX = 96;
+
+// A small picture of the photo on the inputs, as an address of its pixels alone.
+function pictureOf() {
+  const photo = document.querySelector("#photo img");
+  if (!photo || !photo.naturalWidth) return null;
+  const canvas = document.createElement("canvas"), scale = PICTURE_PX / Math.max(photo.naturalWidth, photo.naturalHeight);
+  canvas.width = Math.max(1, Math.round(photo.naturalWidth * scale));
+  canvas.height = Math.max(1, Math.round(photo.naturalHeight * scale));
+  canvas.getContext("2d").drawImage(photo, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL("image/jpeg", 0.8);
 }
 
 function remember(value) {
-  const key = recipeKey(value.recipe), known = memory.has(key);
-  memory.set(key, { value, since: Date.now() });
+  memory.set(recipeKey(value.recipe), { value, since: Date.now() });
   for (const old of [...memory.keys()].slice(0, -24)) memory.delete(old);
-  const entry = history_.find(at);
-  if (entry && recipeKey(entry.recipe) === key) return; // it was asked for from the history
-  const again = history_.all().find((one) => recipeKey(one.recipe) === key);
-  if (known && again) return void (at = again.id);
-  // Another take is the same piece, unless the one before is a favourite.
-  if (entry && !entry.star && anyTakeKey(entry.recipe) === anyTakeKey(value.recipe)) return history_.change(at, detailsOf(value));
-  at = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
-  history_.add({ id: at, star: false, ...detailsOf(value) });
+  const agreed = find(".history-pictures input").checked && value.recipe.photo_id && value.recipe.photo_id === props.value.photo;
+  const id = states.add({ ...stateOf("create", value), ...(agreed ? { picture: pictureOf() } : {}) });
+  const led = going === null ? null : trail.idAt(going);
+  if (led === id) trail.go(going);
+  else trail.push(id);
+  going = null;
 }
 
 function show() {
@@ -228,23 +214,37 @@ function show() {
     piece = now;
     root.dataset.state = "ready";
     drawTakes();
-    if (!now.pending) {
-      announce("");
-      remember(now);
-    }
+    if (!now.pending) remember(now);
   }
+  root.toggleAttribute("data-old", Boolean(piece && value.photo && piece.recipe.photo_id !== value.photo));
   drawHistory();
 }
 
 for (const button of root.querySelectorAll("[data-move]"))
   button.addEventListener("click", () => retell(...button.dataset.move.split(",").map(Number)));
 find(".actions-longer").addEventListener("click", goOn);
-find(".actions-link").addEventListener("click", copyLink);
-for (const [name, by] of [["undo", -1], ["redo", 1]])
+for (const [name, way] of [["undo", -1], ["redo", 1]])
   find(`.actions-${name}`).addEventListener("click", () => {
-    const entries = history_.all(), place = entries.findIndex((entry) => entry.id === at);
-    if (entries[place + by]) restore(entries[place + by]);
+    const next = trail.beside(way, states.find);
+    if (next) restore(states.find(next.id), next.at);
   });
+
+const pictures = find(".history-pictures input");
+pictures.checked = stored(forGood, PICTURES, false) === true;
+pictures.addEventListener("change", () => {
+  keep(forGood, PICTURES, pictures.checked);
+  if (!pictures.checked) states.dropPictures();
+  drawHistory();
+});
+
+// A link wins over what this tab showed before it was loaded again.
+function begin() {
+  const linked = takeLinked("create"), last = states.find(trail.now());
+  if (linked) ask(null, linked);
+  else if (!piece && last) restore(last, trail.place());
+}
+window.addEventListener("hashchange", () => location.hash.startsWith("#create=") && begin());
 
 watch("value", show);
 show();
+whenBuilt(begin);

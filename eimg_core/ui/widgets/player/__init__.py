@@ -15,13 +15,17 @@ which bubbles.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from eimg_core.emotion import REGIONS
 from eimg_core.exports.formats import FORMATS, usual_formats
 from eimg_core.messages import message
 from eimg_core.metrics.registry import shown_metrics
+from eimg_core.ui.protocol import PairingInfo
 from eimg_core.ui.session.downloads import export_file, sheet_music
 from eimg_core.ui.session.piece_values import STAGES
+from eimg_core.ui.session.rights import rights
 from eimg_core.ui.widgets.parts import Widget, script, template
 
 __all__ = ["PLAYER_SCRIPTS", "Player", "failed", "player_props", "working"]
@@ -29,13 +33,17 @@ __all__ = ["PLAYER_SCRIPTS", "Player", "failed", "player_props", "working"]
 PLAYER_SCRIPTS = ("shared/roll", "shared/transport", "player/sheet", "player/midi_out", "player/player")
 
 
-def player_props() -> dict[str, Any]:
+def player_props(page: str, pairings: Sequence[PairingInfo]) -> dict[str, Any]:
     """What the scripts of a player read and what they ask of the server.
 
-    ``formats`` are [key, title, what it holds, whether it packs the others, media type], ``metrics`` [key, title, what
-    it says, digits].
+    ``page`` is the one that a link to its piece opens; ``formats`` are [key, title, what it holds, whether it packs the
+    others, media type], ``metrics`` [key, title, what it says, digits], ``regions`` [name, direction in degrees].
+    ``rights`` says what each of the ``pairings`` may be used for, see ``session.rights``.
     """
     return {
+        "page": page,
+        "rights": rights(pairings),
+        "regions": [list(region) for region in REGIONS],
         "formats": [[key, one.title, one.help, one.packs, one.mime] for key, one in FORMATS.items()],
         "metrics": [[key, one.title, one.help, one.digits] for key, one in shown_metrics().items()],
         "server_functions": [export_file, sheet_music],
@@ -45,7 +53,7 @@ def player_props() -> dict[str, Any]:
 class Player(Widget):
     """The player as a Gradio component. It only shows; its ``stop`` event means that the visitor gave up waiting."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, pairings: Sequence[PairingInfo] = (), **kwargs: Any) -> None:
         super().__init__(
             {},
             html_template=template("player/player"),
@@ -54,7 +62,7 @@ class Player(Widget):
             stages=list(STAGES),
             empty=message("Give it a photo, or choose an emotion in the plane, and press Compose."),
             stopped=message("Nothing was kept. Press Compose to start again."),
-            **player_props(),
+            **player_props("create", pairings),
             **kwargs,
         )
 

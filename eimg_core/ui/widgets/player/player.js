@@ -24,9 +24,7 @@ function showTake(value) {
   transport.load(value);
   root.classList.toggle("pending", Boolean(value.pending));
   for (const control of root.querySelectorAll(".player-looping button")) control.disabled = !transport.canPlay();
-  const region = message(value.target.region);
-  const title = /^[aeiou]/.test(value.target.region) ? message("An {region} piece", { region }) : message("A {region} piece", { region });
-  tell(find(".player-done h3"), title);
+  tell(find(".player-done h3"), titleOf(value.target));
   tell(find(".player-facts"), joined([
     message("{seconds} s", { seconds: value.duration_s.toFixed(0) }), said(value.key),
     message("{tempo} bpm", { tempo: value.tempo_bpm.toFixed(0) }), message("{count} notes", { count: value.notes.length }),
@@ -35,7 +33,23 @@ function showTake(value) {
   explain(value.pending ? message("The piano is being recorded …") : "");
   showFiles(value);
   showNumbers(value);
+  showRights(value);
+  if (root.dataset.play && !value.pending) {
+    delete root.dataset.play;
+    transport.start();
+  }
   if (root.dataset.view === "score") sheet.show(value);
+}
+
+// Nobody asks for a neutral piece: near the middle it is a little of the mood that it leans to.
+function titleOf({ region: name, valence, arousal }) {
+  if (name === "neutral") {
+    const angle = (Math.atan2(arousal - 5, valence - 5) * 180) / Math.PI, turn = (way) => Math.abs(((angle - way + 540) % 360) - 180);
+    const [leaning] = props.regions.reduce((best, next) => (turn(next[1]) < turn(best[1]) ? next : best));
+    return message("A gently {region} piece", { region: message(leaning) });
+  }
+  const region = message(name);
+  return /^[aeiou]/.test(name) ? message("An {region} piece", { region }) : message("A {region} piece", { region });
 }
 
 function showFiles(value) {
@@ -55,7 +69,34 @@ function showFiles(value) {
     button.dataset.kind = kind;
     button.addEventListener("click", () => fetchFile(button, kind));
     return button;
-  }));
+  }), linkButton(value));
+}
+
+// A link holds the piece itself, in a part of the address that browsers send to nobody.
+function linkButton(value) {
+  const button = make("button", message("Copy link"), { type: "button", disabled: !value.packed });
+  tell(button, message("A link that opens this piece, without the photo"), "title");
+  button.dataset.kind = "link";
+  button.addEventListener("click", async () => {
+    const link = `${location.origin}${location.pathname}#${props.page}=${value.packed}`;
+    await copyText(link);
+    root.dataset.link = link;
+    explain(message("Link copied. It holds the piece and its settings, never the photo."));
+  });
+  return button;
+}
+
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without a secure connection browsers have no clipboard for pages; a selection can still be copied.
+    const field = document.body.appendChild(document.createElement("textarea"));
+    field.value = text;
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
 }
 
 // Files that nobody has asked for yet are made at the first click.
@@ -97,6 +138,14 @@ function showNumbers(value) {
     ? message("Played by {engine} with {soundfont}.", { engine: said(value.engine), soundfont: value.soundfont }) : "");
 }
 
+// What may be done with the piece, as the composer's card says it.
+function showRights({ pairing }) {
+  const terms = props.rights[pairing.split("@")[0]], data = terms && joined(terms.data, message(", "));
+  tell(find(".player-rights"), !terms ? ""
+    : terms.commercial ? message("Yours for any use, commercial ones as well: the composer learnt from {data} alone.", { data })
+    : message("For yourself and for research: the composer learnt from {data}, whose terms do not plainly allow commercial use.", { data }));
+}
+
 // ---- other states ----
 
 function showWork(value) {
@@ -127,10 +176,32 @@ function show() {
     if (before !== "working") root.dataset.stage = -1; // waiting for its turn
     showWork(value);
   }
-  if (state === "failed") tell(find(".player-failed p"), said(value.message));
+  if (state === "failed") {
+    tell(find(".player-failed p"), said(value.message));
+    find(".player-offer").replaceChildren(...(value.nothing ? offers() : []));
+  }
   if (state === "done") showTake(value);
-  if (state === "working" && before !== "working")
+  if (state === "working" && before !== "working") {
     root.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
+    takeFocus();
+  }
+}
+
+// Where there is nothing to compose for: an example, or a mood of the plane, as if it had been chosen there.
+function offers() {
+  const offer = (label, target) => {
+    const button = make("button", label, { type: "button", className: "quiet" });
+    button.addEventListener("click", () => target.click());
+    return button;
+  };
+  const example = document.querySelector("#examples .gallery-item"), moods = [...document.querySelectorAll("#plane .plane-moods button")];
+  return [...(example ? [offer(message("Use an example photo"), example)] : []), ...moods.map((mood) => offer(message(mood.dataset.region), mood))];
+}
+
+// From the button that asked for the piece, so that the space bar plays it and does not press that button again.
+function takeFocus() {
+  const asked = document.activeElement;
+  if (root.offsetParent && (asked === document.body || asked.matches("button"))) root.focus({ preventScroll: true });
 }
 
 find(".player-stages").replaceChildren(...props.stages.map((name) => make("li", message(name))));

@@ -167,6 +167,7 @@ function placeDot(share) {
 
 function draw() {
   const all = files(), points = places();
+  find(".story").dataset.reading = reading; // the button of the page waits until it is 0
   find(".story").classList.toggle("full", all.length >= props.most);
   list.replaceChildren(...all.map(makeItem));
   for (let n = 0; n < reading; n++) {

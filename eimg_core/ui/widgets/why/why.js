@@ -61,5 +61,22 @@ root.addEventListener("change", (event) => {
   show();
 });
 
+// While a map shows, the place for the photo is out of sight: another photo is chosen or dropped here instead.
+async function replacePhoto(files) {
+  trigger("clear"); // takes the photo away, and its place is there again
+  for (let tries = 0; tries < 60; tries++) {
+    const input = document.querySelector("#photo input[type=file]");
+    if (input && !document.querySelector("#photo img")) {
+      if (!files) return input.click();
+      input.files = files;
+      return input.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+    await new Promise((resume) => setTimeout(resume, 50));
+  }
+}
+find(".why-replace").addEventListener("click", () => replacePhoto(null));
+figure.addEventListener("dragover", (event) => event.dataTransfer.types.includes("Files") && event.preventDefault());
+figure.addEventListener("drop", (event) => (event.preventDefault(), replacePhoto(event.dataTransfer.files)));
+
 watch("value", show);
 show();

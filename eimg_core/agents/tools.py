@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mcp.server.fastmcp import Context
 from mcp.types import ToolAnnotations
 
@@ -43,6 +45,7 @@ __all__ = ["Tools"]
 
 READS = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
 MAKES = ToolAnnotations(readOnlyHint=False, destructiveHint=False, idempotentHint=True, openWorldHint=False)
+_CELLS = 6  # on each side of a map that is told
 
 
 class Tools(Calls):
@@ -71,15 +74,16 @@ class Tools(Calls):
 
     @tool(READS)
     async def explain_photo(self, context: Context, photo: Photo) -> Answer:
-        """Say which parts of a photo make it read as pleasant or exciting, in words and as two maps.
+        """Say what makes a photo read as pleasant or exciting: the classes seen in it, words, and a map of each axis.
 
-        A map is rows from top to bottom: by how many points the reading falls when that part is blurred.
+        A class has its probability, and what it adds to valence and arousal. A map is six rows of six from top to
+        bottom: by how many points the reading falls when that part is blurred.
         """
 
         def work(tell: Progress) -> Answer:
             found = why_value(self.studio.explain_photo(self.opened(photo).image))
-            maps = {axis: [[round(one, 2) for one in row] for row in found[axis]] for axis in ("valence", "arousal")}
-            return {"words": found["words"], "maps": maps}
+            maps = {axis: _coarse(found[axis]) for axis in ("valence", "arousal")}
+            return {"words": found["words"], "classes": found["classes"], "maps": maps}
 
         return await self.working(context, work)
 
@@ -245,3 +249,10 @@ def _share(run: ComparisonRun) -> float:
     """Which part of a comparison is done."""
     cards = [entry.card for entry in run.entries]
     return sum(1.0 if card["state"] in ("done", "failed") else card.get("done", 0.0) for card in cards) / len(cards)
+
+
+def _coarse(rows: Sequence[Sequence[float]]) -> list[list[float]]:
+    """A square map in six rows of six, each the mean of the cells that it covers: enough to read, and not too long."""
+    cells = np.array(rows)
+    means = cells.reshape(_CELLS, len(cells) // _CELLS, _CELLS, -1).mean(axis=(1, 3))
+    return [[round(float(one), 2) for one in row] for row in means]

@@ -50,8 +50,22 @@ class PhotoReading(Protocol):
     def sd_arousal(self) -> float: ...
 
 
+class SeenClass(Protocol):
+    """A class that the photo reader sees in a photo, with its probability and its effects on both axes, in points."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def probability(self) -> float: ...
+    @property
+    def valence(self) -> float: ...
+    @property
+    def arousal(self) -> float: ...
+
+
 class Explanation(Protocol):
-    """What each part of a photo adds to its reading: rows of effects in points, and both maps in words, by axis."""
+    """What makes the reading of a photo: rows of effects of its parts in points, both maps in words by axis, and the
+    classes that were seen in it."""
 
     @property
     def valence(self) -> Sequence[Sequence[float]]: ...
@@ -59,6 +73,8 @@ class Explanation(Protocol):
     def arousal(self) -> Sequence[Sequence[float]]: ...
     @property
     def words(self) -> Mapping[str, str]: ...
+    @property
+    def classes(self) -> Sequence[SeenClass]: ...
 
 
 class Studio(Maker, Protocol):

@@ -1,12 +1,16 @@
-"""Why a photo is read as it is: how the reading changes when one part of the photo is blurred away.
+"""Why a photo is read as it is: how the reading changes when one part of the photo is blurred away, and which classes
+that the networks see in it moved the reading.
 
-Occlusion sensitivity (Zeiler and Fergus 2014): soft windows on a coarse grid are replaced by their own blur, so that a
-part loses what is in it but keeps its mean colour, and the networks look again. What the reading loses is what the part
-contributed. The networks look at the whole photo only, not at the three squares as well: that is a quarter of the work,
-and `benchmarks/explain.py` measures how well the maps agree.
+Occlusion sensitivity (Zeiler and Fergus 2014), with parts that follow the picture: what looks alike to a network and
+lies together is one part. Each is replaced by its own blur, so that it loses what is in it but keeps its mean colour,
+and the networks look again. What the reading loses is what the part contributed. They look at the whole photo only, not
+at the squares as well: that is a quarter of the work, and `benchmarks/explain.py` measures how well the maps agree.
+
+A class is taken out of what the networks see in the same way: its probability goes to the others, and what the reading
+loses is what the class contributed.
 
 Conventions: effects are points of the 1-9 scale, rows from the top, columns from the left. A positive effect: the part
-makes the photo more pleasant, or more exciting.
+or the class makes the photo more pleasant, or more exciting.
 """
 
 from __future__ import annotations
@@ -16,21 +20,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from eimg_core.emotion import MIDDLE
+from eimg_core.backbones import Backbone
+from eimg_core.images import to_tensor
 from eimg_core.messages import Message, message
-from eimg_core.va.image_reader import ImageReader
+from eimg_core.va.class_knowledge import class_knowledge, probabilities
+from eimg_core.va.image_reader import ImageReader, Sight
+from eimg_core.va.kernel_head import KernelHead
 
-__all__ = ["CUES", "GRID", "Explanation", "cues", "effects", "explain", "in_words"]
+__all__ = ["CUES", "GRID", "Explanation", "SeenClass", "cues", "effects", "explain", "in_words", "parts_of"]
 
 Array = NDArray[np.float64]
 
-GRID = 6  # windows on each side
+GRID = 24  # cells on each side of a map
+PARTS = 9  # the photo is divided into about so many
+_MERGED = 0.02  # share of the photo below which a part joins its neighbour
+_ROUNDS = 12  # of k-means
+_NEARNESS = 1.2  # how much the distance between cells counts beside how they look to the network
 _VIEW = 320  # px of the square that is blurred; no network looks at more than 260
 _BLUR = 1 / 12  # radius of the blur, in sides of the square
 _SPEAKS = 0.05  # points; a part that changes less is not worth a word
+_LIKELY = 0.04  # probability from which a class is worth a word
+_NAMED = 3  # classes at most
 _APART = 0.12  # difference of luminance, 0-1, from the whole photo that makes a part bright or dark
 _COLOURED = 0.3  # saturation from which a part has a colour to name
 # Colours by the end of their hues in degrees, and where a part lies, row by row.
@@ -62,67 +76,216 @@ _QUALITY = {"valence": message("pleasant"), "arousal": message("exciting")}
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """What each part of a photo does to the reading.
+class SeenClass:
+    """A class that the networks see in a photo, and what it contributes to the reading.
 
     Args:
-        valence, arousal: effects, ``GRID`` rows of ``GRID`` numbers each.
-        words: ``valence`` and ``arousal`` → what the map shows.
+        name: its English name in ImageNet.
+        probability: the mean over networks and views, in 0-1.
+        valence, arousal: effects of this class alone.
+    """
+
+    name: str
+    probability: float
+    valence: float
+    arousal: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What each part of a photo, and each class seen in it, does to the reading.
+
+    Args:
+        valence, arousal: effects, ``GRID`` rows of ``GRID`` numbers each; the cells of a part have the same effect.
+        words: ``valence`` and ``arousal`` → what the map and the classes show.
+        classes: the likeliest, none where the networks have no class layers or recognise nothing.
     """
 
     valence: tuple[tuple[float, ...], ...]
     arousal: tuple[tuple[float, ...], ...]
     words: Mapping[str, Message]
+    classes: tuple[SeenClass, ...]
 
 
 def explain(reader: ImageReader, photo: Image.Image) -> Explanation:
-    """Both maps of one photo (RGB, as ``images.open_photo`` gives it), and what to say about them. Deterministic."""
-    both = effects(reader, photo)
-    maps = [tuple(tuple(round(float(x), 4) for x in row) for row in one) for one in both]
-    words = {
-        axis: _both(in_words(photo, one, axis), _cue_in_words(photo, axis))
-        for axis, one in zip(_MORE, both, strict=True)
-    }
-    return Explanation(maps[0], maps[1], words)
+    """Both maps of one photo (RGB, as ``images.open_photo`` gives it), and what to say about them. Deterministic.
 
-
-def effects(reader: ImageReader, photo: Image.Image, grid: int = GRID, squares: bool = False) -> Array:
-    """Reading of the photo minus its reading without each part: (2, grid, grid), valence and arousal.
-
-    Args:
-        squares: whether the networks also look at the squares, as they do for the reading itself: slow.
     Raises:
         ValueError: if this reader has no head yet.
     """
     if reader.head is None:
         raise ValueError("this reader has features but no head; fit one first")
-    views = _without_each_part(photo, grid)
-    if squares:
-        distances = reader.head.distances(reader.blocks([view.resize(photo.size) for view in views]))
-    else:
-        width = 2 if reader.squares else 1  # blocks of one network: the whole photo, then the squares
-        blocks: list[Array | None] = [None] * len(reader.head.blocks)
-        blocks[::width] = reader.whole(views)
-        distances = reader.head.distances(blocks)
-    readings = np.stack(
-        [MIDDLE + kernel(distances) @ reader.head.weights[:, axis] for axis, kernel in enumerate(reader.head.kernels)]
-    )
-    return (readings[:, :1] - readings[:, 1:]).reshape(2, grid, grid)
+    both = effects(reader, photo)
+    classes, together = _classes(reader.head, reader.look([photo]))
+    maps = [tuple(tuple(round(float(x), 4) for x in row) for row in one) for one in both]
+    words = {
+        axis: _sentences(
+            _classes_in_words(classes, float(effect), axis), in_words(photo, one, axis), _cue_in_words(photo, axis)
+        )
+        for axis, one, effect in zip(_MORE, both, together, strict=True)
+    }
+    return Explanation(maps[0], maps[1], words, classes)
 
 
-def _without_each_part(photo: Image.Image, grid: int) -> list[Image.Image]:
-    """The photo as a square, then once for every window of the grid with that window blurred."""
+def effects(reader: ImageReader, photo: Image.Image, squares: bool = False) -> Array:
+    """Reading of the photo minus its reading without each part: (2, GRID, GRID), valence and arousal.
+
+    Args:
+        squares: whether the classes are looked for in the squares as well, as for the reading itself: slow.
+    Raises:
+        ValueError: if this reader has no head yet.
+    """
+    if reader.head is None:
+        raise ValueError("this reader has features but no head; fit one first")
+    parts = parts_of(reader.nets[0], photo)
+    views = [view.resize(photo.size) if squares else view for view in _without_each_part(photo, parts)]
+    return _lost(reader.head, np.concatenate(reader.look(views, squares).blocks(), axis=1))[:, parts]
+
+
+def _lost(head: KernelHead, features: Array) -> Array:
+    """The reading of the first row minus those of the others: (1 + P, F) → (2, P)."""
+    readings = head.readings(features)
+    return (readings[:1] - readings[1:]).T
+
+
+# --- parts
+
+
+@torch.inference_mode()
+def parts_of(net: Backbone, photo: Image.Image) -> NDArray[np.int_]:
+    """The number of the part that each cell belongs to, (GRID, GRID), from 0 on without gaps.
+
+    k-means over where the cells lie and how a network's map of at least as many cells as half the grid sees them; what
+    does not hang together is parted, and what is small joins its neighbour.
+    """
+    maps = net.maps(to_tensor(photo, net.side)[None])
+    seen = [one for one in maps if one.shape[-1] >= GRID // 2][-1]
+    cells = torch.nn.functional.interpolate(seen, (GRID, GRID), mode="bilinear", align_corners=False)[0]
+    looks = cells.flatten(1).T.double().numpy()  # (cells, C)
+    looks = looks - looks.mean(axis=0)
+    looks /= np.sqrt((looks**2).sum(axis=1).mean()) + 1e-9
+    place = (np.stack(np.meshgrid(*[np.arange(GRID)] * 2, indexing="ij"), axis=-1).reshape(-1, 2) + 0.5) / GRID
+    points = np.concatenate([looks, _NEARNESS * 2 * place], axis=1)
+    side = round(PARTS**0.5)
+    first = ((np.arange(side) + 0.5) * GRID / side).astype(int)
+    centres = points.reshape(GRID, GRID, -1)[first][:, first].reshape(side * side, -1)
+    for _ in range(_ROUNDS):
+        nearest = ((points[:, None] - centres[None]) ** 2).sum(axis=-1).argmin(axis=1)
+        centres = np.stack(
+            [points[nearest == n].mean(axis=0) if (nearest == n).any() else c for n, c in enumerate(centres)]
+        )
+    return _joined(_connected(nearest.reshape(GRID, GRID)), points.reshape(GRID, GRID, -1))
+
+
+def _connected(labels: NDArray[np.int_]) -> NDArray[np.int_]:
+    """Every piece of a label that hangs together by its sides, numbered from 0."""
+    found = np.full(labels.shape, -1)
+    number = 0
+    for start in np.ndindex(labels.shape):
+        if found[start] >= 0:
+            continue
+        waiting = [start]
+        while waiting:
+            row, column = waiting.pop()
+            if found[row, column] >= 0:
+                continue
+            found[row, column] = number
+            for there in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+                inside = all(0 <= n < size for n, size in zip(there, labels.shape, strict=True))
+                if inside and labels[there] == labels[start]:
+                    waiting.append(there)
+        number += 1
+    return found
+
+
+def _joined(parts: NDArray[np.int_], points: Array) -> NDArray[np.int_]:
+    """Parts below ``_MERGED`` of the photo, the smallest first, join the neighbour that looks most alike."""
+    while True:
+        sizes = np.bincount(parts.ravel())
+        smallest = int(np.argmin(sizes))
+        if sizes[smallest] >= _MERGED * parts.size or len(sizes) == 1:
+            return parts
+        own = parts == smallest
+        beside = np.zeros_like(own)
+        beside[1:] |= own[:-1]
+        beside[:-1] |= own[1:]
+        beside[:, 1:] |= own[:, :-1]
+        beside[:, :-1] |= own[:, 1:]
+        centre = points[own].mean(axis=0)
+        likely = min(
+            set(parts[beside & ~own].tolist()),
+            key=lambda n: float(((points[parts == n].mean(axis=0) - centre) ** 2).sum()),
+        )
+        parts = np.where(own, likely, parts)
+        parts = np.unique(parts, return_inverse=True)[1].reshape(parts.shape)
+
+
+def _without_each_part(photo: Image.Image, parts: NDArray[np.int_]) -> list[Image.Image]:
+    """The photo as a square, then once for every part with that part blurred."""
     sharp = photo.convert("RGB").resize((_VIEW, _VIEW), Image.Resampling.BICUBIC)
     blurred = sharp.filter(ImageFilter.GaussianBlur(_VIEW * _BLUR))
-    place = (np.arange(_VIEW) + 0.5) / _VIEW
-    centres = (np.arange(grid) + 0.5) / grid
-    # Flat in the middle of a window, half gone at its edge: no hard edge for a network to see.
-    bumps = np.exp(-0.5 * ((place[None] - centres[:, None]) * 2 * grid / 1.08) ** 4)  # (grid, _VIEW)
-    masks = (Image.fromarray((255 * np.outer(row, column)).astype(np.uint8)) for row in bumps for column in bumps)
-    return [sharp, *(Image.composite(blurred, sharp, mask) for mask in masks)]
+    soft = ImageFilter.GaussianBlur(_VIEW / GRID / 2)  # no hard edge for a network to see
+    masks = (
+        Image.fromarray(np.where(parts == n, 255, 0).astype(np.uint8)).resize((_VIEW, _VIEW), Image.Resampling.NEAREST)
+        for n in range(int(parts.max()) + 1)
+    )
+    return [sharp, *(Image.composite(blurred, sharp, mask.filter(soft)) for mask in masks)]
+
+
+# --- classes
+
+
+def _classes(head: KernelHead, sight: Sight) -> tuple[tuple[SeenClass, ...], Array]:
+    """The likeliest classes of one photo with the effect of each, and the effect of all of them together, (2,)."""
+    if sight.logits is None:
+        return (), np.zeros(2)
+    found = probabilities(sight.logits)[0]  # (T, 1000)
+    likely = [int(n) for n in np.argsort(-found[0], kind="stable")[:_NAMED] if found[0, n] >= _LIKELY]
+    if not likely:
+        return (), np.zeros(2)
+    taken_out = [[], *([n] for n in likely), likely]
+    maps = tuple(np.repeat(one, len(taken_out), axis=0) for one in sight.maps)
+    rows = np.stack([_without(found, out) for out in taken_out])
+    lost = _lost(head, np.concatenate(Sight(maps, sight.logits).blocks(rows), axis=1))
+    names = class_knowledge().names
+    seen = tuple(
+        SeenClass(names[n], round(float(found[0, n]), 4), *(round(float(x), 4) for x in lost[:, place]))
+        for place, n in enumerate(likely)
+    )
+    return seen, lost[:, -1]
+
+
+def _without(found: Array, classes: Sequence[int]) -> Array:
+    """Probabilities (T, 1000) with those of some classes given to the others."""
+    left = found.copy()
+    left[:, list(classes)] = 0.0
+    return np.asarray(left / left.sum(axis=1, keepdims=True))
 
 
 # --- in words
+
+
+def _sentences(*told: Message | None) -> Message:
+    """What there is to say, as one text."""
+    first, *others = [one for one in told if one]
+    for one in others:
+        first = message("{before} {after}", before=first, after=one)
+    return first
+
+
+def _classes_in_words(classes: Sequence[SeenClass], together: float, axis: str) -> Message | None:
+    """What the photo looks like to the networks, and what that does to the reading."""
+    if not classes:
+        return None
+    likely = [message("{name} ({percent} %)", name=one.name, percent=round(100 * one.probability)) for one in classes]
+    if abs(together) < _SPEAKS:
+        return message("It looks like: {classes}; that changes little.", classes=likely)
+    return message(
+        "It looks like: {classes}; that makes it {effect}, by {points} points.",
+        classes=likely,
+        effect=_MORE[axis][0 if together > 0 else 1],
+        points=f"{abs(together):.1f}",
+    )
 
 
 def in_words(photo: Image.Image, effect: Array, axis: str) -> Message:
@@ -152,27 +315,22 @@ def in_words(photo: Image.Image, effect: Array, axis: str) -> Message:
         )
     )
     limit = message("Blurring one such part changes the reading by {points} points at most.", points=f"{strongest:.1f}")
-    return _both(parts, limit)
-
-
-def _both(before: Message, after: Message | None) -> Message:
-    """Two sentences as one text."""
-    return message("{before} {after}", before=before, after=after) if after else before
+    return _sentences(parts, limit)
 
 
 def _part(photo: Image.Image, effect: Array) -> Message:
     """``bright area at the top``: the part of the photo with the largest effect."""
-    grid = len(effect)
-    row, column = (int(n) for n in np.unravel_index(int(np.argmax(effect)), effect.shape))
-    return message(
-        "{area} {place}", area=_look(photo, row, column, grid), place=_PLACES[row * 3 // grid][column * 3 // grid]
-    )
+    cells = effect >= effect.max() - 1e-9
+    row, column = (float(np.mean(place)) + 0.5 for place in np.nonzero(cells))
+    place = _PLACES[int(row * 3 / len(effect))][int(column * 3 / len(effect))]
+    return message("{area} {place}", area=_look(photo, cells), place=place)
 
 
-def _look(photo: Image.Image, row: int, column: int, grid: int) -> Message:
-    """``bright blue area``: how the part differs from the photo, as far as it does."""
-    pixels = np.asarray(photo.convert("RGB").resize((8 * grid, 8 * grid)), dtype=np.float64) / 255.0
-    part = pixels[8 * row : 8 * row + 8, 8 * column : 8 * column + 8].reshape(-1, 3).mean(axis=0)
+def _look(photo: Image.Image, cells: NDArray[np.bool_]) -> Message:
+    """``bright blue area``: how the part in these cells differs from the photo, as far as it does."""
+    side = 4 * len(cells)
+    pixels = np.asarray(photo.convert("RGB").resize((side, side)), dtype=np.float64) / 255.0
+    part = pixels[np.kron(cells, np.ones((4, 4), dtype=bool))].mean(axis=0)
     lighter = float(_luminance(part) - _luminance(pixels).mean())
     hue, saturation, value = colorsys.rgb_to_hsv(*part.tolist())
     if saturation < _COLOURED or value < _COLOURED:

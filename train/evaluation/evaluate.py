@@ -36,7 +36,7 @@ from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, 
 from eimg_core.results import BEST_OF, MEAN_POINT, REAL, takes_of
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
 from eimg_core.va.guide import GUIDE_FOLDER
-from eimg_core.va.image_reader import READER_FOLDER, ImageReader
+from eimg_core.va.image_reader import READER_FOLDER, TRAIN, ImageReader
 from train.evaluation.result import MeasureRequest, dependencies, is_current, write_result
 from train.stages.stage import use_threads
 
@@ -204,7 +204,7 @@ class _Rows:
 
     @functools.cached_property
     def readings(self) -> list[VA]:
-        reader = ImageReader.load(self.request.components)
+        reader = ImageReader.load(self.request.components, TRAIN)
         return [reader.read(picture).va.clamped() for picture in self.pictures]
 
     def composer(self, row: str) -> Composer:

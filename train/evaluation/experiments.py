@@ -32,7 +32,7 @@ from eimg_core.midi.writing import write_midi
 from eimg_core.options import ComposeOptions
 from eimg_core.shipped import RESULTS
 from eimg_core.va.evaluator import EVALUATOR_FOLDER, Evaluator
-from eimg_core.va.image_reader import READER_FOLDER, ImageReader
+from eimg_core.va.image_reader import READER_FOLDER, TRAIN, ImageReader
 from train.evaluation.evaluate import library_of, numbers_of
 from train.evaluation.quality_report import Made, Yardstick, apart, report
 from train.evaluation.result import dependencies, is_current, write_result
@@ -329,7 +329,7 @@ class Bench:
 
     def retrieved(self, run: Run) -> Made:
         """For each photo the real clip nearest to what is read from it: nothing in it is random."""
-        control, reader = Retrieval(self.library), ImageReader.load(self.request.out)
+        control, reader = Retrieval(self.library), ImageReader.load(self.request.out, TRAIN)
         options = ComposeOptions(seed=run.request.seed, seconds=run.request.seconds)
         pieces = [
             control.compose(picture, reader.read(picture).va.clamped(), options).piece for picture in self.pictures

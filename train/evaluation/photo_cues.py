@@ -14,7 +14,7 @@ import numpy as np
 from eimg_core.data import read_oasis
 from eimg_core.images import open_photo
 from eimg_core.va.explain import CUES, cues
-from eimg_core.va.image_reader import AXES
+from eimg_core.va.kernel_head import AXES
 from train.evaluation.result import MeasureRequest, dependencies, is_current, write_result
 
 __all__ = ["correlations", "measure_photo_cues"]

@@ -33,7 +33,7 @@ from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline, available, split_key, variants
 from eimg_core.results import REAL, takes_of
 from eimg_core.va.evaluator import EVALUATOR_FOLDER
-from eimg_core.va.image_reader import ImageReader
+from eimg_core.va.image_reader import TRAIN, ImageReader
 from train.data.passages import CORPORA
 from train.evaluation.evaluate import components_of
 from train.evaluation.result import MeasureRequest, dependencies, is_current, write_result
@@ -232,7 +232,7 @@ class _Rows:
         """Pieces and takes of a pairing; take k of a photo has the request's seed + k."""
         key, best_of = takes_of(row)
         request = self.request
-        pipeline, reader = Pipeline.load(key, request.components), ImageReader.load(request.components)
+        pipeline, reader = Pipeline.load(key, request.components), ImageReader.load(request.components, TRAIN)
         pieces, takes = [], []
         for index, item in enumerate(tqdm(self.photos, desc=row, unit="photo")):
             picture = open_photo(item.path)

@@ -19,7 +19,8 @@ from eimg_core.images import open_photo
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.va.colour import ColourReader
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
-from eimg_core.va.image_reader import AXES, READER_FOLDER, ImageReader
+from eimg_core.va.image_reader import READER_FOLDER, TRAIN, ImageReader
+from eimg_core.va.kernel_head import AXES
 from eimg_core.va.rules import CUES, Rules, Standards, cues
 from train.evaluation.result import MeasureRequest, dependencies, is_current, write_result
 from train.stages.stage import use_threads
@@ -118,7 +119,7 @@ def _photos(request: MeasureRequest) -> dict[str, Any]:
     ]
     readers: dict[str, ColourReader | ImageReader] = {
         "colour": ColourReader(),
-        "reader": ImageReader.load(request.components),
+        "reader": ImageReader.load(request.components, TRAIN),
     }
     for name, reader in readers.items():
         points = [reader.read(photo).va for photo in photos]

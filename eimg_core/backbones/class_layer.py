@@ -28,7 +28,11 @@ class ClassLayer:
 
     def __call__(self, maps: Sequence[Tensor]) -> Tensor:
         """Logits of the classes from a network's maps (B, C, H, W): (B, classes)."""
-        return maps[-1].mean(dim=(2, 3)) @ self.weight.T + self.bias
+        return self.of_means(maps[-1].mean(dim=(2, 3)))
+
+    def of_means(self, means: Tensor) -> Tensor:
+        """Logits from the means of the last map's channels, (B, C) → (B, classes)."""
+        return means @ self.weight.T + self.bias
 
 
 def load_class_layer(folder: Path) -> ClassLayer:

@@ -1,13 +1,14 @@
-"""Why a photo is read as it is: how the reading changes when one part of the photo is blurred away, and which classes
-that the networks see in it moved the reading.
+"""Why a photo is read as it is: what each of its parts adds to the reading, and which classes that the networks see in
+it moved the reading.
 
-Occlusion sensitivity (Zeiler and Fergus 2014), with parts that follow the picture: what looks alike to a network and
-lies together is one part. Each is replaced by its own blur, so that it loses what is in it but keeps its mean colour,
-and the networks look again. What the reading loses is what the part contributed. They look at the whole photo only, not
-at the squares as well: that is a quarter of the work, and `benchmarks/explain.py` measures how well the maps agree.
+The parts follow the picture: what looks alike to a network and lies together is one part. A part is taken away where
+the networks' maps are averaged, and an average photo stands in for it. What a part adds is its Shapley value (Shapley
+1953; Štrumbelj and Kononenko 2014): the mean change of the reading when it joins other parts, over orders in which all
+of them join. So the effects of all parts sum to the reading minus that of an average photo, and one pass of the
+networks is enough. They look at the whole photo, not at the squares as well.
 
-A class is taken out of what the networks see in the same way: its probability goes to the others, and what the reading
-loses is what the class contributed.
+A class is taken out of what the networks see by giving its probability to the others; what the reading loses is what
+the class contributed.
 
 Conventions: effects are points of the 1-9 scale, rows from the top, columns from the left. A positive effect: the part
 or the class makes the photo more pleasant, or more exciting.
@@ -22,10 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
+from torch import Tensor
 
-from eimg_core.backbones import Backbone
-from eimg_core.images import to_tensor
 from eimg_core.messages import Message, message
 from eimg_core.va.class_knowledge import class_knowledge, probabilities
 from eimg_core.va.image_reader import ImageReader, Sight
@@ -39,9 +39,8 @@ GRID = 24  # cells on each side of a map
 PARTS = 9  # the photo is divided into about so many
 _MERGED = 0.02  # share of the photo below which a part joins its neighbour
 _ROUNDS = 12  # of k-means
-_NEARNESS = 1.2  # how much the distance between cells counts beside how they look to the network
-_VIEW = 320  # px of the square that is blurred; no network looks at more than 260
-_BLUR = 1 / 12  # radius of the blur, in sides of the square
+_NEARNESS = 0.6  # how much the distance between cells counts beside how they look to the network
+_ORDERS = 8  # in which the parts join, and each of them backwards as well
 _SPEAKS = 0.05  # points; a part that changes less is not worth a word
 _LIKELY = 0.04  # probability from which a class is worth a word
 _NAMED = 3  # classes at most
@@ -127,39 +126,93 @@ def explain(reader: ImageReader, photo: Image.Image) -> Explanation:
     return Explanation(maps[0], maps[1], words, classes)
 
 
-def effects(reader: ImageReader, photo: Image.Image, squares: bool = False) -> Array:
-    """Reading of the photo minus its reading without each part: (2, GRID, GRID), valence and arousal.
+def effects(reader: ImageReader, photo: Image.Image) -> Array:
+    """What each cell's part adds to the reading of the whole photo: (2, GRID, GRID), valence and arousal.
 
-    Args:
-        squares: whether the classes are looked for in the squares as well, as for the reading itself: slow.
     Raises:
         ValueError: if this reader has no head yet.
     """
     if reader.head is None:
         raise ValueError("this reader has features but no head; fit one first")
-    parts = parts_of(reader.nets[0], photo)
-    views = [view.resize(photo.size) if squares else view for view in _without_each_part(photo, parts)]
-    return _lost(reader.head, np.concatenate(reader.look(views, squares).blocks(), axis=1))[:, parts]
+    maps = reader.maps(photo)
+    parts = parts_of(maps[0])
+    return _added(reader, maps, parts)[:, parts]
 
 
-def _lost(head: KernelHead, features: Array) -> Array:
-    """The reading of the first row minus those of the others: (1 + P, F) → (2, P)."""
-    readings = head.readings(features)
-    return (readings[:1] - readings[1:]).T
+def _added(reader: ImageReader, maps: Sequence[Sequence[Tensor]], parts: NDArray[np.int_]) -> Array:
+    """Shapley values of the parts, (2, P)."""
+    number = int(parts.max()) + 1
+    chance = np.random.default_rng(0)
+    orders = [chance.permutation(number) for _ in range(_ORDERS)]
+    orders += [order[::-1] for order in orders]
+    # Before the first part joins, and after each: who is there, (orders, P + 1, P).
+    there = np.stack([np.argsort(order)[None] < np.arange(number + 1)[:, None] for order in orders])
+    sets, which = np.unique(there.reshape(-1, number), axis=0, return_inverse=True)
+    readings = _readings_of(reader, maps, parts, sets)[which.reshape(len(orders), number + 1)]
+    joined = np.diff(readings, axis=1)  # (orders, P, 2), in the order of each
+    added = np.zeros((number, 2))
+    for order, change in zip(orders, joined, strict=True):
+        added[order] += change / len(orders)
+    return added.T
+
+
+def _readings_of(
+    reader: ImageReader, maps: Sequence[Sequence[Tensor]], parts: NDArray[np.int_], sets: NDArray[np.bool_]
+) -> Array:
+    """Readings of the photo with some of its parts, an average photo elsewhere: sets (S, P) → (S, 2)."""
+    assert reader.head is not None
+    usual, start = reader.head.centre, 0
+    blocks, logits = [], []
+    for number, net_maps in enumerate(maps):
+        width = sum(one.shape[0] for one in net_maps)
+        means = [
+            _average(one, parts, sets, usual[start + at : start + at + len(one)]) for at, one in _offsets(net_maps)
+        ]
+        mean = np.concatenate(means, axis=1)
+        start += width
+        blocks.append(mean)
+        if reader.spreads:
+            mean_usual, spread_usual = usual[start - width : start], usual[start : start + width]
+            power = mean_usual**2 + spread_usual**2
+            squares = [_average(one**2, parts, sets, power[at : at + len(one)]) for at, one in _offsets(net_maps)]
+            blocks[-1] = np.concatenate(
+                [mean, np.sqrt(np.maximum(np.concatenate(squares, axis=1) - mean**2, 0))], axis=1
+            )
+            start += width
+        if reader.class_layers:
+            logits.append(reader.class_layers[number].of_means(torch.from_numpy(means[-1]).float()).numpy())
+    sight = Sight(tuple(blocks), np.mean(logits, axis=0).astype(np.float64) if logits else None)
+    return reader.head.readings(np.concatenate(sight.blocks(), axis=1))
+
+
+def _offsets(maps: Sequence[Tensor]) -> list[tuple[int, Tensor]]:
+    """Each map (C, H, W), and the place of its first channel among all."""
+    places = np.cumsum([0, *(len(one) for one in maps)])
+    return list(zip(places.tolist(), maps, strict=False))
+
+
+def _average(one: Tensor, parts: NDArray[np.int_], sets: NDArray[np.bool_], usual: Array) -> Array:
+    """Mean of a map (C, H, W) over each set of parts, with ``usual`` (C,) where the others were: (S, C)."""
+    cells = np.stack([parts == number for number in range(sets.shape[1])]).astype(np.float32)
+    areas = torch.nn.functional.interpolate(torch.from_numpy(cells)[None], one.shape[1:], mode="area")[0]
+    shares = areas.flatten(1).double().numpy() / areas[0].numel()  # (P, cells): each cell among the parts
+    here = sets @ (shares @ one.flatten(1).T.double().numpy())
+    return np.asarray(here + (1.0 - sets @ shares.sum(axis=1))[:, None] * usual)
 
 
 # --- parts
 
 
-@torch.inference_mode()
-def parts_of(net: Backbone, photo: Image.Image) -> NDArray[np.int_]:
+def parts_of(maps: Sequence[Tensor]) -> NDArray[np.int_]:
     """The number of the part that each cell belongs to, (GRID, GRID), from 0 on without gaps.
 
-    k-means over where the cells lie and how a network's map of at least as many cells as half the grid sees them; what
-    does not hang together is parted, and what is small joins its neighbour.
+    k-means over where the cells lie and how a network sees them; what does not hang together is parted, and what is
+    small joins its neighbour.
+
+    Args:
+        maps: of one network, finest first, (C, H, W) each; the last of at least half as many cells as a map is taken.
     """
-    maps = net.maps(to_tensor(photo, net.side)[None])
-    seen = [one for one in maps if one.shape[-1] >= GRID // 2][-1]
+    seen = [one for one in maps if one.shape[-1] >= GRID // 2 or one is maps[0]][-1][None]
     cells = torch.nn.functional.interpolate(seen, (GRID, GRID), mode="bilinear", align_corners=False)[0]
     looks = cells.flatten(1).T.double().numpy()  # (cells, C)
     looks = looks - looks.mean(axis=0)
@@ -220,18 +273,6 @@ def _joined(parts: NDArray[np.int_], points: Array) -> NDArray[np.int_]:
         parts = np.unique(parts, return_inverse=True)[1].reshape(parts.shape)
 
 
-def _without_each_part(photo: Image.Image, parts: NDArray[np.int_]) -> list[Image.Image]:
-    """The photo as a square, then once for every part with that part blurred."""
-    sharp = photo.convert("RGB").resize((_VIEW, _VIEW), Image.Resampling.BICUBIC)
-    blurred = sharp.filter(ImageFilter.GaussianBlur(_VIEW * _BLUR))
-    soft = ImageFilter.GaussianBlur(_VIEW / GRID / 2)  # no hard edge for a network to see
-    masks = (
-        Image.fromarray(np.where(parts == n, 255, 0).astype(np.uint8)).resize((_VIEW, _VIEW), Image.Resampling.NEAREST)
-        for n in range(int(parts.max()) + 1)
-    )
-    return [sharp, *(Image.composite(blurred, sharp, mask.filter(soft)) for mask in masks)]
-
-
 # --- classes
 
 
@@ -253,6 +294,12 @@ def _classes(head: KernelHead, sight: Sight) -> tuple[tuple[SeenClass, ...], Arr
         for place, n in enumerate(likely)
     )
     return seen, lost[:, -1]
+
+
+def _lost(head: KernelHead, features: Array) -> Array:
+    """The reading of the first row minus those of the others: (1 + P, F) → (2, P)."""
+    readings = head.readings(features)
+    return (readings[:1] - readings[1:]).T
 
 
 def _without(found: Array, classes: Sequence[int]) -> Array:
@@ -296,7 +343,7 @@ def in_words(photo: Image.Image, effect: Array, axis: str) -> Message:
     strongest = float(np.abs(effect).max())
     if strongest < _SPEAKS:
         return message(
-            "No single part of the photo decides how {quality} it is: blurring any of them changes little.",
+            "No single part of the photo decides how {quality} it is.",
             quality=_QUALITY[axis],
         )
     said = [
@@ -314,7 +361,9 @@ def in_words(photo: Image.Image, effect: Array, axis: str) -> Message:
             opposite=said[1]["effect"],
         )
     )
-    limit = message("Blurring one such part changes the reading by {points} points at most.", points=f"{strongest:.1f}")
+    limit = message(
+        "Compared with an average photo, no part adds or takes more than {points} points.", points=f"{strongest:.1f}"
+    )
     return _sentences(parts, limit)
 
 

@@ -155,17 +155,18 @@ class ImageReader:
         """What the head compares, (N, F): the blocks side by side."""
         return np.concatenate(self.look(photos).blocks(), axis=1)
 
-    def look(self, photos: Sequence[Image.Image], squares: bool = True) -> Sight:
-        """What the networks see in photos.
+    @torch.inference_mode()
+    def maps(self, photo: Image.Image) -> list[list[Tensor]]:
+        """The late maps of each network on one whole photo, finest first, (C, H, W) each."""
+        return [[one[0] for one in net.maps(_whole(photo, net.side)[None])[-self.late :]] for net in self.nets]
 
-        Args:
-            squares: whether the classes are looked for in three squares as well, or on the whole photo alone: quicker.
-        """
+    def look(self, photos: Sequence[Image.Image]) -> Sight:
+        """What the networks see in photos."""
         maps, logits = [], []
         for net, layer in zip(self.nets, self.class_layers or [None] * len(self.nets), strict=True):
             seen, whole = self._seen(net, layer, photos)
             maps.append(seen)
-            if layer is not None and squares:
+            if layer is not None:
                 views = [square for photo in photos for square in _squares(photo)]
                 closer = self._seen(net, layer, views)[1].reshape(len(photos), -1, whole.shape[1])
                 whole = np.concatenate([whole[:, None], closer], axis=1).mean(axis=1)

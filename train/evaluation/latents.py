@@ -36,7 +36,7 @@ from train.stages.agreement import FOLDS, agreement, folds
 from train.stages.backbones import ENCODERS
 from train.stages.features import features_of
 from train.stages.image_ae import photo_tensor, reconstruction_error
-from train.stages.image_va import Eyes, read_sights
+from train.stages.image_va import NamedNetwork, read_sights
 from train.stages.music_ae import held_out, samples_of
 from train.stages.stage import use_threads
 
@@ -225,8 +225,8 @@ def _photo_jobs(request: LatentsRequest, keys: Sequence[str]) -> Iterator[_Job]:
         return examine(model, photo_tensor(corpus.items, model.image_size), corpus, rebuilt)
 
     def of_reader() -> dict[str, Any]:
-        eyes = [Eyes(name, load_backbone(request.components / name), None, None) for name in backbones]
-        sights = read_sights(eyes, request.components, corpus, request.runs).values()
+        networks = [NamedNetwork(name, load_backbone(request.components / name), None, None) for name in backbones]
+        sights = read_sights(networks, request.components, corpus, request.runs).values()
         features = np.concatenate([sight.maps[0] for sight in sights], axis=1)
         return {"width": features.shape[1], "readout": read_emotion(features, corpus)}
 

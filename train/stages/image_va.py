@@ -33,7 +33,7 @@ from eimg_core.va.kernel_head import AXES, KernelHead, pack
 from train.stages.backbones import ENCODERS, ensure_backbone, ensure_class_layer
 from train.stages.stage import ComponentResult, Request, save_tensors, use_threads
 
-__all__ = ["Eyes", "ImageVARequest", "fit_reader", "read_sights", "train_image_va"]
+__all__ = ["ImageVARequest", "NamedNetwork", "fit_reader", "read_sights", "train_image_va"]
 
 Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ UNPLEASANT, EXCITING = 4.0, 5.3  # ratings below and above which a misread photo
 
 
 @dataclass(frozen=True)
-class Eyes:
+class NamedNetwork:
     """A network and its class layer, each with the name of its component; other families have no class layer."""
 
     name: str
@@ -69,19 +69,19 @@ class Eyes:
     layer: ClassLayer | None
 
 
-def read_sights(eyes: Sequence[Eyes], root: Path, corpus: Corpus, runs: Path | None) -> dict[str, Sight]:
+def read_sights(networks: Sequence[NamedNetwork], root: Path, corpus: Corpus, runs: Path | None) -> dict[str, Sight]:
     """What each network sees of all photos in corpus order: means, then spreads, and logits where it has classes.
 
     Args:
-        eyes: networks.
+        networks: networks.
         root: the checkpoints folder, for their hashes.
         corpus: photos.
         runs: where sights are kept, or None.
     """
-    return {one.name: _read_sight(one, root, corpus, runs) for one in eyes}
+    return {one.name: _read_sight(one, root, corpus, runs) for one in networks}
 
 
-def _read_sight(one: Eyes, root: Path, corpus: Corpus, runs: Path | None) -> Sight:
+def _read_sight(one: NamedNetwork, root: Path, corpus: Corpus, runs: Path | None) -> Sight:
     keys = np.array([item.key for item in corpus.items])
     digests = "-".join(read_card(root / name)["sha256"][:12] for name in (one.name, one.layer_name) if name)
     cache = runs / "cache" / f"sights-{digests}.npz" if runs else None
@@ -171,13 +171,13 @@ class _Table:
 
 
 def fit_reader(
-    corpus: Corpus, eyes: Sequence[Eyes], sights: Mapping[str, Sight]
-) -> tuple[ImageReader, list[Eyes], dict[str, KernelHead], dict[str, Any]]:
+    corpus: Corpus, networks: Sequence[NamedNetwork], sights: Mapping[str, Sight]
+) -> tuple[ImageReader, list[NamedNetwork], dict[str, KernelHead], dict[str, Any]]:
     """Choose networks and features, and fit both heads.
 
     Args:
         corpus: photos with a label each and the splits train, val and test.
-        eyes: networks.
+        networks: networks.
         sights: what each of them sees, from ``read_sights``.
     Returns:
         The reader with the head of all photos, its networks, both heads, and its metrics: see ``SELECTION``;
@@ -193,13 +193,13 @@ def fit_reader(
     if np.isnan(ratings).any() or any(len(found) == 0 for found in rows.values()):
         raise DataError(f"{corpus.title} needs a label on every photo and photos in train, val and test.")
 
-    def table(chosen: Sequence[Eyes], kind: str) -> _Table:
+    def table(chosen: Sequence[NamedNetwork], kind: str) -> _Table:
         parts = _blocks([sights[one.name] for one in chosen], *KINDS[kind])
         shares = _shares(len(chosen), len(parts))
         return _Table(np.concatenate(parts, axis=1), [part.shape[1] for part in parts], shares, ratings, groups)
 
     known = np.concatenate([rows["train"], rows["val"]])
-    sets = [[one] for one in eyes] + ([list(eyes)] if len(eyes) > 1 else [])
+    sets = [[one] for one in networks] + ([list(networks)] if len(networks) > 1 else [])
     errors: dict[tuple[int, str], float] = {}
     for number, chosen in enumerate(sets):
         for kind in KINDS:
@@ -260,11 +260,11 @@ def _blocks(sights: Sequence[Sight], spreads: bool, classes: bool) -> list[Array
     return Sight(maps, np.mean(logits, axis=0) if classes else None).blocks()
 
 
-def _shares(networks: int, blocks: int) -> list[tuple[float, ...]]:
+def _shares(count: int, blocks: int) -> list[tuple[float, ...]]:
     """Candidates for how much each block counts."""
-    if blocks == networks:
-        return [(1.0 / networks,) * networks]
-    return [((1.0 - sum(classes)) / networks,) * networks + classes for classes in SHARES]
+    if blocks == count:
+        return [(1.0 / count,) * count]
+    return [((1.0 - sum(classes)) / count,) * count + classes for classes in SHARES]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,19 +282,19 @@ def train_image_va(request: ImageVARequest) -> ComponentResult:
         DataError: the photos are not there, damaged or without labels.
     """
     use_threads(request.threads)
-    eyes = [_eyes(encoder, request) for encoder in request.encoders]
+    networks = [_network(encoder, request) for encoder in request.encoders]
     corpus = read_oasis(request.data)
     # Random networks all see about the same: their features are not worth keeping.
-    sights = read_sights(eyes, request.out, corpus, None if request.preset == "smoke" else request.runs)
-    reader, chosen, heads, metrics = fit_reader(corpus, eyes, sights)
+    sights = read_sights(networks, request.out, corpus, None if request.preset == "smoke" else request.runs)
+    reader, chosen, heads, metrics = fit_reader(corpus, networks, sights)
     return _save(request, reader, chosen, heads, corpus, metrics)
 
 
-def _eyes(encoder: str, request: ImageVARequest) -> Eyes:
+def _network(encoder: str, request: ImageVARequest) -> NamedNetwork:
     """A network and its class layer, put in their place and loaded."""
     name = ensure_backbone(encoder, request.out, request.preset)
     layer = ensure_class_layer(encoder, request.out, request.preset)
-    return Eyes(
+    return NamedNetwork(
         name, load_backbone(request.out / name), layer, load_class_layer(request.out / layer) if layer else None
     )
 
@@ -302,21 +302,21 @@ def _eyes(encoder: str, request: ImageVARequest) -> Eyes:
 def _save(
     request: ImageVARequest,
     reader: ImageReader,
-    eyes: Sequence[Eyes],
+    networks: Sequence[NamedNetwork],
     heads: Mapping[str, KernelHead],
     corpus: Corpus,
     metrics: dict[str, Any],
 ) -> ComponentResult:
     """Write ``va_predictor/image``; the card names the networks and class layers by hash."""
-    networks = [one.name for one in eyes]
-    layers = [one.layer_name for one in eyes if one.layer_name] if reader.class_layers else []
+    names = [one.name for one in networks]
+    layers = [one.layer_name for one in networks if one.layer_name] if reader.class_layers else []
     card = {
         "kind": "va_predictor",
         "key": "image",
         "preset": request.preset,
-        "depends_on": {name: read_card(request.out / name)["sha256"] for name in (*networks, *layers)},
+        "depends_on": {name: read_card(request.out / name)["sha256"] for name in (*names, *layers)},
         "config": {
-            "networks": networks,
+            "networks": names,
             "class_layers": layers,
             "late": reader.late,
             "spreads": reader.spreads,

@@ -17,6 +17,7 @@ _KINDS = {
     "music_ae": message("Music autoencoders"),
     "va_predictor": message("Readers of emotion"),
     "backbone": message("Networks that others trained"),
+    "class_layer": message("Their last layers, which name what they see"),
 }
 _SHOWN = {
     "date": message("date"),

@@ -154,7 +154,7 @@ def _reader(card: dict[str, Any]) -> list[tuple[str, str]]:
             where = "on the test split" if group == "test" else f"out of fold by {words}"
             value = f"{found['valence']['r']:.2f} / {found['arousal']['r']:.2f}"
             rows.append((f"r of valence / arousal, {where}, n = {found['n']}", value))
-            if "distance" in found:
+            if "right_quadrant" in found:
                 rows.append((f"mean distance, {where}", f"{found['distance']:.2f}"))
                 shares = " / ".join(
                     f"{found[share]:.2f}"

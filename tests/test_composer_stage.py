@@ -78,7 +78,8 @@ def test_of_the_songs_every_other_one_is_seen_in_a_round():
 def test_a_full_window_is_cut_by_bars_and_a_label_needs_no_estimate(tmp_path):
     many = passage(40)
     crowded = Passage(**{**vars(many), "steps": np.repeat(many.steps, 8, 0), "bar": np.repeat(many.bar, 8),
-                         "stream": np.repeat(many.stream, 8), "around": np.repeat(many.around, 8, 0)})  # fmt: skip
+                         "stream": np.repeat(many.stream, 8), "around": np.repeat(many.around, 8, 0),
+                         "echoes": np.repeat(many.echoes, 8, 0)})  # fmt: skip
     torch.manual_seed(0)
     guide = Guide(GuideConfig.tiny()).eval()
     found = windows_of([KeptPassage(crowded, "a.mid", "train", VA(5, 5))], guide, tmp_path / "a.npz")

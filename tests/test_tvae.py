@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from eimg_core.annotation.annotate import annotate, annotate_piece
 from eimg_core.annotation.chords import NO_CHORD
@@ -16,18 +17,17 @@ from eimg_core.midi.bar_codec import END, LEFT_HAND, REST, STEP_SIZES, TUNE
 from eimg_core.midi.request import Request, notes_in_beats
 from eimg_core.midi.sheet import HAND, ONSET
 from eimg_core.music_ae import plan
-from eimg_core.music_ae.plan_examples import (
-    GOES_ON,
+from eimg_core.music_ae.plan_echoes import FOLLOWED, LENGTHS, NEXT, PITCHES, SILENT
+from eimg_core.music_ae.plan_examples import GOES_ON, Passage, PlanBatch
+from eimg_core.music_ae.plan_playing import Playing
+from eimg_core.music_ae.plan_relations import (
     NONE,
-    Passage,
-    PlanBatch,
     lowest_at,
     next_of,
     places_per_bar,
     second_half_place,
     sounding_at,
 )
-from eimg_core.music_ae.plan_playing import Playing
 from eimg_core.music_ae.transformer import Cache
 from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
 from eimg_core.notation.spelling import key_signature
@@ -164,7 +164,10 @@ def test_a_step_never_sees_itself_or_the_future(model):
     assert not torch.allclose(a.place[:, at + 1], b.place[:, at + 1])
 
 
-def test_plans_copies_and_relations_reach_the_notes(model):
+def test_plans_copies_echoes_and_relations_reach_the_notes():
+    torch.manual_seed(0)
+    model = TransformerVAE(TransformerVAEConfig.tiny()).eval()
+    nn.init.normal_(model.decoder.notes.follow_length.follow.weight)  # they begin at zero
     batch = batch_of(Passage.of(annotate(SONG), "eimg"))
     z = torch.zeros(1, model.config.z_dim)
     with torch.no_grad():
@@ -173,6 +176,12 @@ def test_plans_copies_and_relations_reach_the_notes(model):
             around = batch.around.clone()
             around[..., column] = NONE
             assert not torch.allclose(plain.pitch, model.write(replace(batch, around=around), z, batch.va).pitch)
+        for field, columns in (("place", NEXT), ("place", FOLLOWED), ("pitch", PITCHES), ("length", LENGTHS)):
+            for column in columns:
+                echoes = batch.echoes.clone()
+                echoes[..., column] = SILENT[column]
+                other = model.write(replace(batch, echoes=echoes), z, batch.va)
+                assert not torch.allclose(getattr(plain, field), getattr(other, field)), (field, column)
         rows = batch.rows.clone()
         rows[..., plan.HEIGHT] = 0
         assert not torch.allclose(plain.place, model.write(replace(batch, rows=rows), z, batch.va).place)

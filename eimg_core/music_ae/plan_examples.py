@@ -14,13 +14,11 @@ from torch import Tensor
 
 import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.annotate import Annotation, key_of_notes
-from eimg_core.annotation.chords import half_bars
 from eimg_core.emotion import VA
 from eimg_core.midi.attributes import home_shift
 from eimg_core.midi.bar_codec import (
     END,
     LEFT_HAND,
-    LENGTHS,
     REST,
     STEP_SIZES,
     STREAMS,
@@ -29,45 +27,27 @@ from eimg_core.midi.bar_codec import (
     decode_bars,
     encode_bars,
     tempo_class,
-    tick_of_place,
 )
 from eimg_core.midi.notes import LOWEST_PITCH, Piece
-from eimg_core.midi.sheet import METERS, TICKS, Ints
+from eimg_core.midi.sheet import METERS, Ints
+from eimg_core.music_ae.plan_echoes import PITCHES, echoes_of
+from eimg_core.music_ae.plan_relations import NONE, NoteClasses, lowest_at, next_of, second_half_place, sounding_at
 
 __all__ = [
     "AROUND",
     "CORPORA",
     "GOES_ON",
-    "NONE",
     "Passage",
     "PlanBatch",
     "PlanSample",
-    "lowest_at",
-    "next_of",
-    "places_per_bar",
-    "second_half_place",
-    "sounding_at",
 ]
 
 CORPORA = ("eimg", "emopia", "pop909", "mutopia", "lieder")
-NONE = -1  # there is none
 AROUND = ("copied place", "copied pitch", "copied length", "before", "bass", "tune")
-NoteClasses = tuple[int, int, int]  # place, pitch and length, as classes
 _PITCHES = STEP_SIZES[1]
 GOES_ON = 16  # bars after an example: as many, more, or it is not known
 _CLIPS = ("eimg", "emopia")  # cut from longer pieces: their last bar is no ending
 _MOST_ROWS = 64  # of a plan that the planner sees at once
-
-
-def places_per_bar(meter: tuple[int, int]) -> int:
-    """Places of a bar, twelve to a quarter: 24, 36, 48 or, in 6/8, 36."""
-    return meter[0] * 48 // meter[1]
-
-
-def second_half_place(meter: tuple[int, int]) -> int:
-    """The place at which the second chord of a bar begins."""
-    first, _ = half_bars(meter, meter[0] * 4 * TICKS // meter[1])
-    return first // 2
 
 
 @dataclass(frozen=True)
@@ -80,6 +60,7 @@ class Passage:
         around: (T, 6), columns ``AROUND``: place, pitch and length of the note that the bar taken up has next in this
             stream (place END where its stream ends); the pitches of the note before in the stream, of the bass and of
             the tune that sound here. NONE where there is none, or no bar is taken up.
+        echoes: (T, 15), see ``eimg_core.music_ae.plan_echoes``.
         rows: the plan, (B, F).
         meter: index into ``METERS``.
         tempo_bpm: quarters a minute.
@@ -90,6 +71,7 @@ class Passage:
     bar: Ints
     stream: Ints
     around: Ints
+    echoes: Ints
     rows: Ints
     meter: int
     tempo_bpm: float
@@ -104,6 +86,7 @@ class Passage:
             encoded.bar,
             encoded.stream,
             _around(encoded, annotation.ref),
+            echoes_of(encoded, annotation.sheet.meter),
             plan.plan_of(annotation, velocities_known=velocities_known),
             METERS.index(annotation.sheet.meter),
             annotation.sheet.tempo_bpm,
@@ -127,18 +110,18 @@ class Passage:
             ValueError: nothing sounds in these bars.
         """
         inside = (self.bar >= first) & (self.bar < first + bars)
-        steps, around = self.steps[inside].copy(), self.around[inside].copy()
+        steps, around, echoes = (array[inside].copy() for array in (self.steps, self.around, self.echoes))
         sounding = steps[:, 0] != END
         if not sounding.any():
             raise ValueError("a passage without notes cannot be a training example")
-        pitches = steps[sounding, 1] + LOWEST_PITCH
-        lengths = np.ones(len(pitches), dtype=np.int64)
-        key = key_of_notes(np.column_stack([lengths, lengths, pitches, lengths, lengths]))
+        sung = steps[sounding, 1] + LOWEST_PITCH
+        ones = np.ones(len(sung), dtype=np.int64)
+        key = key_of_notes(np.column_stack([ones, ones, sung, ones, ones]))
         shift = home_shift(key)
         steps[sounding, 1] = _on_piano(steps[sounding, 1] + shift)
-        for column in (1, 3, 4, 5):
-            known = around[:, column] != NONE
-            around[known, column] = _on_piano(around[known, column] + shift)
+        for array, pitches in ((around, (1, 3, 4, 5)), (echoes, PITCHES)):
+            columns = array[:, pitches]
+            array[:, pitches] = np.where(columns == NONE, NONE, _on_piano(columns + shift))
         start = max(0, first + bars - _MOST_ROWS)
         after = GOES_ON if CORPORA[self.corpus] in _CLIPS else self.bars - first - bars
         return PlanSample(
@@ -146,6 +129,7 @@ class Passage:
             self.bar[inside] - first,
             self.stream[inside],
             around,
+            echoes,
             plan.moved(self.rows[start : first + bars], shift),
             first - start,
             first,
@@ -160,15 +144,16 @@ class Passage:
 
 @dataclass(frozen=True)
 class PlanSample:
-    """A training example: ``steps`` (T, 4), ``bar``, ``stream`` (T,) and ``around`` (T, 6) as in ``Passage``, all in
-    the home key; ``rows`` (R, F), of which the first ``before`` are those of bars before the passage; ``first``:
-    number of its first bar in the piece; ``after``: bars of the piece that follow it, ``GOES_ON`` or more where
-    it is not known; ``meter``, ``tempo``, ``key`` and ``corpus`` as classes; ``va`` where it is known."""
+    """A training example: ``steps`` (T, 4), ``bar``, ``stream`` (T,), ``around`` (T, 6) and ``echoes`` (T, 15) as in
+    ``Passage``, all in the home key; ``rows`` (R, F), of which the first ``before`` are those of bars before the
+    passage; ``first``: number of its first bar in the piece; ``after``: bars of the piece that follow it, ``GOES_ON``
+    or more where it is not known; ``meter``, ``tempo``, ``key`` and ``corpus`` as classes; ``va`` where it is known."""
 
     steps: Ints
     bar: Ints
     stream: Ints
     around: Ints
+    echoes: Ints
     rows: Ints
     before: int
     first: int
@@ -191,7 +176,7 @@ class PlanBatch:
         steps: (B, T, 4) int64, zeros beyond ``lengths``.
         lengths: (B,).
         bar, stream: (B, T).
-        around: (B, T, 6).
+        around: (B, T, 6); ``echoes``: (B, T, 15).
         chord: the chord of the half bar in which each step falls, (B, T).
         rows: (B, R, F); row r of an example belongs to bar ``r - before`` of its passage.
         row_count, before, first, after: (B,).
@@ -204,6 +189,7 @@ class PlanBatch:
     bar: Tensor
     stream: Tensor
     around: Tensor
+    echoes: Tensor
     chord: Tensor
     rows: Tensor
     row_count: Tensor
@@ -237,6 +223,7 @@ class PlanBatch:
             stacked([sample.bar for sample in samples]),
             stacked([sample.stream for sample in samples]),
             stacked([sample.around for sample in samples]),
+            stacked([sample.echoes for sample in samples]),
             stacked([_chords(sample) for sample in samples]),
             stacked([sample.rows for sample in samples]),
             torch.tensor([len(sample.rows) for sample in samples]),
@@ -278,45 +265,6 @@ def _chords(sample: PlanSample) -> Ints:
     rows = sample.rows[sample.before + sample.bar]
     late = (sample.steps[:, 0] >= half) & (sample.steps[:, 0] != END)
     return np.where(late, rows[:, plan.CHORD2], rows[:, plan.CHORD])
-
-
-def next_of(source: Sequence[NoteClasses], written: Sequence[NoteClasses]) -> NoteClasses:
-    """The note of a stream of the bar taken up that comes next; place END where there is none.
-
-    At one place it is told by rank, not by pitch, so that a chord can be taken up in another place of the scale.
-
-    Args:
-        source: the notes of that bar and stream, in order.
-        written: those of the new bar so far.
-    """
-    if not written:
-        return source[0] if source else (END, NONE, NONE)
-    now = written[-1][0]
-    struck = sum(place == now for place, _, _ in written)
-    for note in source:
-        if note[0] > now:
-            return note
-        if note[0] == now:
-            if struck == 0:
-                return note
-            struck -= 1
-    return END, NONE, NONE
-
-
-def lowest_at(notes: Sequence[NoteClasses], place: int) -> int:
-    """The lowest of the notes struck last at or before a place; NONE where none is."""
-    for note in reversed(notes):
-        if note[0] <= place:
-            return min(pitch for at, pitch, _ in notes if at == note[0])
-    return NONE
-
-
-def sounding_at(line: Sequence[NoteClasses], place: int) -> int:
-    """The pitch of a one-voiced line that sounds at a place; NONE where it is silent."""
-    for start, pitch, length in reversed(line):
-        if start <= place:
-            return pitch if tick_of_place(start) + int(LENGTHS[length]) > tick_of_place(place) else NONE
-    return NONE
 
 
 def _around(encoded: BarSteps, ref: Ints) -> Ints:

@@ -20,10 +20,12 @@ from torch import Tensor, nn
 import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.chords import NO_CHORD, QUALITIES
 from eimg_core.emotion import MIDDLE
-from eimg_core.midi.bar_codec import STEP_SIZES, STREAMS, TEMPO_CLASSES
+from eimg_core.midi.bar_codec import END, STEP_SIZES, STREAMS, TEMPO_CLASSES
 from eimg_core.midi.notes import LOWEST_PITCH
 from eimg_core.midi.sheet import METERS
-from eimg_core.music_ae.plan_examples import CORPORA, GOES_ON, NONE
+from eimg_core.music_ae.plan_echoes import ECHOES, FOLLOWED, MANNERS, NEXT, PITCHES
+from eimg_core.music_ae.plan_examples import CORPORA, GOES_ON
+from eimg_core.music_ae.plan_relations import NONE
 from eimg_core.music_ae.transformer import Cache, TransformerStack, speeds
 
 __all__ = [
@@ -66,8 +68,8 @@ class TransformerVAEConfig:
         relative_dim: width of the tables of relative pitches.
         z_dim: width of the latent.
         dropout: of the blocks; ``input_dropout``: share of previous steps hidden from the notes.
-        drop_copied, drop_plan, drop_emotion, drop_z: how often a passage lacks what is copied, a bar its plan, a
-            passage its emotion, its latent.
+        drop_copied, drop_plan, drop_emotion, drop_z: how often a passage lacks what is copied, or an echo, a bar its
+            plan, a passage its emotion, its latent.
         weight_tune: of a tune's step beside the others; ``weight_plan`` of the plan beside the notes.
         weight_kl: per nat; ``free_nats`` of a dimension cost nothing.
         weight_heard: of the encoder's estimate of valence and arousal, squared error in units of the scale.
@@ -256,17 +258,33 @@ class Planner(nn.Module):
 
 
 class RelativePitch(nn.Module):
-    """Logits of pitches by their distance from another pitch: hidden (B, T, W), pitch (B, T) → (B, T, 88)."""
+    """Logits of pitches by their distance from K other pitches: hidden (B, T, W), pitches (B, T, K) → (B, T, 88)."""
 
-    def __init__(self, width: int, dim: int) -> None:
+    def __init__(self, width: int, dim: int, count: int) -> None:
         super().__init__()
-        self.ask = nn.Linear(width, dim, bias=False)
-        self.distance = nn.Parameter(0.1 * torch.randn(2 * _PITCHES - 1, dim))
+        self.ask = nn.Linear(width, count * dim, bias=False)
+        self.distance = nn.Parameter(0.1 * torch.randn(count, dim, 2 * _PITCHES - 1))
 
-    def forward(self, hidden: Tensor, pitch: Tensor) -> Tensor:
-        scores = self.ask(hidden) @ self.distance.T
-        index = torch.arange(_PITCHES) - pitch[..., None].clamp_min(0) + _PITCHES - 1
-        return scores.gather(-1, index) * (pitch != NONE)[..., None]
+    def forward(self, hidden: Tensor, pitches: Tensor) -> Tensor:
+        asked = self.ask(hidden).unflatten(-1, (len(self.distance), 1, -1))
+        scores = (asked @ self.distance)[..., 0, :]  # (B, T, K, distances)
+        index = torch.arange(_PITCHES) - pitches[..., None].clamp_min(0) + _PITCHES - 1
+        return (scores.gather(-1, index) * (pitches != NONE)[..., None]).sum(dim=-2)
+
+
+class Follow(nn.Module):
+    """Logits for classes that are offered, as far as each offer is followed: (B, T, W), (B, T, K) → (B, T, classes)."""
+
+    def __init__(self, width: int, count: int, classes: int) -> None:
+        super().__init__()
+        self.follow = nn.Linear(width, count)
+        nn.init.zeros_(self.follow.weight)
+        nn.init.zeros_(self.follow.bias)
+        self.classes = classes
+
+    def forward(self, hidden: Tensor, offered: Tensor) -> Tensor:
+        offers = F.one_hot(offered.clamp_min(0), self.classes) * (offered != NONE)[..., None]
+        return (self.follow(hidden)[..., None, :] @ offers.to(hidden.dtype))[..., 0, :]
 
 
 class ChordPitch(nn.Module):
@@ -297,7 +315,9 @@ class Notes(nn.Module):
         self.rows = PlanRows(width)
         self.unplanned = nn.Parameter(0.1 * torch.randn(width))
         self.after = nn.Embedding(GOES_ON + 1, width)
-        for module in (*self.before, *self.copied, self.stream, self.after):
+        self.next = nn.ModuleList(nn.Embedding(END + 2, width) for _ in range(ECHOES))
+        self.followed = nn.ModuleList(nn.Embedding(MANNERS, width) for _ in range(ECHOES))
+        for module in (*self.before, *self.copied, self.stream, self.after, *self.next, *self.followed):
             nn.init.normal_(module.get_parameter("weight"), std=0.35)
         self.stack = TransformerStack(width, config.heads, config.layers, config.dropout)
         self.codes: Tensor
@@ -311,7 +331,9 @@ class Notes(nn.Module):
             for size in STEP_SIZES
         )
         self.norm = nn.LayerNorm(width)
-        self.relative = nn.ModuleList(RelativePitch(width, config.relative_dim) for _ in range(4))
+        self.relative = RelativePitch(width, config.relative_dim, 4 + len(PITCHES))
+        self.follow_place = Follow(width, 1 + ECHOES, STEP_SIZES[PLACE])
+        self.follow_length = Follow(width, 1 + ECHOES, STEP_SIZES[LENGTH])
         self.in_chord = ChordPitch(width, config.relative_dim)
 
     def embed_plan(self, rows: Tensor, after: Tensor, planned: Tensor) -> Tensor:
@@ -325,6 +347,7 @@ class Notes(nn.Module):
         before: Tensor,
         stream: Tensor,
         copied: Tensor,
+        echoes: Tensor,
         bar_plan: Tensor,
         places: BarPlaces,
         condition: Tensor,
@@ -338,6 +361,7 @@ class Notes(nn.Module):
             before: each step's predecessor, (B, T, 4).
             stream: of the steps, (B, T).
             copied: what the bar taken up has next, (B, T, 3), NONE where nothing is.
+            echoes: (B, T, E), of which ``NEXT`` and ``FOLLOWED`` are seen.
             bar_plan: embedded plan of each step's bar, (B, T, W).
             places: where the steps stand.
             condition: (B, W).
@@ -349,6 +373,10 @@ class Notes(nn.Module):
             x = x * hidden
         for field, table in enumerate(self.copied):
             x = x + table(torch.where(copied[..., field] == NONE, STEP_SIZES[field], copied[..., field]))
+        for lag in range(ECHOES):
+            following = echoes[..., NEXT[lag]]
+            x = x + self.next[lag](torch.where(following == NONE, END + 1, following))
+            x = x + self.followed[lag](echoes[..., FOLLOWED[lag]])
         x = x + self.stream(stream) + bar_plan
         return self.stack(x, places, condition=condition, causal=cache is None, cache=cache)
 
@@ -371,19 +399,29 @@ class Notes(nn.Module):
             config.heads, config.width // config.heads,
         )  # fmt: skip
 
-    def pitch_logits(self, context: Tensor, around: Tensor, chord: Tensor) -> Tensor:
+    def place_logits(self, context: Tensor, offered: Tensor) -> Tensor:
+        """Logits of the place: (B, T, 49).
+
+        Args:
+            context: (B, T, W).
+            offered: by the bar taken up and the echoes, (B, T, 4); NONE where there is none.
+        """
+        return self.heads[PLACE](context) + self.follow_place(self.norm(context), offered)
+
+    def pitch_logits(self, context: Tensor, pitches: Tensor, chord: Tensor) -> Tensor:
         """Logits of the pitch, once the place is known: (B, T, 88).
 
         Args:
             context: (B, T, W).
-            around: pitches that it may relate to, (B, T, 4): copied, before, bass, tune; NONE where there is none.
+            pitches: that it may relate to, (B, T, 10): copied, before, bass, tune, echoes; NONE where there is none.
             chord: (B, T).
         """
         hidden = self.norm(context)
-        logits = self.heads[PITCH](context) + self.in_chord(hidden, chord)
-        for index, relative in enumerate(self.relative):
-            logits = logits + relative(hidden, around[..., index])
-        return logits
+        return self.heads[PITCH](context) + self.in_chord(hidden, chord) + self.relative(hidden, pitches)
+
+    def length_logits(self, context: Tensor, offered: Tensor) -> Tensor:
+        """Logits of the length, once the pitch is known: (B, T, 16); ``offered`` (B, T, 4) as for the place."""
+        return self.heads[LENGTH](context) + self.follow_length(self.norm(context), offered)
 
 
 def impossible_after_end(logits: Tensor, ended: Tensor) -> Tensor:

@@ -45,9 +45,11 @@ from eimg_core.midi.sheet import METERS, ONSET, TICKS, Sheet, nearest_place, one
 from eimg_core.midi.sheet import PITCH as MIDI_PITCH
 from eimg_core.midi.writing import TICKS_PER_QUARTER
 from eimg_core.music_ae.decoder import Sampling, draw
-from eimg_core.music_ae.plan_examples import CORPORA, NONE, second_half_place
+from eimg_core.music_ae.plan_echoes import BEFORE, LENGTHS, NEXT, PITCHES, SILENT
+from eimg_core.music_ae.plan_examples import CORPORA
 from eimg_core.music_ae.plan_form import Frame, denser, form_of, form_of_loop
 from eimg_core.music_ae.plan_networks import LENGTH, PITCH, PLACE, VELOCITY, PlanDecoder
+from eimg_core.music_ae.plan_relations import NONE, second_half_place
 from eimg_core.music_ae.plan_rules import MOST_STEPS, Given, Step, Writing, released
 from eimg_core.music_ae.transformer import Cache
 
@@ -234,22 +236,28 @@ class Playing:
             condition = both_condition if guided else both_condition[:B]
             stream = torch.tensor([writing.stream for writing in writings])
             copied = torch.tensor([(NONE,) * 3 if writing.done else writing.copied() for writing in writings])
+            echoes = torch.tensor([SILENT[:BEFORE] if w.done else w.echoes.before(w.stream) for w in writings])
             ref = plans[torch.arange(B), bar, plan.REF]
             cursor = torch.where(step[:, PLACE] >= END, 0, step[:, PLACE])
             indices = torch.full((len(condition), 1), index)
             cursors, bars_now, refs = (both(x)[:, None] for x in (cursor, bar, ref))
             places = notes.places(indices, cursors, bars_now, refs, both(per_bar))
             context = notes.context(
-                both(step)[:, None], both(stream)[:, None], both(copied)[:, None],
+                both(step)[:, None], both(stream)[:, None], both(copied)[:, None], both(echoes)[:, None],
                 both(embedded[torch.arange(B), bar])[:, None], places, condition, cache=cache,
             )  # fmt: skip
-            step = self._draw_step(writings, context, copied, both)
+            step = self._draw_step(writings, context, copied, echoes, both)
             for writing, chosen in zip(writings, step.tolist(), strict=True):
                 if not writing.done:
                     writing.write(tuple(chosen))
 
     def _draw_step(
-        self, writings: list[Writing], context: Tensor, copied: Tensor, both: Callable[[Tensor], Tensor]
+        self,
+        writings: list[Writing],
+        context: Tensor,
+        copied: Tensor,
+        echoes: Tensor,
+        both: Callable[[Tensor], Tensor],
     ) -> Tensor:
         """The next step of every row, (B, 4)."""
         notes, B = self.decoder.notes, len(writings)
@@ -274,23 +282,29 @@ class Playing:
         no_key = ~any_key
         places = np.stack([anywhere if w.done else w.places_allowed() for w in writings])
         lean = self.config.copy_lean
-        place = chosen(_leaning(notes.heads[PLACE](context), copied[:, PLACE], lean, both), PLACE, places)
+        offered = torch.cat([copied[:, :1], echoes[:, NEXT]], dim=1)
+        logits = notes.place_logits(context, both(offered)[:, None])
+        place = chosen(_leaning(logits, copied[:, PLACE], lean, both), PLACE, places)
         context = context + notes.given[PLACE](both(place))[:, None]
         now = list(zip(writings, place.tolist(), strict=True))
         relations = torch.tensor([(NONE,) * 3 if w.done else w.relations(at) for w, at in now])
-        around = torch.cat([copied[:, 1:2], relations], dim=1)
+        there = torch.tensor([SILENT[BEFORE:] if w.done else w.echoes.at(w.stream, at) for w, at in now])
+        echoes = torch.cat([echoes, there], dim=1)
+        pitches = torch.cat([copied[:, 1:2], relations, echoes[:, PITCHES]], dim=1)
         chord = torch.tensor([NO_CHORD if w.done else w.chord(at) for w, at in now])
         keys = np.stack([any_key if w.done or at == END else w.pitches_allowed(at) for w, at in now])
         keys[~keys.any(axis=1)] = True  # given notes stand where the rules leave no key
         ended = place == END
         steps = torch.from_numpy(np.stack([no_key if w.done else w.steps() for w in writings]))
-        logits = notes.pitch_logits(context, both(around)[:, None], both(chord)[:, None])
+        logits = notes.pitch_logits(context, both(pitches)[:, None], both(chord)[:, None])
         logits = logits + self.config.step_lean * both(steps)[:, None]
         exact = torch.tensor([not w.done and w.rows[w.bar][plan.KIND] == EXACT for w in writings])
         logits = _leaning(logits, torch.where(exact, copied[:, PITCH], NONE), lean, both)
         pitch = chosen(logits, PITCH, keys).masked_fill(ended, 0)
         context = context + notes.given[PITCH](both(pitch))[:, None]
-        length = chosen(_leaning(notes.heads[LENGTH](context), copied[:, LENGTH], lean, both), LENGTH)
+        offered = torch.cat([copied[:, 2:], echoes[:, LENGTHS]], dim=1)
+        logits = notes.length_logits(context, both(offered)[:, None])
+        length = chosen(_leaning(logits, copied[:, LENGTH], lean, both), LENGTH)
         length = length.masked_fill(ended, 0)
         context = context + notes.given[LENGTH](both(length))[:, None]
         even = None if self.config.dynamics else np.tile(np.arange(STEP_SIZES[VELOCITY]) == _EVEN, (B, 1))

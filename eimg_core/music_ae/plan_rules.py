@@ -29,7 +29,8 @@ from eimg_core.annotation.chords import CHORD_CLASSES, NO_CHORD
 from eimg_core.midi.bar_codec import END, LEFT_HAND, REST, STEP_SIZES, STREAMS, TUNE
 from eimg_core.midi.notes import HIGHEST_PITCH, LOWEST_PITCH
 from eimg_core.midi.sheet import LENGTH, ONSET, PITCH, Ints
-from eimg_core.music_ae.plan_examples import (
+from eimg_core.music_ae.plan_echoes import Echoes
+from eimg_core.music_ae.plan_relations import (
     NONE,
     NoteClasses,
     lowest_at,
@@ -83,6 +84,7 @@ class Writing:
         self.content: dict[tuple[int, int], list[Step]] = {}
         self.before = [NONE] * len(STREAMS)
         self.bass_before = NONE
+        self.echoes = Echoes(meter)
         keys = np.arange(_KEYS)
         self._playable = (keys >= shift) & (keys <= min(_HIGHEST, HIGHEST_PITCH) - LOWEST_PITCH + shift)
 
@@ -184,6 +186,7 @@ class Writing:
 
     def write(self, step: Step) -> None:
         """Add a note, or go on to the next stream."""
+        self.echoes.write(self.stream, step[:3])
         if step[0] != END:
             self.written.append(step)
             self.before[self.stream] = step[1]

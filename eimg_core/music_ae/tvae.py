@@ -36,7 +36,8 @@ from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import Request
 from eimg_core.midi.sheet import METERS
 from eimg_core.music_ae.keys import KEYS, draw_keys, in_minor
-from eimg_core.music_ae.plan_examples import NONE, Passage, PlanBatch, PlanSample
+from eimg_core.music_ae.plan_echoes import ECHOES, LENGTHS, NEXT, PITCHES, SILENT
+from eimg_core.music_ae.plan_examples import Passage, PlanBatch, PlanSample
 from eimg_core.music_ae.plan_networks import (
     LENGTH,
     PITCH,
@@ -48,6 +49,7 @@ from eimg_core.music_ae.plan_networks import (
     impossible_after_end,
 )
 from eimg_core.music_ae.plan_playing import Playing
+from eimg_core.music_ae.plan_relations import NONE
 from eimg_core.music_ae.transformer import TransformerStack
 from eimg_core.trainable import LossTerms, Objective
 
@@ -133,12 +135,14 @@ class TransformerVAE(ComposingAutoencoder):
         )
         row = batch.before[:, None] + batch.bar
         planned = torch.ones(batch.rows.shape[:2], dtype=torch.bool)
-        around, chord, hidden = batch.around, batch.chord, None
+        around, echoes, chord, hidden = batch.around, batch.echoes, batch.chord, None
         if self.training:
             planned = torch.rand(planned.shape) >= config.drop_plan
             chord = torch.where(planned.gather(1, row), chord, NO_CHORD)
             lacking = (torch.rand(B, 1, 1) < config.drop_copied) & (torch.arange(around.shape[2]) < 3)
             around = around.masked_fill(lacking, NONE)
+            unheard = torch.rand(B, 1, ECHOES) < config.drop_copied
+            echoes = torch.where(unheard.tile(1, 1, echoes.shape[2] // ECHOES), torch.tensor(SILENT), echoes)
             hidden = torch.rand(B, T, 1) >= config.input_dropout
         bars_after = (batch.after + batch.row_count - 1)[:, None] - torch.arange(batch.rows.shape[1])
         plans = notes.embed_plan(batch.rows, bars_after, planned)
@@ -148,12 +152,13 @@ class TransformerVAE(ComposingAutoencoder):
         ref = batch.rows[..., plan.REF].gather(1, row)
         places = notes.places(torch.arange(T).expand(B, T), cursor, batch.bar, ref, self.decoder.per_bar[batch.meter])
         bar_plan = plans.gather(1, row[..., None].expand(-1, -1, plans.shape[2]))
-        context = notes.context(before, batch.stream, around[..., :3], bar_plan, places, condition, hidden=hidden)
-        place = notes.heads[PLACE](context)
+        copied = around[..., :3]
+        context = notes.context(before, batch.stream, copied, echoes, bar_plan, places, condition, hidden=hidden)
+        place = notes.place_logits(context, torch.cat([copied[..., :1], echoes[..., NEXT]], dim=-1))
         context = context + notes.given[PLACE](batch.steps[..., PLACE])
-        pitch = notes.pitch_logits(context, around[..., [1, 3, 4, 5]], chord)
+        pitch = notes.pitch_logits(context, torch.cat([around[..., [1, 3, 4, 5]], echoes[..., PITCHES]], dim=-1), chord)
         context = context + notes.given[PITCH](batch.steps[..., PITCH])
-        length = notes.heads[LENGTH](context)
+        length = notes.length_logits(context, torch.cat([copied[..., 2:], echoes[..., LENGTHS]], dim=-1))
         context = context + notes.given[LENGTH](batch.steps[..., LENGTH])
         ended = batch.steps[..., PLACE] == END
         later = (impossible_after_end(logits, ended) for logits in (pitch, length, notes.heads[VELOCITY](context)))

@@ -37,8 +37,8 @@ CORPORA = {
     "lieder": read_lieder,
 }
 VELOCITIES_KNOWN = ("eimg", "emopia", "pop909")
-_LAYOUT = "passages 1"  # change it when the arrays or the annotations change
-_ARRAYS = ("steps", "bar", "stream", "around", "rows")
+_LAYOUT = "passages 2"  # change it when the arrays or the annotations change
+_ARRAYS = ("steps", "bar", "stream", "around", "echoes", "rows")
 _STEADY = 0.7  # least fit of the grid of a performance
 _FEWEST = 12  # notes
 

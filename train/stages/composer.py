@@ -34,7 +34,8 @@ from eimg_core.midi.batch import CLIP_S
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import plan
 from eimg_core.music_ae.plan_examples import CORPORA as STYLES
-from eimg_core.music_ae.plan_examples import NONE, PlanBatch, PlanSample
+from eimg_core.music_ae.plan_examples import PlanBatch, PlanSample
+from eimg_core.music_ae.plan_relations import NONE
 from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
 from eimg_core.va.rules import STANDARDS, Rules

@@ -15,7 +15,20 @@ from eimg_core.midi.bar_codec import END, STEP_SIZES, STREAMS, BarSteps
 from eimg_core.midi.sheet import Ints
 from eimg_core.music_ae.plan_relations import NONE, NoteClasses, next_of, places_per_bar
 
-__all__ = ["BEFORE", "ECHOES", "FOLLOWED", "LENGTHS", "MANNERS", "NEXT", "PITCHES", "SILENT", "Echoes", "echoes_of"]
+__all__ = [
+    "BEFORE",
+    "ECHOES",
+    "FOLLOWED",
+    "IN_TIME",
+    "LENGTHS",
+    "MANNERS",
+    "MOVED",
+    "NEXT",
+    "PITCHES",
+    "SILENT",
+    "Echoes",
+    "echoes_of",
+]
 
 _LAGS = {(2, 4): (24, 12, 6), (3, 4): (36, 24, 12), (4, 4): (48, 24, 12), (6, 8): (36, 18, 6)}  # a bar, half, a beat
 ECHOES = 3  # lags
@@ -23,7 +36,9 @@ ECHOES = 3  # lags
 # the step; pitches, as they were and moved, and lengths, known with the place of the step.
 NEXT, FOLLOWED, PITCHES, LENGTHS = [0, 1, 2], [3, 4, 5], [6, 7, 8, 9, 10, 11], [12, 13, 14]
 _UNHEARD, _ELSEWHERE, _OTHER_PITCH, _SAME = range(4)
+IN_TIME = _OTHER_PITCH  # from here on
 BEFORE = 2 * ECHOES  # columns that are known before the step
+MOVED = PITCHES[ECHOES:]
 MANNERS = 4  # in which a note may follow an echo
 SILENT = (*[NONE] * ECHOES, *[_UNHEARD] * ECHOES, *[NONE] * 3 * ECHOES)  # of a step to which nothing is offered
 Row = tuple[int, ...]

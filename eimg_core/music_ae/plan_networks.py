@@ -81,6 +81,8 @@ class TransformerVAEConfig:
         return_lean: added to the logits of taking up an earlier bar, whichever.
         copy_lean: added to the logits of the place and length of a note that is taken up, and of its pitch where
             it returns as it was.
+        echo_lean: added to the logits of the place, pitch (moved as before) and length that an echo offers, where the
+            note before followed it in time.
         plan_guidance, notes_guidance: how far the emotion is followed, 1 as in training.
         window: steps that playing looks back over.
         style: the corpus in whose manner it plays, one of ``CORPORA`` that it has learnt from.
@@ -118,6 +120,7 @@ class TransformerVAEConfig:
     step_lean: float = 0.35
     return_lean: float = 0.6
     copy_lean: float = 0.8
+    echo_lean: Sequence[float] = (0.0, 0.0, 0.0)
     plan_guidance: float = 2.5
     notes_guidance: float = 1.0
     window: int = 512

@@ -45,7 +45,7 @@ from eimg_core.midi.sheet import METERS, ONSET, TICKS, Sheet, nearest_place, one
 from eimg_core.midi.sheet import PITCH as MIDI_PITCH
 from eimg_core.midi.writing import TICKS_PER_QUARTER
 from eimg_core.music_ae.decoder import Sampling, draw
-from eimg_core.music_ae.plan_echoes import BEFORE, LENGTHS, NEXT, PITCHES, SILENT
+from eimg_core.music_ae.plan_echoes import BEFORE, ECHOES, FOLLOWED, IN_TIME, LENGTHS, MOVED, NEXT, PITCHES, SILENT
 from eimg_core.music_ae.plan_examples import CORPORA
 from eimg_core.music_ae.plan_form import Frame, denser, form_of, form_of_loop
 from eimg_core.music_ae.plan_networks import LENGTH, PITCH, PLACE, VELOCITY, PlanDecoder
@@ -284,6 +284,8 @@ class Playing:
         lean = self.config.copy_lean
         offered = torch.cat([copied[:, :1], echoes[:, NEXT]], dim=1)
         logits = notes.place_logits(context, both(offered)[:, None])
+        in_time = echoes[:, FOLLOWED] >= IN_TIME
+        logits = self._echoing(logits, PLACE, echoes[:, NEXT], in_time, both)
         place = chosen(_leaning(logits, copied[:, PLACE], lean, both), PLACE, places)
         context = context + notes.given[PLACE](both(place))[:, None]
         now = list(zip(writings, place.tolist(), strict=True))
@@ -300,16 +302,27 @@ class Playing:
         logits = logits + self.config.step_lean * both(steps)[:, None]
         exact = torch.tensor([not w.done and w.rows[w.bar][plan.KIND] == EXACT for w in writings])
         logits = _leaning(logits, torch.where(exact, copied[:, PITCH], NONE), lean, both)
+        logits = self._echoing(logits, PITCH, echoes[:, MOVED], in_time, both)
         pitch = chosen(logits, PITCH, keys).masked_fill(ended, 0)
         context = context + notes.given[PITCH](both(pitch))[:, None]
         offered = torch.cat([copied[:, 2:], echoes[:, LENGTHS]], dim=1)
         logits = notes.length_logits(context, both(offered)[:, None])
+        logits = self._echoing(logits, LENGTH, echoes[:, LENGTHS], in_time, both)
         length = chosen(_leaning(logits, copied[:, LENGTH], lean, both), LENGTH)
         length = length.masked_fill(ended, 0)
         context = context + notes.given[LENGTH](both(length))[:, None]
         even = None if self.config.dynamics else np.tile(np.arange(STEP_SIZES[VELOCITY]) == _EVEN, (B, 1))
         velocity = chosen(notes.heads[VELOCITY](context), VELOCITY, even).masked_fill(ended, 0)
         return torch.stack([place, pitch, length, velocity], dim=-1)
+
+    def _echoing(
+        self, logits: Tensor, field: int, offered: Tensor, in_time: Tensor, both: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """Logits of a field with more for what the echoes offer that the note before followed: (B, 3) each."""
+        for lag in range(ECHOES):
+            wanted = torch.where(in_time[:, lag], offered[:, lag], NONE)
+            logits = _leaning(logits, wanted, self.config.echo_lean[field], both)
+        return logits
 
     def _piece(self, writing: Writing, key: int, tempo: float, meter: tuple[int, int]) -> Piece:
         """The notes of a row in its key; nothing rings into the last chord, which rings to the end. Of a loop the last

@@ -27,7 +27,7 @@ from train.stages.stage import ComponentResult, begin, card_of, make_config, run
 
 __all__ = ["SHARES", "MixedBatches", "tune_composer"]
 
-SHARES = (0.4, 0.1, 0.5)  # of a batch: clips with labels, transformed clips, everything
+SHARES = (0.7, 0.1, 0.2)  # of a batch: clips with labels, transformed clips, everything
 _BATCHES = 100  # of an epoch of the loop
 
 

@@ -73,7 +73,7 @@ FULL = Preset(
         ),
         ("composer_tuning", "tvae"): StageConfig(
             LoopConfig(
-                epochs=10,
+                epochs=12,
                 learning_rate=3e-4,
                 warmup_steps=50,
                 average=0.99,

@@ -2,9 +2,9 @@
 
 An encoder reads a passage into a latent z and an estimate of its valence and arousal. A planner lays out its bars:
 phrases, which earlier bar each bar takes up and how, chords, densities, registers, cadences. The notes follow, bar
-after bar, the tune first, then the left hand, then the rest; each step sees its plan, the note that the bar taken up has
-next at this place, and echoes of what its stream played shortly before. "Plan, then write" is how Yao et al. 2019 divide the work for stories; explicit reference to an
-earlier bar is what gives the music of MELONS and PopMNet a form.
+after bar, the tune first, then the left hand, then the rest; each step sees its plan, the note that the bar taken up
+has next at this place, and echoes of what its stream played shortly before. "Plan, then write" is how Yao et al. 2019
+divide the work for stories; explicit reference to an earlier bar is what gives the music of MELONS and PopMNet a form.
 
 v_y = [z (96), key (24), valence, arousal], 122 numbers: posterior means, the estimated key, and the encoder's own
 estimate. Emotion thus has a place of its own: since the decoder is told it anyway, z need not pay for it.

@@ -1,10 +1,14 @@
 """The critic: how likely a piece is a real clip and not one of a composer's, by its descriptors.
 
 It serves composing alone: among takes, those that sound composed count more. It learns from clips and from the
-composer's own pieces for the labels of the train split; the evaluation of realness has a classifier of its own, which
+composer's own takes for the labels of the train split; the evaluation of realness has a classifier of its own, which
 sees the test split only.
 
-Several small networks of different seeds are averaged. Layer: linear, ReLU, dropout; the last one is linear.
+The critic is a mean of boosted trees (Friedman 2001) grown in rounds: the first against any takes, each later one
+against those takes that the rounds before would have kept. What one round has learnt to avoid, the next need not look
+for.
+
+Shapes: N pieces, D descriptors, T trees of all rounds, M nodes of a tree.
 """
 
 from __future__ import annotations
@@ -14,19 +18,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from eimg_core.layers import perceptrons
 from eimg_core.metrics.analysis import as_notated
 from eimg_core.metrics.descriptors import DESCRIPTORS, table
 from eimg_core.midi.notes import Piece
-from eimg_core.trainable import LossTerms, Objective, Trainable
 
-__all__ = ["CRITIC_FOLDER", "Critic", "CriticBatch", "CriticConfig", "descriptors_of"]
+__all__ = ["CRITIC_FOLDER", "Critic", "CriticConfig", "Trees", "descriptors_of"]
 
 
 CRITIC_FOLDER = "critic"  # of the components; in it a critic for a music autoencoder
+LEAF = -1  # the feature of a node that asks nothing
 
 
 def descriptors_of(pieces: Sequence[Piece]) -> Tensor:
@@ -36,32 +38,45 @@ def descriptors_of(pieces: Sequence[Piece]) -> Tensor:
 
 @dataclass(frozen=True)
 class CriticConfig:
-    """Sizes of the networks.
+    """Sizes of the trees.
 
     Args:
-        hidden: widths of the two hidden layers.
-        members: networks that are averaged.
-        dropout: share of hidden units dropped while training.
+        rounds: of boosted trees, whose logits are averaged.
+        trees: of a round.
+        leaves: of a tree, at most.
     """
 
-    hidden: tuple[int, int] = (64, 32)
-    members: int = 5
-    dropout: float = 0.3
+    rounds: int = 3
+    trees: int = 200
+    leaves: int = 8
+
+    @property
+    def nodes(self) -> int:
+        return 2 * self.leaves - 1
 
     @classmethod
     def tiny(cls) -> CriticConfig:
-        return cls(hidden=(8, 4), members=2)
+        return cls(rounds=2, trees=3, leaves=3)
 
 
-class CriticBatch(NamedTuple):
-    """Descriptors (B, D), and 1 for real clips, 0 for composed pieces: (B,)."""
+class Trees(NamedTuple):
+    """The trees of one round, (trees, M) each; node 0 is the root, and what a tree does not need is a leaf of 0.
 
-    descriptors: Tensor
-    real: Tensor
+    Attributes:
+        feature: which of the 2 D inputs a node asks about, ``LEAF`` for none.
+        threshold: up to it the way goes to ``low``, above it to ``high``, both indices of nodes.
+        value: of the leaves, in logits.
+    """
+
+    feature: Tensor
+    threshold: Tensor
+    low: Tensor
+    high: Tensor
+    value: Tensor
 
 
-class Critic(Trainable):
-    """An ensemble of three-layer perceptrons on descriptors."""
+class Critic(nn.Module):
+    """Boosted trees on descriptors and on which of them are defined."""
 
     Config = CriticConfig
     config: CriticConfig
@@ -69,41 +84,40 @@ class Critic(Trainable):
     def __init__(self, config: CriticConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or CriticConfig()
-        D = len(DESCRIPTORS)
-        self.members = perceptrons(config.members, 2 * D, config.hidden, 1, config.dropout)
-        self.centre: Tensor
-        self.spread: Tensor
-        self.register_buffer("centre", torch.zeros(D))
-        self.register_buffer("spread", torch.ones(D))
+        shape = (config.rounds * config.trees, config.nodes)
+        self.centre = nn.Parameter(torch.zeros(len(DESCRIPTORS)), requires_grad=False)
+        for name in Trees._fields:
+            number = 0.0 if name in ("threshold", "value") else LEAF if name == "feature" else 0
+            self.register_parameter(name, nn.Parameter(torch.full(shape, number), requires_grad=False))
 
     def calibrate(self, descriptors: Tensor) -> None:
-        """Take the means and spreads of real clips (N, D)."""
-        known = ~descriptors.isnan()
-        count = known.sum(dim=0).clamp_min(1)
-        self.centre.copy_(descriptors.nan_to_num().sum(dim=0) / count)
-        variance = ((descriptors - self.centre).nan_to_num() ** 2).sum(dim=0) / count
-        self.spread.copy_(variance.sqrt().clamp_min(1e-3))
+        """Take the means of real clips (N, D), which stand for what is not defined."""
+        self.centre.copy_(descriptors.nanmean(dim=0).nan_to_num())
 
-    def each(self, descriptors: Tensor) -> Tensor:
-        """The logit of every member, (N, D) → (members, N)."""
-        x = ((descriptors - self.centre) / self.spread).clamp(-5, 5)
-        told = torch.cat([x.nan_to_num(0.0), x.isnan().to(x.dtype)], dim=1)
-        return torch.stack([member(told)[:, 0] for member in self.members])
+    def inputs(self, descriptors: Tensor) -> Tensor:
+        """What the trees ask about: (N, D) → (N, 2 D), the second half 1 where a descriptor is not defined."""
+        unknown = descriptors.isnan()
+        return torch.cat([torch.where(unknown, self.centre, descriptors), unknown.to(descriptors.dtype)], dim=1)
 
-    def forward(self, descriptors: Tensor) -> Tensor:
-        """The mean logit of being real, (N, D) → (N,)."""
-        return self.each(descriptors).mean(dim=0)
-
-    def objectives(self) -> tuple[Objective, ...]:
-        return (Objective("tell apart", ("model",), self.loss),)
-
-    def loss(self, batch: CriticBatch, step: int) -> LossTerms:
-        """Cross-entropy, summed over members: each gets the gradient of its own."""
-        logits = self.each(batch.descriptors)
-        nats = F.binary_cross_entropy_with_logits(logits, batch.real.expand_as(logits), reduction="none")
-        return LossTerms({"nats": nats.mean(dim=1).sum()}, {"nats": 1.0})
+    def plant(self, number: int, trees: Trees) -> None:
+        """Set the trees of a round, counted from 0."""
+        rows = slice(number * self.config.trees, (number + 1) * self.config.trees)
+        for name, values in trees._asdict().items():
+            self.get_parameter(name)[rows] = values
 
     @torch.no_grad()
+    def forward(self, descriptors: Tensor) -> Tensor:
+        """The mean logit of the rounds of being real, (N, D) → (N,)."""
+        x = self.inputs(descriptors)
+        feature, threshold, low, high, value = (self.get_parameter(name) for name in Trees._fields)
+        rows = torch.arange(len(feature))
+        at = torch.zeros(len(x), len(feature), dtype=torch.int64)
+        for _ in range(self.config.leaves):  # no path is longer
+            asked = feature[rows, at]
+            below = x.gather(1, asked.clamp_min(0)) <= threshold[rows, at]
+            at = torch.where(asked == LEAF, at, torch.where(below, low[rows, at], high[rows, at]))
+        return value[rows, at].sum(dim=1) / self.config.rounds
+
     def realness(self, pieces: Sequence[Piece]) -> list[float]:
         """The logit of being real of each piece; 0 cannot be told from a clip."""
         logits: list[float] = self(descriptors_of(pieces)).tolist()

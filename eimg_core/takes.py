@@ -22,8 +22,8 @@ __all__ = ["CHECKS", "best_take", "strain", "weigh"]
 _TOGETHER_S = 0.03
 _SCALES = (frozenset((0, 2, 4, 5, 7, 9, 11)), frozenset((0, 2, 3, 5, 7, 8, 10, 11)))  # major, minor
 _STRAIN_WEIGHT = 1.0  # one full fault counts as much as one point of distance in the plane
-_REALNESS_WEIGHT = 0.4  # points of distance for each unit of the critic's logit
-_SURE = 4.0  # beyond this, a logit says no more
+_REALNESS_WEIGHT = 1.0  # points of distance for each unit of the critic's logit
+_SURE = 3.0  # beyond this, a logit says no more
 
 
 def best_take(takes: Sequence[Take]) -> Take:

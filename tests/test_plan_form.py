@@ -12,7 +12,7 @@ from eimg_core.midi.bar_codec import END, LEFT_HAND, REST, TUNE
 from eimg_core.midi.notes import LOWEST_PITCH
 from eimg_core.music_ae import plan
 from eimg_core.music_ae.plan_form import denser, form_of
-from eimg_core.music_ae.plan_rules import Writing, released
+from eimg_core.music_ae.plan_rules import Writing, ringing
 
 C, G7 = 0, 7 * 8 + 2  # chords as root · 8 + quality
 
@@ -173,8 +173,55 @@ def test_held_notes_that_clash_are_released():
         [0, 96, 76, 80, 0],  # the tune
         [24, 72, 40, 80, 1],  # in the depth, a tone from what is struck at 72
         [48, 24, 61, 80, 1],
-        [60, 24, 63, 80, 1],  # a ninth below the tune
+        [60, 24, 63, 80, 1],
         [72, 24, 42, 80, 1],
     ])  # fmt: skip
-    tune = np.array([False, True, False, False, False, False])
-    assert released(notes, tune).tolist() == [48, 96, 48, 24, 24, 24]
+    assert ringing(notes).tolist() == [48, 96, 48, 24, 24, 24]
+
+
+def test_what_sounded_last_rings_through_a_long_rest():
+    notes = np.array([
+        [0, 24, 60, 80, 1],
+        [0, 48, 76, 80, 0],
+        [60, 24, 60, 80, 1],  # after a short rest
+        [144, 48, 60, 80, 1],  # after a long one
+    ])  # fmt: skip
+    assert ringing(notes).tolist() == [24, 48, 84, 48]
+
+
+def test_a_hand_keeps_the_texture_of_the_first_bars_of_a_phrase():
+    one = writing(bars=5)
+    for bar in range(4):
+        one.write((END, 0, 0, 0))
+        one.write((0, key(48), 5, 8))
+        assert one.places_allowed()[0] == (bar < 2)  # a second key at one place
+        one.write((12, key(48), 5, 8))
+        one.write((END, 0, 0, 0))
+        one.write((END, 0, 0, 0))
+
+
+def test_the_last_chord_is_as_full_as_the_piece():
+    for chord, most in (((48,), 2), ((48, 55, 60), 4)):
+        one = writing(bars=2)
+        one.write((0, key(72), 5, 8))
+        one.write((END, 0, 0, 0))
+        for pitch in chord:
+            one.write((0, key(pitch), 5, 8))
+        one.write((END, 0, 0, 0))
+        one.write((END, 0, 0, 0))
+        assert one.last
+        while not one.done:
+            if one.places_allowed()[0]:
+                one.write((0, int(np.flatnonzero(one.pitches_allowed(0))[0]), 5, 8))
+            else:
+                one.write((END, 0, 0, 0))
+        assert sum(len(notes) for (bar, _), notes in one.content.items() if bar == 1) == most
+
+
+def test_the_last_bass_is_near_the_one_before():
+    one = writing(bars=2)
+    one.write((END, 0, 0, 0))
+    one.write((0, key(67), 5, 8))
+    for _ in range(3):
+        one.write((END, 0, 0, 0))
+    assert pitches(one.pitches_allowed(0)) == {60, 72}

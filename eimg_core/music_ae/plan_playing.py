@@ -50,7 +50,7 @@ from eimg_core.music_ae.plan_examples import CORPORA
 from eimg_core.music_ae.plan_form import Frame, denser, form_of, form_of_loop
 from eimg_core.music_ae.plan_networks import LENGTH, PITCH, PLACE, VELOCITY, PlanDecoder
 from eimg_core.music_ae.plan_relations import NONE, second_half_place
-from eimg_core.music_ae.plan_rules import MOST_STEPS, Given, Step, Writing, released
+from eimg_core.music_ae.plan_rules import MOST_STEPS, Given, Step, Writing, ringing
 from eimg_core.music_ae.transformer import Cache
 
 __all__ = ["Playing"]
@@ -63,7 +63,8 @@ _TONIC = (0, 9 * len(QUALITIES) + 1)  # the tonic chord in the home key: major, 
 _DOMINANTS = (7, 4)  # roots of the dominant in the home key: major, minor
 _LEAN = 2.0  # added to the logits of the dominant before the last chord
 _FITS = 5.0  # added to the logits of a chord to which all of a tune's notes belong
-_GATE, _TICK = 0.95, 1 / TICKS_PER_QUARTER  # a note sounds 95 % of its length, less a tick
+_GATE, _TICK = 0.95, 1 / TICKS_PER_QUARTER  # a note sounds 95 % of its length, less a tick,
+_GATED = 0.7  # in so many of the pieces; in the others for all of it: so it is with clips of EIMG
 _HEADER = Sampling(1.0, 0.98)  # of tempo and meter
 _OF_A_TUNE = (plan.LETTER, plan.LEFT, plan.TUNE_COUNT, plan.HEIGHT)  # what a tune settles of a plan
 _OF_AN_OPENING = tuple(field for field in range(len(plan.FIELDS)) if field not in (plan.LETTER, plan.LEFT))
@@ -95,6 +96,7 @@ class Playing:
         drawn = draw(_guided(decoder.tempo_head(idea), self.config.plan_guidance), _HEADER, generator)
         tempi = [_tempo(tempo_of_class(c), request) for c in drawn.tolist()]
         self.tempo = torch.tensor([tempo_class(tempo) for tempo in tempi])
+        self.gated = (torch.rand(len(keys), generator=generator) < _GATED).tolist()
         self.tempi: list[float] = []
         self.bars: list[int] = []  # that of the last chord not counted
         self.settled: list[_Settled] = []
@@ -212,8 +214,8 @@ class Playing:
             )
         ]
         self._write(writings, plans)
-        made = zip(writings, self.keys.tolist(), self.tempi, self.meter.tolist(), strict=True)
-        return [self._piece(writing, key, tempo, METERS[meter]) for writing, key, tempo, meter in made]
+        made = zip(writings, self.keys.tolist(), self.tempi, self.meter.tolist(), self.gated, strict=True)
+        return [self._piece(writing, key, tempo, METERS[meter], gated) for writing, key, tempo, meter, gated in made]
 
     def _write(self, writings: list[Writing], plans: Tensor) -> None:
         notes, B = self.decoder.notes, len(writings)
@@ -324,19 +326,20 @@ class Playing:
             logits = _leaning(logits, wanted, self.config.echo_lean[field], both)
         return logits
 
-    def _piece(self, writing: Writing, key: int, tempo: float, meter: tuple[int, int]) -> Piece:
+    def _piece(self, writing: Writing, key: int, tempo: float, meter: tuple[int, int], gated: bool) -> Piece:
         """The notes of a row in its key; nothing rings into the last chord, which rings to the end. Of a loop the last
         chord is left out: it is the one with which the loop begins again."""
         steps = [(*note, bar, stream) for (bar, stream), notes in writing.content.items() for note in notes]
         rows = np.array(sorted(steps, key=lambda s: (s[4], s[5], s[0], s[1])), dtype=np.int64).reshape(-1, 6)
-        sheet, tune = decode_bars(BarSteps(rows[:, :4], rows[:, 4], rows[:, 5]), meter, tempo)
+        sheet, _ = decode_bars(BarSteps(rows[:, :4], rows[:, 4], rows[:, 5]), meter, tempo)
         notes = sheet.notes.copy()
         notes[:, MIDI_PITCH] -= writing.shift
         final = (len(writing.rows) - 1) * sheet.bar
         end = final + round(self._ring_s(tempo, meter, len(writing.rows) - 1) / sheet.tick_s)
-        onset, length = notes[:, ONSET], released(notes, tune)
+        onset, length = notes[:, ONSET], ringing(notes)
         notes[:, TICK_LENGTH] = np.where(onset >= final, end - onset, np.minimum(length, np.maximum(final - onset, 1)))
-        piece = _detached(replace(sheet, notes=notes).piece(), sheet.tick_s * final)
+        piece = replace(sheet, notes=notes).piece()
+        piece = _detached(piece, sheet.tick_s * final) if gated else piece
         piece = replace(piece, key=key, sections=plan.sections_of(writing.rows, sheet.tick_s * sheet.bar))
         if not self.request.loop_bars:
             return piece

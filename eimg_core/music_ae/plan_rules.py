@@ -11,7 +11,8 @@ The model proposes; the rules leave out what no pianist would find in a score:
   depth;
 - **no waiting**: a piece begins with its first bar, and no bar is silent;
 - **given notes**: those of an opening stand as they are, and a tune is kept note for note;
-- **ending**: the last bar is the tonic chord with its root in the bass.
+- **texture**: after the first bars of a phrase, a hand strikes no more keys together than in them;
+- **ending**: the last bar is the tonic chord with its root in the bass, as full as the piece was at its fullest.
 
 Notes are steps (place, pitch class of the codec, length class, velocity class) in the home key, see
 ``eimg_core.midi.bar_codec``.
@@ -19,7 +20,9 @@ Notes are steps (place, pitch class of the codec, length class, velocity class) 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +31,7 @@ import eimg_core.music_ae.plan as plan
 from eimg_core.annotation.chords import CHORD_CLASSES, NO_CHORD
 from eimg_core.midi.bar_codec import END, LEFT_HAND, REST, STEP_SIZES, STREAMS, TUNE
 from eimg_core.midi.notes import HIGHEST_PITCH, LOWEST_PITCH
-from eimg_core.midi.sheet import LENGTH, ONSET, PITCH, Ints
+from eimg_core.midi.sheet import LENGTH, ONSET, PITCH, TICKS, Ints
 from eimg_core.music_ae.plan_echoes import Echoes
 from eimg_core.music_ae.plan_relations import (
     NONE,
@@ -40,7 +43,7 @@ from eimg_core.music_ae.plan_relations import (
     sounding_at,
 )
 
-__all__ = ["MOST_STEPS", "Given", "Step", "Writing", "released"]
+__all__ = ["MOST_STEPS", "Given", "Step", "Writing", "ringing"]
 
 Step = tuple[int, int, int, int]
 Given = Mapping[tuple[int, int], Sequence[Step]]  # (bar, stream) → notes that stand there
@@ -52,7 +55,10 @@ _HIGHEST = 93  # A6
 _MOST_NOTES = 24  # of a stream in a bar
 MOST_STEPS = len(STREAMS) * (_MOST_NOTES + 1)  # of a bar
 _LAST_CHORD = (1, 2, 2)  # notes of each stream, at most
+_SETS_TEXTURE = 2  # bars of a phrase that decide how many keys its hands strike together
+_LONGEST_REST = TICKS // 2  # of both hands, in ticks; longer ones are filled by what sounded last
 _LAST_SPAN = ((60, 84), (36, 55), (52, 72))  # of each stream, MIDI pitches
+_LAST_STEP = 7  # semitones from the last bass to that of the last chord, at most
 _TRIADS = ((0, 4, 7), (9, 0, 4))  # of the tonic in the home key, root first: major, minor
 
 _KEYS = STEP_SIZES[1]
@@ -140,7 +146,7 @@ class Writing:
         allowed = np.zeros(END + 1, dtype=bool)
         written = self.written
         if self.last:
-            allowed[0] = len(written) < _LAST_CHORD[self.stream] and bool(self.pitches_allowed(0).any())
+            allowed[0] = len(written) < self._last_chord() and bool(self.pitches_allowed(0).any())
             allowed[END] = not allowed[0] or (self.stream == REST and bool(written))
             return allowed
         silent = not any(self.content.get((self.bar, stream)) for stream in range(len(STREAMS)))
@@ -153,7 +159,8 @@ class Writing:
             return allowed
         now = written[-1][0]
         allowed[now + 1 : self.places] = True
-        allowed[now] = self.stream != TUNE and bool(self.pitches_allowed(now).any())
+        more = self.stream != TUNE and len(self._struck(self.stream, now)) < self._texture()
+        allowed[now] = more and bool(self.pitches_allowed(now).any())
         return allowed
 
     def pitches_allowed(self, place: int) -> NDArray[np.bool_]:
@@ -197,6 +204,27 @@ class Writing:
         self.stream = (self.stream + 1) % len(STREAMS)
         self.bar += self.stream == 0
 
+    def _texture(self) -> int:
+        """How many keys this stream may strike together in this bar."""
+        letter = self.rows[self.bar][plan.LETTER]
+        first = [bar for bar in range(self.bar + 1) if self.rows[bar][plan.LETTER] == letter][:_SETS_TEXTURE]
+        if self.bar in first:
+            return _FINGERS
+        return max(1, *(most_struck(self.content.get((bar, self.stream), [])) for bar in first))
+
+    def _last_chord(self) -> int:
+        """How many notes of the last chord this stream may have: two or more in all, if the piece was as full."""
+        fullest = (
+            max(
+                sum(most_struck(self.content.get((bar, stream), [])) for stream in range(len(STREAMS)))
+                for bar in range(self.bar)
+            )
+            if self.bar
+            else sum(_LAST_CHORD)
+        )
+        others = sum(len(self.content.get((self.bar, stream), [])) for stream in range(self.stream))
+        return min(_LAST_CHORD[self.stream], max(fullest, 2) - others)
+
     def _struck(self, stream: int, place: int) -> list[int]:
         return [note[1] for note in self.content.get((self.bar, stream), []) if note[0] == place]
 
@@ -209,29 +237,42 @@ class Writing:
     def _of_last_chord(self, keys: NDArray[np.bool_], *, root: bool) -> NDArray[np.bool_]:
         triad = _TRIADS[self.minor]
         lowest, highest = _LAST_SPAN[self.stream]
+        if self.stream == LEFT_HAND and self.bass_before != NONE:
+            bass = self.bass_before + LOWEST_PITCH
+            lowest, highest = (bass - _LAST_STEP, bass + _LAST_STEP) if root else (lowest, max(highest, bass + _TENTH))
         within = keys & np.isin(_CLASS, triad[:1] if root else triad)
-        within[: lowest - LOWEST_PITCH] = within[highest - LOWEST_PITCH + 1 :] = False
+        within[: max(lowest - LOWEST_PITCH, 0)] = within[highest - LOWEST_PITCH + 1 :] = False
         return within
 
 
-def released(notes: Ints, tune: NDArray[np.bool_]) -> Ints:
-    """How long notes may ring: a note is released where a semitone from it is struck, in the depth a second too, and
-    what accompanies where a ninth is.
+def ringing(notes: Ints) -> Ints:
+    """How long notes ring: a note is released where a semitone from it is struck, in the depth a second too; what
+    sounded last before a rest of both hands rings through it.
 
     Args:
         notes: of a sheet, in order of their onsets.
-        tune: which of them are the tune, (N,).
     Returns:
         Lengths in ticks, (N,).
     """
     onset, length, pitch = notes[:, ONSET], notes[:, LENGTH], notes[:, PITCH]
     apart = np.abs(pitch[:, None] - pitch)
     deep = (np.maximum(pitch[:, None], pitch) < _DEEP) & (apart == 2)
-    clashes = ((apart == 1) | deep | ((apart == 13) & ~tune[:, None])) & (onset > onset[:, None])
+    clashes = ((apart == 1) | deep) & (onset > onset[:, None])
     next_clash = np.where(clashes, onset - onset[:, None], np.iinfo(np.int64).max).min(
         axis=1, initial=np.iinfo(np.int64).max
     )
-    return np.minimum(length, next_clash)
+    length = np.minimum(length, next_clash)
+    moments = np.unique(onset)
+    for now, later in pairwise(moments.tolist()):
+        reached = (onset + length)[onset <= now]
+        if later - reached.max() > _LONGEST_REST:
+            length[(onset <= now) & (onset + length == reached.max())] += later - reached.max()
+    return length
+
+
+def most_struck(notes: Sequence[Step]) -> int:
+    """The most keys that are struck together."""
+    return max(Counter(note[0] for note in notes).values(), default=0)
 
 
 def _classes(notes: Sequence[Step]) -> list[NoteClasses]:

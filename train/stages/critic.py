@@ -1,45 +1,47 @@
-"""Train the critic of a music autoencoder: clips of the train split against pieces composed for their labels.
+"""Train the critic of a music autoencoder: clips of the train split against takes composed for their labels.
 
-The pieces are takes that nobody has chosen, made by a pairing as the app makes them. The epoch is chosen on pieces for
-the labels of the val split against its clips.
+The takes are made by a pairing as the app makes them. The first round of trees is grown against all of them; each later
+round against those that would be kept by distance, strain and the rounds before. How well the critic tells pieces for
+the labels of the val split from its clips is written into its card.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from eimg_core.checkpoints import half, read_card
-from eimg_core.critic import CRITIC_FOLDER, Critic, CriticBatch, CriticConfig, descriptors_of
+from eimg_core.checkpoints import read_card
+from eimg_core.composer import Take
+from eimg_core.critic import CRITIC_FOLDER, LEAF, Critic, CriticConfig, Trees, descriptors_of
 from eimg_core.data import Split, load_pieces, read_eimg
 from eimg_core.errors import CheckpointError
 from eimg_core.midi.batch import CLIP_S
-from eimg_core.midi.notes import Piece
 from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline, available, split_key
-from train.stages.loop import fit
+from eimg_core.takes import best_take
 from train.stages.stage import (
     ComponentResult,
     LoopRequest,
     begin,
-    card_of,
-    make_config,
-    run_folder,
-    save_tensors,
-    settings_of,
+    choices_of,
+    save_trained,
+    trained_on,
 )
 
-__all__ = ["CriticBatches", "CriticRequest", "train_critic"]
+__all__ = ["CriticRequest", "Pool", "grow", "train_critic"]
 
-_SPLITS: tuple[Split, Split] = ("train", "val")
-_TAKES = 4  # of each label
-_LABELS = {"full": (240, 60), "smoke": (3, 3)}  # for which pieces are composed, of train and val
+_LABELS: dict[str, dict[Split, int]] = {"full": {"train": 300, "val": 60}, "smoke": {"train": 3, "val": 3}}
+_TAKES = 8  # of each label
+_RATE = 0.06  # of a tree's part in the logit
+_FEWEST = 10  # pieces of a leaf
+_SHARE = 0.7  # of the pieces that a tree sees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,30 +51,31 @@ class CriticRequest(LoopRequest):
     music: str
 
 
-class CriticBatches:
-    """Half clips, half pieces, in random order; an epoch meets each of the fewer ones once.
+@dataclass(frozen=True)
+class Pool:
+    """Takes of some labels, and their descriptors.
 
-    Args:
-        real, made: descriptors, (N, D) and (M, D).
-        size: of a batch.
-        seed: of the order.
+    Attributes:
+        takes: those of each label.
+        descriptors: of the takes of each label, (takes, D) each.
     """
 
-    def __init__(self, real: Tensor, made: Tensor, size: int, seed: int) -> None:
-        self.real, self.made, self.size, self.seed = real, made, size, seed
-        self.each = min(len(real), len(made), size // 2)
+    takes: list[list[Take]]
+    descriptors: list[Tensor]
 
-    def __len__(self) -> int:
-        return max(1, min(len(self.real), len(self.made)) // self.each)
+    @property
+    def all(self) -> Tensor:
+        """The descriptors of all takes, (N, D)."""
+        return torch.cat(self.descriptors)
 
-    def epoch(self, index: int) -> Iterator[CriticBatch]:
-        rng = torch.Generator().manual_seed(self.seed * 100_003 + index)
-        orders = [torch.randperm(len(rows), generator=rng) for rows in (self.real, self.made)]
-        for batch in range(len(self)):
-            here = slice(batch * self.each, (batch + 1) * self.each)
-            real, made = self.real[orders[0][here]], self.made[orders[1][here]]
-            labels = torch.cat([torch.ones(len(real)), torch.zeros(len(made))])
-            yield CriticBatch(torch.cat([real, made]), labels)
+    def kept(self, critic: Critic | None) -> Tensor:
+        """The descriptors of the takes that would be kept with a critic, one of each label: (labels, D)."""
+        rows = []
+        for takes, descriptors in zip(self.takes, self.descriptors, strict=True):
+            realness = critic(descriptors).tolist() if critic else [0.0] * len(takes)
+            weighed = [replace(take, realness=logit) for take, logit in zip(takes, realness, strict=True)]
+            rows.append(descriptors[weighed.index(best_take(weighed))])
+        return torch.stack(rows)
 
 
 def train_critic(request: CriticRequest) -> ComponentResult:
@@ -83,49 +86,102 @@ def train_critic(request: CriticRequest) -> ComponentResult:
         DataError: the clips are not there or damaged.
     """
     begin(request)
-    stage = settings_of(request, "critic", request.music)
     pairings = [key for key in available(request.out) if split_key(key)[1] == request.music]
     if not pairings:
         raise CheckpointError(f"No pairing with {request.music} is trained; run `python -m train.bridge` first.")
     pipeline = Pipeline.load(pairings[0], request.out, critic=False)  # an older one must not choose
     clips = read_eimg(request.data)
     pieces = load_pieces(clips, request.cache)
-    tables: dict[str, tuple[Tensor, Tensor]] = {}
-    for split, labels in zip(_SPLITS, _LABELS[request.preset], strict=True):
-        real = [pieces[item.key].cropped(CLIP_S) for item in clips.split(split) if item.va]
-        made = _composed(pipeline, clips, split, labels, request.seed)
-        tables[split] = descriptors_of(real), descriptors_of(made)
-    critic = Critic(make_config(CriticConfig, stage.model))
-    critic.calibrate(tables["train"][0])
-    card = read_card(request.out / "music_ae" / request.music)
-    depends_on = {"music": card["sha256"]}
-    numbers = fit(
-        critic,
-        CriticBatches(*tables["train"], stage.batch_size, request.seed),
-        stage.loop,
-        folder=run_folder(request, f"critic/{request.music}", stage, [clips], depends_on=depends_on),
-        evaluate=lambda m: _told_apart(m, *tables["val"]),  # type: ignore[arg-type]
-        label=f"critic of {request.music}",
-    )
-    component = f"{CRITIC_FOLDER}/{request.music}"
-    more: dict[str, Any] = {"config": asdict(critic.config), "depends_on": depends_on, "metrics": {"val": numbers}}
-    return save_tensors(
-        request.out, component, half(critic.state_dict()), card_of(request, "critic", "critic", stage, [clips], **more)
-    )
+    real = {
+        split: descriptors_of([pieces[item.key].cropped(CLIP_S) for item in clips.split(split) if item.va])
+        for split in _LABELS[request.preset]
+    }
+    pools = {
+        split: _composed(pipeline, clips, split, labels, request.seed)
+        for split, labels in _LABELS[request.preset].items()
+    }
+    config = CriticConfig.tiny() if request.preset == "smoke" else CriticConfig()
+    critic = grow(real["train"], pools["train"], config, request.seed)
+    numbers = {
+        "auc_of_all_takes": _told_apart(critic, real["val"], pools["val"].all),
+        "auc_of_kept_takes": _told_apart(critic, real["val"], pools["val"].kept(critic)),
+    }
+    card = {
+        "kind": "critic",
+        "key": "critic",
+        **choices_of(request),
+        "trained_on": trained_on([clips]),
+        "takes": {split: len(pool.all) for split, pool in pools.items()},
+        "date": datetime.date.today().isoformat(),
+        "config": asdict(config),
+        "depends_on": {"music": read_card(request.out / "music_ae" / request.music)["sha256"]},
+        "metrics": {"val": numbers},
+    }
+    return save_trained(request.out, f"{CRITIC_FOLDER}/{request.music}", critic, card)
 
 
-def _composed(pipeline: Pipeline, clips: Any, split: Split, labels: int, seed: int) -> list[Piece]:
+def grow(real: Tensor, pool: Pool, config: CriticConfig, seed: int) -> Critic:
+    """A critic that tells real pieces from takes.
+
+    Args:
+        real: descriptors of real pieces, (N, D).
+        pool: the takes.
+        config: how many rounds and trees.
+        seed: of which pieces each tree sees.
+    """
+    critic = Critic(replace(config, rounds=1))
+    critic.calibrate(real)
+    planted: list[Trees] = []
+    for number in range(config.rounds):
+        made = pool.kept(critic) if planted else pool.all
+        planted.append(_boosted(critic.inputs(real), critic.inputs(made), config, seed + number))
+        critic = Critic(replace(config, rounds=len(planted)))
+        critic.calibrate(real)
+        for index, trees in enumerate(planted):
+            critic.plant(index, trees)
+    return critic.eval()
+
+
+def _boosted(real: Tensor, made: Tensor, config: CriticConfig, seed: int) -> Trees:
+    """Boosted trees that tell rows of inputs apart, each set counting half."""
+    from sklearn.ensemble import GradientBoostingClassifier  # of requirements-dev.txt
+
+    model = GradientBoostingClassifier(
+        n_estimators=config.trees, learning_rate=_RATE, max_depth=None, max_leaf_nodes=config.leaves,
+        min_samples_leaf=min(_FEWEST, len(made)), subsample=_SHARE, init="zero", random_state=seed,
+    )  # fmt: skip
+    is_real = np.arange(len(real) + len(made)) < len(real)
+    weights = np.where(is_real, 0.5 / len(real), 0.5 / len(made)) * len(is_real)
+    model.fit(torch.cat([real, made]).numpy(), is_real, sample_weight=weights)
+    shape = (config.trees, config.nodes)
+    trees = Trees(
+        torch.full(shape, LEAF), torch.zeros(shape), torch.zeros(shape, dtype=torch.int64),
+        torch.zeros(shape, dtype=torch.int64), torch.zeros(shape),
+    )  # fmt: skip
+    for row, (estimator,) in enumerate(model.estimators_):
+        tree = estimator.tree_
+        nodes = slice(tree.node_count)
+        is_leaf = torch.from_numpy(tree.children_left == tree.children_right)
+        trees.feature[row, nodes] = torch.where(is_leaf, LEAF, torch.from_numpy(tree.feature))
+        trees.threshold[row, nodes] = torch.from_numpy(tree.threshold).float()
+        trees.low[row, nodes] = torch.from_numpy(tree.children_left).clamp_min(0)
+        trees.high[row, nodes] = torch.from_numpy(tree.children_right).clamp_min(0)
+        trees.value[row, nodes] = _RATE * torch.from_numpy(tree.value[:, 0, 0]).float() * is_leaf
+    return trees
+
+
+def _composed(pipeline: Pipeline, clips: Any, split: Split, labels: int, seed: int) -> Pool:
     items = [item for item in clips.split(split) if item.va]
-    made: list[Piece] = []
+    pool = Pool([], [])
     for index, item in enumerate(tqdm(items[:: max(1, len(items) // labels)][:labels], desc=f"composing, {split}")):
         options = replace(ComposeOptions(seed * 100_003 + index, CLIP_S, item.va.clamped()), takes=_TAKES)
-        made += [take.piece for take in pipeline.compose(None, None, options).takes]
-    return [piece for piece in made if piece.notes]
+        takes: Sequence[Take] = [t for t in pipeline.compose(None, None, options).takes if t.piece.notes]
+        if takes:
+            pool.takes.append(list(takes))
+            pool.descriptors.append(descriptors_of([take.piece for take in takes]))
+    return pool
 
 
-@torch.no_grad()
-def _told_apart(critic: Critic, real: Tensor, made: Tensor) -> dict[str, float]:
-    """Cross-entropy on held-out clips and pieces, each set counting half, and how often their order is right."""
-    of_real, of_made = critic(real), critic(made)
-    nats = (F.softplus(-of_real).mean() + F.softplus(of_made).mean()) / 2
-    return {"loss": float(nats), "auc": float((of_real[:, None] > of_made).float().mean())}
+def _told_apart(critic: Critic, real: Tensor, made: Tensor) -> float:
+    """How often a clip has a higher logit than a piece, 0-1."""
+    return float((critic(real)[:, None] > critic(made)).float().mean())

@@ -96,12 +96,6 @@ FULL = Preset(
         ("va_predictor", "guide"): StageConfig(
             LoopConfig(epochs=20, learning_rate=1e-3, weight_decay=3.0, warmup_steps=20, gradient_clip=100.0), 64
         ),
-        ("critic", "*"): StageConfig(
-            LoopConfig(
-                epochs=40, learning_rate=1e-3, weight_decay=0.3, warmup_steps=20, gradient_clip=100.0, average=0.95
-            ),
-            128,
-        ),
         ("baseline", "tf_im"): StageConfig(
             LoopConfig(epochs=5, learning_rate=2e-3, average=0.99, weight_decay=1e-2, bfloat16=True, evaluate_every=2),
             16,
@@ -126,7 +120,6 @@ SMOKE = Preset(
         ("composer_tuning", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),
         ("bridge", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 4, {"tiny": True}),
         ("va_predictor", "*"): StageConfig(LoopConfig(epochs=3, warmup_steps=2), 8, {"tiny": True}),
-        ("critic", "*"): StageConfig(LoopConfig(epochs=2, warmup_steps=2), 8, {"tiny": True}),
         ("baseline", "*"): StageConfig(LoopConfig(epochs=1, warmup_steps=2), 8, {"tiny": True}),
     },
 )

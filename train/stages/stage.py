@@ -31,6 +31,7 @@ __all__ = [
     "save_tensors",
     "save_trained",
     "settings_of",
+    "trained_on",
     "use_threads",
 ]
 
@@ -169,22 +170,27 @@ def card_of(
         "kind": kind,
         "key": key,
         **choices_of(request),
-        "trained_on": [
-            {
-                "data": corpus.title,
-                "licence": corpus.licence,
-                "fit_on": "train",
-                "chosen_on": "val",
-                "items": {split: len(corpus.split(split)) for split in SPLITS},
-            }
-            for corpus in corpora
-        ],
+        "trained_on": trained_on(corpora),
         "epochs": stage.loop.epochs,
         "batch_size": stage.batch_size,
         "learning_rate": stage.loop.learning_rate,
         "date": datetime.date.today().isoformat(),
         **more,
     }
+
+
+def trained_on(corpora: Sequence[Corpus]) -> list[dict[str, Any]]:
+    """What a card says of the data sets."""
+    return [
+        {
+            "data": corpus.title,
+            "licence": corpus.licence,
+            "fit_on": "train",
+            "chosen_on": "val",
+            "items": {split: len(corpus.split(split)) for split in SPLITS},
+        }
+        for corpus in corpora
+    ]
 
 
 def save_trained(out: Path, component: str, model: nn.Module, card: Mapping[str, Any]) -> ComponentResult:

@@ -240,6 +240,8 @@ class Writing:
         if self.stream == LEFT_HAND and self.bass_before != NONE:
             bass = self.bass_before + LOWEST_PITCH
             lowest, highest = (bass - _LAST_STEP, bass + _LAST_STEP) if root else (lowest, max(highest, bass + _TENTH))
+            below = [key + LOWEST_PITCH - 1 for key in self._struck(TUNE, 0)] if root else []
+            lowest, highest = min([lowest, *(key - 11 for key in below)]), min([highest, *below])
         within = keys & np.isin(_CLASS, triad[:1] if root else triad)
         within[: max(lowest - LOWEST_PITCH, 0)] = within[highest - LOWEST_PITCH + 1 :] = False
         return within

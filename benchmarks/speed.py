@@ -41,7 +41,7 @@ from eimg_core.emotion import VA
 from eimg_core.images import open_photo
 from eimg_core.midi.writing import write_midi
 from eimg_core.music_ae.decoder import NoteDecoder, Sampling
-from eimg_core.options import ComposeOptions
+from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound import fluid
@@ -51,7 +51,7 @@ from eimg_core.studio import Studio
 EXAMPLES = ROOT / "assets" / "examples"
 SIX = ("alae+fnt", "vqvae+fnt", "beta_vae+fnt", "alae+lsr", "vqvae+lsr", "beta_vae+lsr")
 Row = dict[str, Any]
-_ROWS = 8  # 4 takes, with and without the target
+_ROWS = 2 * USUAL_TAKES  # with and without the target
 _REREAD = "reading the piece again for each note"
 
 
@@ -123,7 +123,7 @@ def composing(studio: Studio, repeats: int) -> list[Row]:
     va = studio.read_photo(photo).va
     seeds = iter(range(10_000))
 
-    def piece(seconds: float, takes: int = 4) -> Any:
+    def piece(seconds: float, takes: int = USUAL_TAKES) -> Any:
         return studio.compose(photo, DEFAULT_PAIRING, ComposeOptions(next(seeds), seconds, takes=takes), photo_va=va)
 
     short = median_s(lambda: piece(15.0), repeats)
@@ -135,7 +135,7 @@ def composing(studio: Studio, repeats: int) -> list[Row]:
 
     def whole(seconds: float) -> None:
         read = studio.read_photo(photo)
-        options = ComposeOptions(next(seeds), seconds, takes=4)
+        options = ComposeOptions(next(seeds), seconds, takes=USUAL_TAKES)
         studio.render(studio.compose(photo, DEFAULT_PAIRING, options, photo_va=read.va).played).wav_bytes()
 
     audio = median_s(lambda: whole(15.0), repeats)
@@ -149,9 +149,16 @@ def composing(studio: Studio, repeats: int) -> list[Row]:
     six = median_s(all_six, max(3, repeats // 2))
     words = "the decoder's matrices alone"
     return [
-        row("emotion → MIDI of 15 s, best of 4 takes", short, (words, floor_short), (_REREAD, plain_short)),
-        row("4 takes of 15 s in one batch", short, ("one take", single), ("one after the other", 4 * single)),
-        row("emotion → MIDI of 60 s, best of 4 takes", long, (words, floor_long), None),
+        row(
+            f"emotion → MIDI of 15 s, best of {USUAL_TAKES} takes", short, (words, floor_short), (_REREAD, plain_short)
+        ),
+        row(
+            f"{USUAL_TAKES} takes of 15 s in one batch",
+            short,
+            ("one take", single),
+            ("one after the other", USUAL_TAKES * single),
+        ),
+        row(f"emotion → MIDI of 60 s, best of {USUAL_TAKES} takes", long, (words, floor_long), None),
         row("photo → sound of 15 s", audio, None, None),
         row("photo → sound of 60 s", audio_long, None, None),
         row("the paper's six pairings for one photo, 15 s each, with sound", six, None, None),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eimg_core.options import USUAL_TAKES
 from eimg_core.shipped import CHECKPOINTS
 from train.report.tables import fill
 
@@ -23,7 +24,7 @@ AIMS = {
     "`python app.py` → a page that answers": 8.0,
     "`import eimg_core`": 0.5,
     "photo → emotion": None,
-    "emotion → MIDI of 15 s, best of 4 takes": None,
+    f"emotion → MIDI of 15 s, best of {USUAL_TAKES} takes": None,
     "photo → sound of 15 s": 1.0,
     "photo → sound of 60 s": None,
     "the paper's six pairings for one photo, 15 s each, with sound": 5.0,

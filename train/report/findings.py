@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+
+from eimg_core.options import USUAL_TAKES
 from train.report.intervals import Estimate, difference
 from train.report.results import Results, cell, effects, parts, sizes, verdict
 
@@ -45,7 +47,7 @@ def _moved(results: Results) -> dict[str, str]:
         "features": ("effnet+fnt n = 8", "vqvae+fnt n = 8"),
         "features.eimg2": ("effnet+fnt@eimg2", "vqvae+fnt@eimg2"),
         "music": ("effnet+tvae@eimg2", "effnet+fnt@eimg2"),
-        "guide": ("effnet+tvae@eimg2 best of 4", "effnet+tvae@eimg2"),
+        "guide": (f"effnet+tvae@eimg2 best of {USUAL_TAKES}", "effnet+tvae@eimg2"),
         "bridge": ("vqvae+fnt@eimg2", "vqvae+fnt@paper"),
         "best.constant": ("vqvae+fnt@paper", "constant"),
         "retrieval.constant": ("retrieval", "constant"),

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-
 from eimg_core.options import USUAL_TAKES
 from train.report.intervals import Estimate, difference
 from train.report.results import Results, cell, effects, parts, sizes, verdict

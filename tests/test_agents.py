@@ -24,7 +24,7 @@ from eimg_core.agents.files import given_file
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.midi.reading import read_midi
-from eimg_core.options import ComposeOptions
+from eimg_core.options import USUAL_TAKES, ComposeOptions
 from tests.fake_studio import FakeStudio, scene
 from tests.proxy import PREFIX, proxied
 from tests.test_security import ask, upload
@@ -142,11 +142,11 @@ def test_the_documentation_lists_the_tools() -> None:
 
 def test_a_point_becomes_a_piece_whose_files_can_be_fetched(agent: Agent, studio: FakeStudio) -> None:
     answer = agent.call("compose", valence=7, arousal=3, seconds=60, seed=4)
-    assert studio.asked[-1] == ComposeOptions(4, 60.0, VA(7.0, 3.0), 4)
+    assert studio.asked[-1] == ComposeOptions(4, 60.0, VA(7.0, 3.0), USUAL_TAKES)
     assert len(json.dumps(answer)) < 4000, "a language model reads all of it"
     assert answer["pairing"] == "vqvae+fnt"
     assert answer["target"]["region"] == "calm"
-    assert len(answer["takes"]) == 4
+    assert len(answer["takes"]) == USUAL_TAKES
     piece = read_midi(fetched(answer["files"]["mid"]))
     assert len(piece.notes) == answer["note_count"] > 50
     assert fetched(answer["files"]["wav"])[:4] == b"RIFF"

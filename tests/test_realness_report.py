@@ -12,6 +12,7 @@ import pytest
 from eimg_core.emotion import VA
 from eimg_core.metrics.descriptors import DESCRIPTORS
 from eimg_core.midi.notes import Note, Piece
+from eimg_core.options import USUAL_TAKES
 from tests.factories import make_mini_data
 from tests.tiny import random_clip, save_tiny_pairing
 from train.evaluation import obedience, realness
@@ -94,7 +95,7 @@ def test_every_row_has_a_result_for_each_seed_and_a_place_in_the_tables(measured
     pairing = "effnet+tvae@eimg2"
     rows = {(result["row"], result["seed"]) for result in results}
     assert rows == {
-        *((row, seed) for row in (pairing, f"{pairing} best of 4", "real", "codec") for seed in (0, 1)),
+        *((row, seed) for row in (pairing, f"{pairing} best of {USUAL_TAKES}", "real", "codec") for seed in (0, 1)),
         ("pop909", 0),
     }
     for result in results:
@@ -106,7 +107,7 @@ def test_every_row_has_a_result_for_each_seed_and_a_place_in_the_tables(measured
         "*real clips*, halves of them",
         "*real clips* through the codec",
         "*POP909*, the first minute of each song",
-        "**effnet+tvae** (eimg2), best of 4 by the guide",
+        f"**effnet+tvae** (eimg2), best of {USUAL_TAKES} by the guide",
         "**effnet+tvae** (eimg2)",
     ]
     assert "20 clips" in table[-1]

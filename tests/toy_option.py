@@ -16,7 +16,7 @@ from eimg_core.cli.common import options_of
 from eimg_core.cli.main import command_parser
 from eimg_core.errors import InputError
 from eimg_core.exports.record import describe, recipe_of
-from eimg_core.options import ComposeOptions, options_table, read_options
+from eimg_core.options import USUAL_TAKES, ComposeOptions, options_table, read_options
 from eimg_core.recipe import Recipe
 from tests.fake_studio import FakeStudio
 
@@ -27,7 +27,7 @@ def find() -> None:
     chosen = read_options({NAME: VALUE})
     assert getattr(chosen, NAME) == VALUE
     args = command_parser().parse_args(["compose", "x.jpg", "--swing", str(VALUE)])
-    _say("command-line", options_of(args) == ComposeOptions(takes=4, **{NAME: VALUE}))
+    _say("command-line", options_of(args) == ComposeOptions(takes=USUAL_TAKES, **{NAME: VALUE}))
     _say("recipe", Recipe.parse(Recipe("a+b", chosen).value()).options == chosen)
     _say("index", NAME in _COLUMNS)
     _say("table", "| `swing` | number, 0 to 0.5 | 0.25 | `--swing` | `sw` |" in options_table())

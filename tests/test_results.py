@@ -14,6 +14,7 @@ import train.evaluation.evaluate as evaluation
 import train.evaluation.experiments as experiments
 import train.evaluation.result as result
 from eimg_core.data import Corpus, Item
+from eimg_core.options import USUAL_TAKES
 from eimg_core.shipped import CHECKPOINTS, RESULTS
 from train.evaluation.evaluate import EvaluateRequest
 from train.evaluation.experiments import ExperimentsRequest
@@ -65,7 +66,7 @@ def test_other_weights_make_outdated_what_they_took_part_in_and_nothing_else(car
     measured = evaluation.outdated(EvaluateRequest(data=Path(), components=cards))
     rows = {job.path.name.split("-seed")[0].split("-", 2)[2] for job in measured}
     assert rows == {
-        "vqvae+fnt@eimg2", "effnet+fnt@eimg2", "effnet+lsr@eimg2", "effnet+tvae@eimg2", "effnet+tvae@eimg2_best_of_4",
+        "vqvae+fnt@eimg2", "effnet+fnt@eimg2", "effnet+lsr@eimg2", "effnet+tvae@eimg2", f"effnet+tvae@eimg2_best_of_{USUAL_TAKES}",
     }  # fmt: skip
     assert {job.now["table"] for job in measured} == {"pairings", "requests"}
     runs = experiments.outdated(ExperimentsRequest(data=Path(), out=cards))
@@ -76,7 +77,7 @@ def test_other_weights_make_outdated_what_they_took_part_in_and_nothing_else(car
 def test_another_guide_makes_outdated_what_it_chose(cards: Path) -> None:
     change_hash(cards / "va_predictor" / "guide")
     measured = evaluation.outdated(EvaluateRequest(data=Path(), components=cards))
-    assert {"best_of_4" in job.path.name for job in measured} == {True}
+    assert {f"best_of_{USUAL_TAKES}" in job.path.name for job in measured} == {True}
 
 
 @pytest.mark.usefixtures("no_data")

@@ -35,7 +35,7 @@ BROKEN = "vqvae+lsr"
 def root(tmp_path_factory) -> Path:
     """Two tiny pairings that work, one whose autoencoders were trained again since, the shipped reader and ears."""
     folder = tmp_path_factory.mktemp("assets")
-    for shipped in ("backbone", "va_predictor"):
+    for shipped in ("backbone", "class_layer", "va_predictor"):
         (folder / shipped).symlink_to(CHECKPOINTS / shipped)
     for key in (BROKEN, *WHOLE):
         save_tiny_pairing(folder, *key.split("+"))

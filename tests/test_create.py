@@ -212,7 +212,7 @@ def test_the_plane_shows_piece_distance_and_every_take(visit: Visit, beach: Path
     give_photo(page, beach)
     assert page.locator(".plane-take").count() == 0
     visit.compose()
-    assert page.locator(".plane-take").all_text_contents() == ["A", "B", "C", "D"]
+    assert page.locator(".plane-take").all_text_contents() == list("ABCDEF"[:USUAL_TAKES])
     assert page.locator(".plane-take.kept").count() == 1
     assert page.text_content(".plane-gap") == "0.7", "0.6 to the right and 0.3 up"
     page.get_by_role("tab", name="Compare").click()
@@ -244,12 +244,12 @@ def test_any_take_opens_and_the_guides_choice_is_marked(visit: Visit, studio: Fa
     visit.compose()
     asked = len(studio.asked)
     takes = page.locator(".take")
-    assert takes.count() == 4
-    chosen = [n for n in range(4) if "choice" in takes.nth(n).inner_text()]
+    assert takes.count() == USUAL_TAKES
+    chosen = [n for n in range(USUAL_TAKES) if "choice" in takes.nth(n).inner_text()]
     assert len(chosen) == 1
     assert takes.nth(chosen[0]).get_attribute("aria-pressed") == "true"
     _, best = visit.download("MIDI")
-    other = (chosen[0] + 1) % 4
+    other = (chosen[0] + 1) % USUAL_TAKES
     wait_for_new_sound(visit, takes.nth(other).click)
     assert len(studio.asked) == asked, "it is not composed again"
     assert page.locator(".take").nth(other).get_attribute("aria-pressed") == "true"

@@ -57,7 +57,7 @@ def test_the_composers_are_listed_with_their_variants(client: Any) -> None:
 
 def test_a_midi_file_is_played(client: Any, tune: Path) -> None:
     path = Path(client.predict(client_library.handle_file(str(tune)), api_name="/render"))
-    assert path.name == "my-tune.wav"
+    assert path.name == "My tune.wav"
     with wave.open(str(path)) as sound:
         assert sound.getnframes() / sound.getframerate() == pytest.approx(4.5, abs=0.1)
 
@@ -83,7 +83,7 @@ STARTS = {"mp3": b"\xff", "wav": b"RIFF", "musicxml": b"<?xml", "svg": b"<svg", 
 @pytest.mark.parametrize("kind", formats_from_midi())
 def test_a_midi_file_becomes_any_other_file(client: Any, tune: Path, kind: str) -> None:
     path = Path(client.predict(client_library.handle_file(str(tune)), kind, api_name="/export"))
-    assert path.name == f"my-tune.{kind}"
+    assert path.name == f"My tune.{kind}"
     assert path.read_bytes().startswith(STARTS[kind])
     if kind == "musicxml":
         assert path.read_text().count("<pitch>") >= 8

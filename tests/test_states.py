@@ -295,6 +295,7 @@ def test_no_walk_through_the_page_loses_a_piece(visit: Visit, browser: Any, beac
                 page.reload()
             elif step == "turn":
                 page.get_by_role("tab", name=rng.choice(["Compare", "Results"])).click()
+                page.wait_for_selector("body:not([data-page=create])")
                 page.go_back()
                 page.wait_for_selector("body[data-page=create]")
             else:

@@ -108,7 +108,7 @@ def reading(studio: Studio, repeats: int) -> list[Row]:
                 pooled(net.maps(images)[-reader.late :], reader.spreads)
 
     ours = median_s(lambda: studio.read_photo(photo), repeats)
-    passes = 1 + 3 * reader.squares
+    passes = 1 + 3 * bool(reader.class_layers)  # the whole photo, and three squares where classes are looked for
     limit = passes * median_s(alone, repeats)
     opened = median_s(lambda: open_photo(EXAMPLES / "flower.jpg"), repeats)
     full = median_s(lambda: Image.open(EXAMPLES / "flower.jpg").convert("RGB"), repeats)

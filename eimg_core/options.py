@@ -295,7 +295,6 @@ class ComposeOptions:
         shown="create",
         needs_composing=True,
     )
-
     instrument: str = _option(
         str(_INSTRUMENTS[0]),
         "Instrument",

@@ -29,7 +29,7 @@ from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.images import to_tensor
 from eimg_core.messages import Message, message
-from eimg_core.midi.attributes import key_of
+from eimg_core.midi.attributes import key_of, tonic_shift
 from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import Request, notes_in_beats
@@ -246,9 +246,8 @@ class Pipeline(Composer):
                 return self._weighed(pieces, target)
         else:
             targets = [self.bridge.decoder_target(target)] * options.takes
-            seconds = options.seconds * (
-                _FASTEST_FOLDED if options.bpm else options.tempo
-            )  # played faster, it is shorter
+            # Played faster, it is shorter.
+            seconds = options.seconds * (_FASTEST_FOLDED if options.bpm else options.tempo)
 
             def generate(chance: torch.Generator) -> list[Piece]:
                 return music_ae.generate(self.bridge.vary(many, chance), seconds=seconds, generator=chance, va=targets)
@@ -485,7 +484,7 @@ def _locked(piece: Piece, options: ComposeOptions) -> Piece:
     """
     if options.tonic is not None:
         key = key_of(piece)
-        moved = piece.transposed((options.tonic - key % 12 + 6) % 12 - 6)
+        moved = piece.transposed(tonic_shift(key % 12, options.tonic))
         piece = replace(moved, key=key // 12 * 12 + options.tonic)
     if options.bpm is None:
         return piece.faster(options.tempo)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eimg_core.annotation.annotate import annotate, sheet_of_piece
+from eimg_core.midi.attributes import tonic_shift
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import BeatNote
 from eimg_core.midi.sheet import ONSET, TICKS, Ints
@@ -46,7 +47,7 @@ class Melody:
 
     def over(self, tonic: int) -> Melody:
         """The same melody over another tonic, 0-11, as near as it lies."""
-        moved = (tonic - self.key % 12 + 6) % 12 - 6
+        moved = tonic_shift(self.key % 12, tonic)
         notes = tuple(note._replace(pitch=note.pitch + moved) for note in self.notes)
         return replace(self, notes=notes, key=self.key // 12 * 12 + tonic)
 

@@ -31,6 +31,7 @@ __all__ = [
     "note_series",
     "pitch_height",
     "rhythm_series",
+    "tonic_shift",
 ]
 
 FRAME_S = 0.125
@@ -82,10 +83,14 @@ def key_of(piece: Piece) -> int:
     return int(np.argmax(key_correlations(piece)))
 
 
+def tonic_shift(tonic: int, wanted: int) -> int:
+    """Semitones, -6 to 5, from a tonic to another, by the nearer way; both are pitch classes, 0-11."""
+    return (wanted - tonic + 6) % 12 - 6
+
+
 def home_shift(key: int) -> int:
     """Semitones, -6 to 5, from a key to its home: C major for major keys, A minor for minor keys."""
-    home = 0 if key < 12 else 9
-    return (home - key % 12 + 6) % 12 - 6
+    return tonic_shift(key % 12, 0 if key < 12 else 9)
 
 
 def pitch_height(piece: Piece) -> float:

@@ -107,12 +107,11 @@ class _Stream:
             return
         pitches = self.at(place)[:ECHOES]
         for lag, offered in enumerate(pitches):
-            following = self._next(lag)
             if offered != NONE:
                 self._followed[lag] = _SAME if offered == pitch else _OTHER_PITCH
                 self._moved[lag] = pitch - offered
             else:
-                self._followed[lag] = _UNHEARD if following == NONE else _ELSEWHERE
+                self._followed[lag] = _UNHEARD if self._next(lag) == NONE else _ELSEWHERE
         self._written.append(note)
         for offers, by in zip(self._offers, self._lags, strict=True):
             offers.append((place + by, pitch, length))

@@ -214,14 +214,11 @@ class Writing:
 
     def _last_chord(self) -> int:
         """How many notes of the last chord this stream may have: two or more in all, if the piece was as full."""
-        fullest = (
-            max(
-                sum(most_struck(self.content.get((bar, stream), [])) for stream in range(len(STREAMS)))
-                for bar in range(self.bar)
-            )
-            if self.bar
-            else sum(_LAST_CHORD)
+        bars = (
+            sum(most_struck(self.content.get((bar, stream), [])) for stream in range(len(STREAMS)))
+            for bar in range(self.bar)
         )
+        fullest = max(bars, default=sum(_LAST_CHORD))
         others = sum(len(self.content.get((self.bar, stream), [])) for stream in range(self.stream))
         return min(_LAST_CHORD[self.stream], max(fullest, 2) - others)
 

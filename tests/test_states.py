@@ -7,7 +7,7 @@ import json
 import os
 import random
 import zlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,11 @@ def test_a_packed_piece_comes_back_byte_for_byte_without_its_photo(way: str, tmp
 
 def test_nothing_of_a_piece_as_written_is_left_out_or_rounded() -> None:
     sections = (Section(0.0, "A"), Section(4.1 / 3, "B"))
-    piece = replace(sketch(VA(6.0, 4.0), 1, 9.0).faster(1 / 0.7), key=14, sections=sections, meter=(6, 8))
+    piece = replace(sketch(VA(6.0, 4.0), 1, 9.0).faster(1 / 0.7), key=14, sections=sections, meter=(6, 8), loop_s=14.2)
     made = replace(FakeStudio().compose(None, "effnet+tvae", replace(OPTIONS, target=VA(6.1, 4.2))), piece=piece)
     assert unpacked(packed(made), PAIRINGS).piece == piece
+    plain = {field.name for field in fields(piece) if getattr(piece, field.name) == field.default}
+    assert plain <= {"pedals", "meter_changes"}, "what is composed has no changes of meter; this test tries all others"
 
 
 def test_a_piece_that_came_back_is_gone_on_from_without_its_photo() -> None:
@@ -99,7 +101,8 @@ def test_what_is_no_packed_piece_is_refused_in_a_sentence() -> None:
             {"notes": [[0, float("nan"), 60, 80]]}, {"notes": [[0, 1, 600, 80]]}, {"tempo": 0}, {"tempo": 1e9},
             {"meter": [0, 4]}, {"meter": [4, 3]}, {"target": [0, 99]}, {"target": None}, {"photo": "x"},
             {"recipe": {**good["recipe"], "pairing": "<b>+c"}}, {"recipe": {**good["recipe"], "seconds": 1e9}},
-            {"stops": [[1]]}, {"pedals": [[0, -1]]}, {"key": 24}, {"sections": [[-1, "A"]]},
+            {"stops": [[1]]}, {"pedals": [[0, -1]]}, {"key": 24}, {"sections": [[-1, "A"]]}, {"loop": 1e9},
+            {"loop": 0.5},
         )),
     ]  # fmt: skip
     for text in hostile:

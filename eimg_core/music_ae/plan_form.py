@@ -24,7 +24,7 @@ _PHRASE = 4  # bars of a phrase of a longer piece
 _FEWEST_PHRASES = 3  # of a longer piece
 _FORM = "AABACCBA"
 # Octaves of density: of the introduction, of a phrase that is new, that returns, of the contrast, climax and ending.
-_INTRODUCTION, _THEME, _RETURN, _CONTRAST, _CLIMAX, _ENDING = -1.0, 0.0, 0.0, -1.0, 0.5, -0.5
+_INTRODUCTION, _THEME, _RETURN, _CONTRAST, _CLIMAX, _ENDING = -1.0, 0.0, 0.0, -1.5, 0.5, -0.5
 _CLASSES = {plan.TUNE_COUNT: 1.0, plan.LEFT_COUNT: 2.0, plan.REST_COUNT: 2.0}  # of note counts, to an octave
 _VARIED = np.array([kind not in (NEW, EXACT) for kind in range(len(KINDS))])
 _RECOGNISED = np.isin(np.arange(len(KINDS)), (EXACT, ORNAMENTED, TRANSPOSED, RHYTHM, NEW_ENDING))

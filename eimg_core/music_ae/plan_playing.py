@@ -280,15 +280,19 @@ class Playing:
                 [value if f is None or f[field] < 0 else f[field] for value, f in zip(drawn, forced, strict=True)]
             )
 
+        def more(field: int, taken: Tensor, offered: Tensor) -> Tensor:
+            """What is added to the logits of a field for what the bar taken up, (B,), and the echoes, (B, 3), offer."""
+            leans = [self.config.copy_lean, *[self.config.echo_lean[field]] * ECHOES]
+            wanted = torch.cat([taken[:, None], torch.where(in_time, offered, NONE)], dim=1)
+            return both(torch.from_numpy(_leanings(wanted.numpy(), leans, STEP_SIZES[field])))[:, None]
+
+        in_time = echoes[:, FOLLOWED] >= IN_TIME
         anywhere, any_key = (np.ones(STEP_SIZES[field], dtype=bool) for field in (PLACE, PITCH))
         no_key = ~any_key
         places = np.stack([anywhere if w.done else w.places_allowed() for w in writings])
-        lean = self.config.copy_lean
         offered = torch.cat([copied[:, :1], echoes[:, NEXT]], dim=1)
-        logits = notes.place_logits(context, both(offered)[:, None])
-        in_time = echoes[:, FOLLOWED] >= IN_TIME
-        logits = self._echoing(logits, PLACE, echoes[:, NEXT], in_time, both)
-        place = chosen(_leaning(logits, copied[:, PLACE], lean, both), PLACE, places)
+        logits = notes.place_logits(context, both(offered)[:, None]) + more(PLACE, copied[:, PLACE], echoes[:, NEXT])
+        place = chosen(logits, PLACE, places)
         context = context + notes.given[PLACE](both(place))[:, None]
         now = list(zip(writings, place.tolist(), strict=True))
         relations = torch.tensor([(NONE,) * 3 if w.done else w.relations(at) for w, at in now])
@@ -300,31 +304,20 @@ class Playing:
         keys[~keys.any(axis=1)] = True  # given notes stand where the rules leave no key
         ended = place == END
         steps = torch.from_numpy(np.stack([no_key if w.done else w.steps() for w in writings]))
+        exact = torch.tensor([not w.done and w.rows[w.bar][plan.KIND] == EXACT for w in writings])
         logits = notes.pitch_logits(context, both(pitches)[:, None], both(chord)[:, None])
         logits = logits + self.config.step_lean * both(steps)[:, None]
-        exact = torch.tensor([not w.done and w.rows[w.bar][plan.KIND] == EXACT for w in writings])
-        logits = _leaning(logits, torch.where(exact, copied[:, PITCH], NONE), lean, both)
-        logits = self._echoing(logits, PITCH, echoes[:, MOVED], in_time, both)
+        logits = logits + more(PITCH, torch.where(exact, copied[:, PITCH], NONE), echoes[:, MOVED])
         pitch = chosen(logits, PITCH, keys).masked_fill(ended, 0)
         context = context + notes.given[PITCH](both(pitch))[:, None]
         offered = torch.cat([copied[:, 2:], echoes[:, LENGTHS]], dim=1)
         logits = notes.length_logits(context, both(offered)[:, None])
-        logits = self._echoing(logits, LENGTH, echoes[:, LENGTHS], in_time, both)
-        length = chosen(_leaning(logits, copied[:, LENGTH], lean, both), LENGTH)
-        length = length.masked_fill(ended, 0)
+        logits = logits + more(LENGTH, copied[:, LENGTH], echoes[:, LENGTHS])
+        length = chosen(logits, LENGTH).masked_fill(ended, 0)
         context = context + notes.given[LENGTH](both(length))[:, None]
         even = None if self.config.dynamics else np.tile(np.arange(STEP_SIZES[VELOCITY]) == _EVEN, (B, 1))
         velocity = chosen(notes.heads[VELOCITY](context), VELOCITY, even).masked_fill(ended, 0)
         return torch.stack([place, pitch, length, velocity], dim=-1)
-
-    def _echoing(
-        self, logits: Tensor, field: int, offered: Tensor, in_time: Tensor, both: Callable[[Tensor], Tensor]
-    ) -> Tensor:
-        """Logits of a field with more for what the echoes offer that the note before followed: (B, 3) each."""
-        for lag in range(ECHOES):
-            wanted = torch.where(in_time[:, lag], offered[:, lag], NONE)
-            logits = _leaning(logits, wanted, self.config.echo_lean[field], both)
-        return logits
 
     def _piece(self, writing: Writing, key: int, tempo: float, meter: tuple[int, int], gated: bool) -> Piece:
         """The notes of a row in its key; nothing rings into the last chord, which rings to the end. Of a loop the last
@@ -423,10 +416,13 @@ def _chords_that_fit(sheet: Sheet) -> NDArray[np.float64]:
     return _FITS * (weights / np.maximum(total, 1.0)) @ CHORD_CLASSES.T
 
 
-def _leaning(logits: Tensor, wanted: Tensor, lean: float, both: Callable[[Tensor], Tensor]) -> Tensor:
-    """Logits (B or 2B, 1, classes) with more for the class that each row wants, none where it is NONE: (B,)."""
-    more = torch.nn.functional.one_hot(wanted.clamp_min(0), logits.shape[-1]) * (wanted != NONE)[:, None]
-    return logits + lean * both(more)[:, None]
+def _leanings(wanted: NDArray[np.int64], leans: Sequence[float], classes: int) -> NDArray[np.float32]:
+    """What is added to logits for wanted classes: (B, K), NONE where none is, with a lean for each K → (B, classes)."""
+    added = np.zeros((len(wanted), classes), dtype=np.float32)
+    for column, lean in zip(wanted.T, leans, strict=True):
+        rows = np.flatnonzero(column != NONE)
+        added[rows, column[rows]] += lean
+    return added
 
 
 def _detached(piece: Piece, until_s: float) -> Piece:

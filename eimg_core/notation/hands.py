@@ -22,7 +22,6 @@ _FINGERS = 5
 _TOGETHER_S = 0.02
 _MOST_STATES = 24  # kept at each moment, the cheapest first
 _MIDDLE = 60
-_HOME = {RIGHT: 72.0, LEFT: 50.0}  # middle of a hand that rests
 
 # Costs, in semitones of a leap.
 _PER_STRETCHED = 6.0  # semitone beyond a tenth
@@ -42,9 +41,39 @@ class _Hand(NamedTuple):
     held: tuple[tuple[float, int], ...] = ()
 
 
+class _Chord(NamedTuple):
+    """What a hand may strike at a moment, and what that costs wherever the hand comes from."""
+
+    low: int
+    high: int
+    struck_s: float
+    stays: tuple[tuple[float, int], ...]  # what it holds as (end, pitch)
+    stretched: float
+    crowded: float
+    far: float
+
+    @classmethod
+    def of(cls, notes: list[Note], side: int) -> _Chord | None:
+        """Of notes low to high; ``None`` without notes."""
+        if not notes:
+            return None
+        low, high, now = notes[0].pitch, notes[-1].pitch, notes[0].start_s
+        away = [_MIDDLE - note.pitch if side == RIGHT else note.pitch - _MIDDLE for note in notes]
+        return cls(
+            low,
+            high,
+            now,
+            tuple((min(note.end_s, now + _LONGEST_HELD_S), note.pitch) for note in notes),
+            _PER_STRETCHED * max(0, high - low - TENTH),
+            _PER_FINGER * max(0, len(notes) - _FINGERS),
+            _PER_FAR * sum(max(0, semitones) for semitones in away),
+        )
+
+
 class _State(NamedTuple):
     cost: float
-    hands: tuple[_Hand, _Hand]  # RIGHT, LEFT
+    right: _Hand
+    left: _Hand
     left_counts: tuple[int, ...]  # of each moment so far
 
 
@@ -55,16 +84,25 @@ def hands_of(piece: Piece) -> tuple[int, ...]:
     play: the division is then the least bad one.
     """
     moments = _moments(piece)
-    at_home = (_Hand(72, 72, -10.0), _Hand(50, 50, -10.0))
-    states = [_State(0.0, at_home, ())]
+    states = [_State(0.0, _Hand(72, 72, -10.0), _Hand(50, 50, -10.0), ())]
     for moment in moments:
         notes = [piece.notes[index] for index in moment]
+        counts = range(len(notes) + 1)  # of notes that the left hand takes
+        right_chords = [_Chord.of(notes[count:], RIGHT) for count in counts]
+        left_chords = [_Chord.of(notes[:count], LEFT) for count in counts]
+        # Many states have a hand in common: what each hand may do is worked out once.
+        rights = {hand: [_moved(hand, chord) for chord in right_chords] for hand in {s.right for s in states}}
+        lefts = {hand: [_moved(hand, chord) for chord in left_chords] for hand in {s.left for s in states}}
         reached: dict[tuple[_Hand, _Hand], _State] = {}
         for state in states:
-            for lefts in range(len(notes) + 1):
-                new = _struck(state, notes, lefts)
-                if new.hands not in reached or new.cost < reached[new.hands].cost:
-                    reached[new.hands] = new
+            for count, (right, cost_right), (left, cost_left) in zip(
+                counts, rights[state.right], lefts[state.left], strict=True
+            ):
+                crossed = max(0, left.high - right.low)
+                cost = state.cost + cost_right + cost_left + _PER_CROSSED * min(crossed, 6)
+                known = reached.get((right, left))
+                if known is None or cost < known.cost:
+                    reached[right, left] = _State(cost, right, left, (*state.left_counts, count))
         states = sorted(reached.values(), key=lambda state: (state.cost, state.left_counts))[:_MOST_STATES]
     hands = [RIGHT] * len(piece.notes)
     for moment, lefts in zip(moments, states[0].left_counts, strict=True):
@@ -83,29 +121,15 @@ def _moments(piece: Piece) -> list[list[int]]:
     return [[index for _, _, index in sorted(group)] for _, group in groupby(places, key=lambda place: place[0])]
 
 
-def _struck(state: _State, notes: list[Note], lefts: int) -> _State:
-    """The state after the ``lefts`` lowest notes went to the left hand and the others to the right."""
-    right, cost_right = _moved(state.hands[RIGHT], notes[lefts:], RIGHT)
-    left, cost_left = _moved(state.hands[LEFT], notes[:lefts], LEFT)
-    crossed = max(0, left.high - right.low) if notes else 0
-    cost = state.cost + cost_right + cost_left + _PER_CROSSED * min(crossed, 6)
-    return _State(cost, (right, left), (*state.left_counts, lefts))
-
-
-def _moved(hand: _Hand, notes: list[Note], side: int) -> tuple[_Hand, float]:
-    """A hand after it struck some notes, none perhaps, and what that cost."""
-    if not notes:
+def _moved(hand: _Hand, chord: _Chord | None) -> tuple[_Hand, float]:
+    """A hand after it struck a chord, or nothing, and what that cost."""
+    if chord is None:
         return hand, 0.0
-    now = notes[0].start_s
-    low, high = notes[0].pitch, notes[-1].pitch
+    low, high, now = chord.low, chord.high, chord.struck_s
     held = tuple((end, pitch) for end, pitch in hand.held if end > now + _TOGETHER_S)
     span_low, span_high = min([low, *(p for _, p in held)]), max([high, *(p for _, p in held)])
-    cost = _PER_STRETCHED * max(0, high - low - TENTH) + 0.5 * max(0, span_high - span_low - TENTH)
-    cost += _PER_FINGER * max(0, len(notes) - _FINGERS)
-    away = (lambda p: max(0, _MIDDLE - p)) if side == RIGHT else (lambda p: max(0, p - _MIDDLE))
-    cost += _PER_FAR * sum(away(note.pitch) for note in notes)
+    cost = chord.stretched + 0.5 * max(0, span_high - span_low - TENTH) + chord.crowded + chord.far
     # A leap: the hand moves as far as it must to cover the new notes, cheaper the more time there is.
     leap = max(0, low - hand.low - 4, hand.high - high - 4) + 0.3 * abs((low + high) - (hand.low + hand.high)) / 2
     cost += 0.5 * leap / (1.0 + (now - hand.struck_s) / _SLOW_LEAP_S)
-    stays = tuple((min(note.end_s, now + _LONGEST_HELD_S), note.pitch) for note in notes)
-    return _Hand(low, high, now, held + stays), cost
+    return _Hand(low, high, now, held + chord.stays), cost

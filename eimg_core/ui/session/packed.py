@@ -46,6 +46,7 @@ def packed(composition: Composition) -> str:
         "pedals": [[p.start_s, p.end_s] for p in piece.pedals],
         "key": piece.key,
         "sections": [[section.start_s, section.name] for section in piece.sections],
+        "loop": piece.loop_s,
     }
     text = json.dumps(value, separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(zlib.compress(text, 9)).decode().rstrip("=")
@@ -74,6 +75,7 @@ def unpacked(text: Any, pairings: Sequence[PairingInfo]) -> Composition:
             _pedals(value),
             key=None if value["key"] is None else int(value["key"]),
             sections=tuple(Section(_time(start), str(name)[:8]) for start, name in value["sections"][:_MOST_SECTIONS]),
+            loop_s=None if value.get("loop") is None else _time(value["loop"]),  # older links do not say
         )
         if not (_TEMPI[0] <= piece.tempo_bpm <= _TEMPI[1] and 0 < above <= 32 and below in (1, 2, 4, 8, 16, 32)):
             raise ValueError("tempo or meter out of range")

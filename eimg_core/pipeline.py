@@ -36,7 +36,7 @@ from eimg_core.midi.request import Request, notes_in_beats
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.options import OPTIONS, ComposeOptions
 from eimg_core.shipped import CHECKPOINTS
-from eimg_core.takes import best_take, weigh
+from eimg_core.takes import REALNESS_WEIGHT, RETOLD_WEIGHT, best_take, weigh
 from eimg_core.threads import one_thread
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
 from eimg_core.va.rules import Rules
@@ -436,7 +436,7 @@ class Pipeline(Composer):
         composition = Composition(
             takes[0].piece, self.key, options, None, target, timings_s=timings, variant=self.variant
         )
-        return _chosen(composition, takes)
+        return _chosen(composition, takes, RETOLD_WEIGHT if request.tune else REALNESS_WEIGHT)
 
     @torch.inference_mode()
     def _feature(self, piece: Piece) -> Tensor:
@@ -499,9 +499,9 @@ def _played(compose: Callable[[torch.Generator], list[Piece]], seed: int) -> lis
         return compose(torch.Generator().manual_seed(seed))
 
 
-def _chosen(composition: Composition, takes: Sequence[Take]) -> Composition:
+def _chosen(composition: Composition, takes: Sequence[Take], realness_weight: float = REALNESS_WEIGHT) -> Composition:
     """The composition with the take that is kept: the best one, unless another is asked for."""
-    choice = takes.index(best_take(takes))
+    choice = takes.index(best_take(takes, realness_weight))
     kept = choice if composition.options.keep is None else composition.options.keep
     weighed = tuple(takes) if len(takes) > 1 else ()
     return replace(composition, piece=takes[kept].piece, takes=weighed, choice=choice, kept=kept)

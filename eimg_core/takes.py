@@ -1,8 +1,8 @@
 """Choosing among takes: how near its estimate is to the target, and whether a pianist would play it.
 
 The estimates are the guide's, never the evaluator's, so that the evaluation stays honest. Where a music autoencoder
-has a critic, it says how composed each take sounds. The checks say how far a
-piece strays beyond what 95 of 100 real clips keep to; within that range all pieces are equally good.
+has a critic, it says how composed each take sounds. The checks say how far a piece strays beyond what 95 of 100 real
+clips keep to; within that range all pieces are equally good.
 """
 
 from __future__ import annotations
@@ -17,27 +17,31 @@ from eimg_core.emotion import VA, distance
 from eimg_core.midi.attributes import key_correlations, key_of
 from eimg_core.midi.notes import Note, Piece
 
-__all__ = ["CHECKS", "best_take", "strain", "weigh"]
+__all__ = ["CHECKS", "REALNESS_WEIGHT", "RETOLD_WEIGHT", "best_take", "strain", "weigh"]
 
 _TOGETHER_S = 0.03
 _SCALES = (frozenset((0, 2, 4, 5, 7, 9, 11)), frozenset((0, 2, 3, 5, 7, 8, 10, 11)))  # major, minor
 _STRAIN_WEIGHT = 1.0  # one full fault counts as much as one point of distance in the plane
-_REALNESS_WEIGHT = 1.0  # points of distance for each unit of the critic's logit
+REALNESS_WEIGHT = 1.0  # points of distance for each unit of the critic's logit
+RETOLD_WEIGHT = 0.25  # the same where the tune is given: its realness is given, too, and there is less to follow with
 _SURE = 3.0  # beyond this, a logit says no more
 
 
-def best_take(takes: Sequence[Take]) -> Take:
+def best_take(takes: Sequence[Take], realness_weight: float = REALNESS_WEIGHT) -> Take:
     """The take of least distance and strain and most realness together, the first of equals.
 
+    Args:
+        takes: of one target.
+        realness_weight: points of distance for each unit of the critic's logit.
     Raises:
-        ValueError: there is none.
+        ValueError: there is no take.
     """
-    return min(takes, key=_cost)
 
+    def cost(take: Take) -> float:
+        realness = min(max(take.realness, -_SURE), _SURE)
+        return take.distance + _STRAIN_WEIGHT * take.strain - realness_weight * realness
 
-def _cost(take: Take) -> float:
-    realness = min(max(take.realness, -_SURE), _SURE)
-    return take.distance + _STRAIN_WEIGHT * take.strain - _REALNESS_WEIGHT * realness
+    return min(takes, key=cost)
 
 
 def weigh(

@@ -213,6 +213,17 @@ def test_a_tune_is_told_again_in_the_key_and_tempo_that_are_asked_for(pipeline):
     assert [max(n.pitch for n in told.notes if abs(n.start_s / beat - i) < 0.02) for i in range(len(tune))] == tune
 
 
+def test_the_critic_counts_less_where_the_tune_is_given(pipeline, monkeypatch):
+    """A take half a point nearer against one that the critic prefers by a unit: the one composes, the other retells."""
+
+    def weighed(pieces, target):
+        return [Take(pieces[0], POINT, 1.0), Take(pieces[1], POINT, 1.5, realness=1.0)]
+
+    monkeypatch.setattr(pipeline, "_weighed", weighed)
+    assert pipeline.compose(None, None, ComposeOptions(1, 6.0, POINT, takes=2)).choice == 1
+    assert pipeline.retell(song(), POINT, ComposeOptions(1, 6.0, takes=2)).choice == 0
+
+
 def test_a_loop_stays_one_when_it_is_told_again_and_ends_when_it_goes_on(pipeline):
     options = ComposeOptions(3, 12.0, POINT, loop=4, bpm=120.0, meter="4/4")
     loop = pipeline.compose(None, None, options).piece

@@ -105,8 +105,8 @@ def hands_of(piece: Piece) -> tuple[int, ...]:
                     reached[right, left] = _State(cost, right, left, (*state.left_counts, count))
         states = sorted(reached.values(), key=lambda state: (state.cost, state.left_counts))[:_MOST_STATES]
     hands = [RIGHT] * len(piece.notes)
-    for moment, lefts in zip(moments, states[0].left_counts, strict=True):
-        for index in moment[:lefts]:
+    for moment, count in zip(moments, states[0].left_counts, strict=True):
+        for index in moment[:count]:
             hands[index] = LEFT
     return tuple(hands)
 

@@ -36,7 +36,7 @@ from torch import nn
 from benchmarks.load import ROOT, app_running
 from eimg_core import __version__
 from eimg_core.backbones.effnet_lite import pooled
-from eimg_core.batch import Batch, Job, photos_in, run_batch
+from eimg_core.batch import Batch, Job, in_processes, photos_in, run_batch
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
 from eimg_core.midi.writing import write_midi
@@ -284,7 +284,7 @@ def many(photos: int) -> list[Row]:
             batch = Batch(DEFAULT_PAIRING, ComposeOptions(takes=4), Path(name) / f"out{workers}")
             jobs = [Job(p.stem, p, None, 0, p.name) for p in photos_in(album)]
             started = time.perf_counter()
-            rows = [made for made in run_batch(jobs, batch, workers) if made]
+            rows = [made for made in run_batch(jobs, batch, in_processes(workers)) if made]
             assert not any(made.error for made in rows), rows
             speeds.append(60 * len(rows) / (time.perf_counter() - started))
     unit = "pieces/min"

@@ -7,25 +7,29 @@ as its files are there; a run that was killed is continued from it. Rows do not 
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import multiprocessing
 import os
 import re
 import signal
+import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eimg_core.atomic import clear_drafts, replace_file
 from eimg_core.emotion import VA, distance
-from eimg_core.errors import EimgError
+from eimg_core.errors import EimgError, InputError
 from eimg_core.options import OPTIONS, ComposeOptions, option_values
 from eimg_core.recipe import photo_id
 from eimg_core.shipped import CHECKPOINTS
@@ -33,17 +37,36 @@ from eimg_core.shipped import CHECKPOINTS
 if TYPE_CHECKING:
     from eimg_core.studio import Studio
 
-__all__ = ["INDEX", "Batch", "Job", "Row", "Stems", "make_piece", "photos_in", "run_batch"]
+__all__ = [
+    "DIED",
+    "INDEX",
+    "Batch",
+    "Engine",
+    "Job",
+    "Row",
+    "Stems",
+    "in_processes",
+    "make_piece",
+    "photos_in",
+    "run_batch",
+    "unmade",
+    "work",
+]
 
 INDEX = "index.csv"
 PHOTO_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif")
 )
 _UNSAFE = re.compile(r"[^\w.+-]+")
+_LONGEST_STEM = 100
+_LONGEST_STEM_BYTES = 180  # of the 255 that file systems allow; what is added to a stem takes the rest
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 _UNEXPECTED = "An unexpected fault ({kind}) stopped this piece; compose it alone to see more."
 _UNWRITTEN = "The files of this piece cannot be written ({reason}); make room, or choose another folder with --out."
-_DIED = "The process that made this piece died, perhaps for want of memory; try fewer workers, or this photo alone."
+_NO_INDEX = (
+    f"{INDEX} cannot be written ({{reason}}); make room or choose another folder with --out, and go on with --resume."
+)
+DIED = "The process that made this piece died, perhaps for want of memory; try fewer workers, or this photo alone."
 
 
 @dataclass(frozen=True)
@@ -121,23 +144,18 @@ class Row:
     photo_id: str = ""
     settings: str = ""
 
-    @property
-    def key(self) -> tuple[str, str]:
-        """The same for the same piece of another run."""
-        return self.file, str(self.options.seed)
-
 
 class Stems:
     """File stems that are safe and never the same twice: beach, beach-b, beach-c."""
 
     def __init__(self, used: Iterable[str] = ()) -> None:
-        self._used = {stem.casefold() for stem in used}
+        self._used = {_folded(stem) for stem in used}
 
     def new(self, name: str, folder: str = "") -> str:
         """A stem for ``name`` in ``folder`` ("" or folders with "/" between, whose names are made safe as well)."""
         base = "/".join(_safe(part) for part in (*filter(None, folder.split("/")), name))
-        stem = next(stem for stem in self._candidates(base) if stem.casefold() not in self._used)
-        self._used.add(stem.casefold())
+        stem = next(stem for stem in self._candidates(base) if _folded(stem) not in self._used)
+        self._used.add(_folded(stem))
         return stem
 
     @staticmethod
@@ -151,21 +169,34 @@ class Stems:
             number += 1
 
 
+def _folded(stem: str) -> str:
+    """The same for stems that some file system takes for one."""
+    return unicodedata.normalize("NFC", stem).casefold()
+
+
 def _safe(name: str) -> str:
-    return _UNSAFE.sub("-", name).strip("-.").lstrip("+-.")[:100] or "piece"
+    plain = _UNSAFE.sub("-", unicodedata.normalize("NFC", name)).strip("-.").lstrip("+-.")[:_LONGEST_STEM]
+    code = sys.getfilesystemencoding()
+    return plain.encode(code, "ignore")[:_LONGEST_STEM_BYTES].decode(code, "ignore") or "piece"
 
 
-def photos_in(folder: Path, recursive: bool = False, leave_out: Path | None = None) -> list[Path]:
+def photos_in(
+    folder: Path,
+    recursive: bool = False,
+    leave_out: Path | None = None,
+    onerror: Callable[[OSError], None] | None = None,
+) -> list[Path]:
     """The photos of a folder, by the endings of their names, in the order of their names.
 
     Hidden files are left out, links to folders are not followed, and neither is ``leave_out``, where results go.
+    ``onerror`` is called for each folder that cannot be opened.
     """
     found: list[Path] = []
-    barred = leave_out.resolve() if leave_out else None
-    for where, folders, files in os.walk(folder):
+    barred = os.path.realpath(leave_out) if leave_out else None
+    for where, folders, files in os.walk(folder, onerror=onerror):
         kept = sorted(name for name in folders if not name.startswith("."))
-        folders[:] = [name for name in kept if recursive and (Path(where) / name).resolve() != barred]
-        if Path(where).resolve() != barred:
+        folders[:] = [name for name in kept if recursive and os.path.realpath(os.path.join(where, name)) != barred]
+        if os.path.realpath(where) != barred:
             names = sorted(name for name in files if not name.startswith("."))
             found += [Path(where) / name for name in names if Path(name).suffix.lower() in PHOTO_SUFFIXES]
     return found
@@ -177,19 +208,21 @@ def photos_in(folder: Path, recursive: bool = False, leave_out: Path | None = No
 def make_piece(studio: Studio, job: Job, batch: Batch) -> Row:
     """Compose, play and save one job; a fault becomes the row's sentence and never leaves this function."""
     started = time.perf_counter()
-    row = _row(job, batch)
+    row = unmade(job, batch)
     try:
         return _made(studio, job, batch, row, started)
     except EimgError as error:
         return replace(row, error=str(error), took_s=_since(started))
     except OSError as error:
-        return replace(row, error=_UNWRITTEN.format(reason=error.strerror), took_s=_since(started))
+        return replace(
+            row, error=_UNWRITTEN.format(reason=error.strerror or type(error).__name__), took_s=_since(started)
+        )
     except Exception as error:
         return replace(row, error=_UNEXPECTED.format(kind=type(error).__name__), took_s=_since(started))
 
 
-def _row(job: Job, batch: Batch) -> Row:
-    """What is known before anything is made."""
+def unmade(job: Job, batch: Batch) -> Row:
+    """The row of a job before anything is made."""
     options = replace(batch.options, seed=job.seed, target=job.target)
     return Row(job.name, options, pairing=batch.pairing, settings=batch.settings)
 
@@ -236,29 +269,36 @@ _COLUMNS = [name for field in fields(Row) for name in (_CHOSEN if field.name == 
 def _cells(row: Row) -> dict[str, str]:
     values = {**asdict(row), **option_values(row.options)}
     cells = {name: "" if values[name] is None else str(values[name]) for name in _COLUMNS}
-    # A cell that a spreadsheet would take for a formula gets "./" in front, which names the same file.
-    return cells | {"file": f"./{row.file}" if row.file.startswith(_FORMULA) else row.file}
+    return cells | {"file": _file_cell(row.file)}
 
 
-def _kept_rows(batch: Batch) -> dict[tuple[str, str], dict[str, str]]:
-    """Rows of an earlier run whose pieces are done and complete, by key. A torn last row is not."""
+def _file_cell(name: str) -> str:
+    """A cell that a spreadsheet would take for a formula gets "./" in front, which names the same file."""
+    return f"./{name}" if name.startswith(_FORMULA) else name
+
+
+def _kept_rows(batch: Batch) -> dict[str, dict[str, str]]:
+    """Rows of an earlier run whose pieces are done and complete, by the stem of their files. A torn last row is not."""
     try:
-        text = (batch.out / INDEX).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = (batch.out / INDEX).read_bytes().decode()
+        whole = text[: text.rfind("\n") + 1]  # a row that a kill has cut has no end of line
+        rows = list(csv.DictReader(io.StringIO(whole, newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error):
         return {}
-    whole = text[: text.rfind("\n") + 1]  # a row that a kill has cut has no end of line
     kept = {}
-    for row in csv.DictReader(io.StringIO(whole, newline="")):
+    for row in rows:
         if any(row.get(name) is None for name in _COLUMNS) or row["error"] or row["settings"] != batch.settings:
             continue
         files = [batch.out / name for name in row["files"].split()]
         if files and all(file.is_file() and file.stat().st_size for file in files):
-            kept[row["file"].removeprefix("./"), row["seed"]] = row
+            kept[row["files"].split()[0].rpartition(".")[0]] = row
     return kept
 
 
 def _still_asked(row: dict[str, str], job: Job) -> bool:
-    """Whether a row's piece was made from this very photo and for this target."""
+    """Whether a row's piece was made from this very photo, with this seed and for this target."""
+    if (row["file"], row["seed"]) != (_file_cell(job.name), str(job.seed)):
+        return False
     if job.target and (row["target_valence"], row["target_arousal"]) != (
         str(round(job.target.valence, 4)),
         str(round(job.target.arousal, 4)),
@@ -277,30 +317,55 @@ def _still_asked(row: dict[str, str], job: Job) -> bool:
 
 
 class _Index:
-    """``index.csv``, written as the run goes on."""
+    """``index.csv``, written as the run goes on.
+
+    Raises:
+        InputError: it cannot be written; the rows that it has by then are whole.
+    """
 
     def __init__(self, path: Path, kept: Iterable[dict[str, str]]) -> None:
         self._path = path
-        replace_file(path, (",".join(_COLUMNS) + "\n").encode())
-        for row in kept:
-            self._append(row)
+        with _writing():
+            replace_file(path, b"".join(map(_line, [dict(zip(_COLUMNS, _COLUMNS, strict=True)), *kept])))
 
     def add(self, row: Row) -> None:
-        self._append(_cells(row))
+        data = _line(_cells(row))
+        with _writing(), self._path.open("ab", buffering=0) as file:
+            end = file.tell()
+            if file.write(data) != len(data):  # a disk that is full takes a part
+                file.truncate(end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _append(self, cells: dict[str, str]) -> None:
-        with self._path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, _COLUMNS, lineterminator="\n").writerow({k: cells[k] for k in _COLUMNS})
+
+def _line(cells: dict[str, str]) -> bytes:
+    line = io.StringIO()
+    csv.DictWriter(line, _COLUMNS, extrasaction="ignore", lineterminator="\n").writerow(cells)
+    return line.getvalue().encode("utf-8", "replace")
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(_NO_INDEX.format(reason=error.strerror)) from error
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------
 
 
-def run_batch(jobs: Sequence[Job], batch: Batch, workers: int = 1, resume: bool = False) -> Iterator[Row | None]:
+Engine = Callable[[Sequence[Job], Batch], Iterator[Row]]
+"""What makes the pieces of jobs, wherever: a row for each, in the order in which they are done."""
+
+
+def run_batch(jobs: Sequence[Job], batch: Batch, engine: Engine, resume: bool = False) -> Iterator[Row | None]:
     """Make the pieces of all jobs; yields each new row once its files and its line in the index are written.
 
     Pieces that an earlier run has made are not made again where ``resume`` is set: for each of them ``None`` comes
     first. Rows come in the order in which they are done.
+
+    Raises:
+        InputError: the index cannot be written, or the engine cannot go on.
     """
     batch.out.mkdir(parents=True, exist_ok=True)
     clear_drafts(batch.out)
@@ -308,22 +373,28 @@ def run_batch(jobs: Sequence[Job], batch: Batch, workers: int = 1, resume: bool 
     kept: list[dict[str, str]] = []
     open_jobs: list[Job] = []
     for job in jobs:
-        row = earlier.get((job.name, str(job.seed)))
+        row = earlier.get(job.stem)
         if row and _still_asked(row, job):
             kept.append(row)
         else:
             open_jobs.append(job)
     index = _Index(batch.out / INDEX, kept)
     yield from (None for _ in kept)
-    for done in _in_one(open_jobs, batch) if workers == 1 else _in_many(open_jobs, batch, workers):
+    for done in engine(open_jobs, batch):
         index.add(done)
         yield done
+    clear_drafts(batch.out)  # of workers that died
 
 
 def _studio_of(batch: Batch) -> Studio:
     from eimg_core.studio import Studio
 
     return (batch.studio or Studio)(batch.root)
+
+
+def in_processes(workers: int) -> Engine:
+    """Jobs in so many processes of this machine; a single one is this process."""
+    return partial(_in_many, workers=workers) if workers > 1 else _in_one
 
 
 def _in_one(jobs: Sequence[Job], batch: Batch) -> Iterator[Row]:
@@ -341,8 +412,8 @@ def _in_many(jobs: Sequence[Job], batch: Batch, workers: int) -> Iterator[Row]:
         try:
             while waiting or under_way:
                 while waiting and len(under_way) < 2 * workers:
-                    job = waiting.pop()
-                    under_way[pool.submit(_work, job, batch)] = job
+                    future = pool.submit(work, waiting[-1], batch)  # fails where a process has just died
+                    under_way[future] = waiting.pop()
                 for future in wait(under_way, return_when=FIRST_COMPLETED).done:
                     row = future.result()
                     del under_way[future]
@@ -357,9 +428,9 @@ def _in_many(jobs: Sequence[Job], batch: Batch, workers: int) -> Iterator[Row]:
 def _alone(job: Job, batch: Batch) -> Row:
     try:
         with _pool(1) as pool:
-            return pool.submit(_work, job, batch).result()
+            return pool.submit(work, job, batch).result()
     except BrokenProcessPool:
-        return replace(_row(job, batch), error=_DIED)
+        return replace(unmade(job, batch), error=DIED)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -368,6 +439,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 _studios: dict[Path, Studio] = {}  # of a worker
+_at_work = threading.Lock()
 
 
 def _begin(threads: int) -> None:
@@ -386,7 +458,9 @@ def _begin(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _work(job: Job, batch: Batch) -> Row:
-    if batch.root not in _studios:
-        _studios[batch.root] = _studio_of(batch)
-    return make_piece(_studios[batch.root], job, batch)
+def work(job: Job, batch: Batch) -> Row:
+    """One piece, in a worker: its studio stays for the next one, and makes one piece at a time."""
+    with _at_work:
+        if batch.root not in _studios:
+            _studios[batch.root] = _studio_of(batch)
+        return make_piece(_studios[batch.root], job, batch)

@@ -4,16 +4,18 @@ Conventions: the paper's three metrics and the evaluator read the notes in secon
 so that the ticks and the tempo of a file do not count. The metrics by bar read the file's own tempo and meter. A file
 without notes has no metrics (null) and counts as *empty*, a damaged one as *unreadable*: neither is dropped in silence.
 
-A table of labels may stand beside the files: column ``file`` with the file's name, and ``valence`` and ``arousal`` on
+A table of labels may stand beside the files: column ``file`` with the file's name, its folders in front of it where
+files have one name, and ``valence`` and ``arousal`` on
 1-9, or ``quadrant`` (HVHA, LVHA, LVLA, HVLA), or both. Labels are those of what the music was made for.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ from eimg_core.midi.notes import Piece
 from eimg_core.midi.reading import load_midi, read_midi
 from eimg_core.va.evaluator import Evaluator
 
-__all__ = ["Evaluated", "FileEvaluator", "Label", "midi_files", "read_labels", "summarise"]
+__all__ = ["Evaluated", "FileEvaluator", "Label", "labels_by_name", "midi_files", "read_labels", "summarise"]
 
 _REMEDY = "expected columns file, and valence with arousal or quadrant"
 
@@ -59,15 +61,17 @@ class Evaluated:
     remark: str = ""
 
 
-def midi_files(paths: Iterable[Path]) -> list[Path]:
-    """The files that are named, and for a folder all MIDI files in it and below, by name.
+def midi_files(paths: Iterable[Path]) -> dict[str, Path]:
+    """The files that are named, and for a folder all MIDI files in it and below.
 
+    Returns:
+        Name → file, each file once. Files of one name are told apart by their folders, as in x/song.mid.
     Raises:
         InputError: a folder holds none.
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             found.append(path)
             continue
         inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in (".mid", ".midi"))
@@ -75,26 +79,82 @@ def midi_files(paths: Iterable[Path]) -> list[Path]:
         if not inside:
             raise InputError(f"The folder {path.name} holds no MIDI files; expected files that end in .mid or .midi.")
         found += inside
-    return found
+    namesakes: dict[str, dict[tuple[str, ...], Path]] = {}
+    for path in found:
+        namesakes.setdefault(path.name, {}).setdefault(_parts(path), path)
+    return {"/".join(tail): path for same in namesakes.values() for tail, path in _apart(same)}
+
+
+def _parts(path: Path) -> tuple[str, ...]:
+    return Path(os.path.abspath(path)).parts
+
+
+def _apart(files: Mapping[tuple[str, ...], Path]) -> Iterator[tuple[tuple[str, ...], Path]]:
+    """The least end of each path that no other has."""
+    for parts, path in files.items():
+        others = [other for other in files if other != parts]
+        length = next(n for n in range(1, len(parts) + 1) if all(other[-n:] != parts[-n:] for other in others))
+        yield parts[-length:], path
 
 
 def read_labels(path: Path) -> dict[str, Label]:
-    """File name → label.
+    """File, as the table names it → label.
 
     Raises:
-        DataError: the table is missing or damaged, has neither kind of label, or a value is not on its scale.
+        DataError: the table is missing or damaged, names a file twice, has neither kind of label, or a value is not on
+            its scale.
     """
     labels: dict[str, Label] = {}
     for row in read_table(path, ("file",), remedy=_REMEDY):
         where = f"{row['file']} in {path.name}"
         va = None
-        if "valence" in row and "arousal" in row:
+        if ("valence" in row) != ("arousal" in row):
+            raise DataError(f"{path.name} has one column of valence and arousal without the other; {_REMEDY}.")
+        if "valence" in row:
             va = VA(*(number(row, axis, where=where, low=LOW, high=HIGH) for axis in ("valence", "arousal")))
         quadrant = row.get("quadrant") or (va.quadrant if va else "")
         if quadrant not in QUADRANTS:
             raise DataError(f'{where} has the quadrant "{quadrant}"; {_REMEDY}, one of {", ".join(QUADRANTS)}.')
+        if row["file"] in labels:
+            raise DataError(f"{path.name} has two labels for {row['file']}; keep one.")
         labels[row["file"]] = Label(va, quadrant)
     return labels
+
+
+def labels_by_name(labels: Mapping[str, Label], files: Mapping[str, Path]) -> tuple[dict[str, Label], list[str]]:
+    """Which label belongs to which file.
+
+    Args:
+        labels: of ``read_labels``; a file is named by its name, with as many of its folders as tell it from others.
+        files: of ``midi_files``.
+    Returns:
+        Name of a file → its label; and the labels that name no file.
+    Raises:
+        DataError: a label could mean several files, or a file has two.
+    """
+    namesakes: dict[str, list[str]] = {}
+    for name, path in files.items():
+        namesakes.setdefault(path.name, []).append(name)
+    found: dict[str, Label] = {}
+    unknown: list[str] = []
+    for told, label in labels.items():
+        parts = PurePosixPath(told.replace("\\", "/")).parts
+        meant = [
+            name
+            for name in namesakes.get(parts[-1] if parts else "", [])
+            if _parts(files[name])[-len(parts) :] == parts
+        ]
+        if len(meant) > 1:
+            raise DataError(
+                f"The label of {told} could mean {' or '.join(meant[:2])}; write the folder into the table."
+            )
+        if meant and meant[0] in found:
+            raise DataError(f"There are two labels for {meant[0]}; keep one.")
+        if meant:
+            found[meant[0]] = label
+        else:
+            unknown.append(told)
+    return found, unknown
 
 
 class FileEvaluator:
@@ -105,6 +165,8 @@ class FileEvaluator:
         seconds: only so much of each file counts; ``None`` counts all of it.
         trained_on: pieces to search for copied runs.
         strict: refuse files that break the MIDI specification.
+    Raises:
+        InputError: ``seconds`` is no length.
     """
 
     def __init__(
@@ -115,6 +177,8 @@ class FileEvaluator:
         *,
         strict: bool = False,
     ) -> None:
+        if seconds is not None and not 0 < seconds < math.inf:
+            raise InputError(f"The seconds of a file that count must be above 0, not {seconds:g}.")
         self.evaluator, self.seconds, self.strict = evaluator, seconds, strict
         self.index = CopyIndex(trained_on) if trained_on else None
 
@@ -125,16 +189,17 @@ class FileEvaluator:
     def _counted(self, piece: Piece) -> Piece:
         return piece if self.seconds is None else piece.cropped(self.seconds)
 
-    def evaluate(self, path: Path, label: Label | None = None) -> Evaluated:
-        """All numbers of one file."""
+    def evaluate(self, path: Path, label: Label | None = None, name: str = "") -> Evaluated:
+        """All numbers of one file, under its own name or another one."""
+        name = name or path.name
         try:
             file, by_bar = load_midi(path, strict=self.strict), self.read(path, straighten=True)
         except EimgError as error:
-            return Evaluated(path.name, {"file": path.name, "error": str(error)}, None, str(error))
+            return Evaluated(name, {"file": name, "error": str(error)}, None, str(error))
         piece = self._counted(file.piece)
         place = self.evaluator.estimate(piece) if self.evaluator and piece.notes else None
         item: dict[str, Any] = {
-            "file": path.name,
+            "file": name,
             "notes": len(piece.notes),
             "valence": place and round(place.valence, 4),
             "arousal": place and round(place.arousal, 4),
@@ -149,7 +214,7 @@ class FileEvaluator:
                 item["distance"] = place and _number(distance(place, label.va))
         if file.repairs:
             item["repairs"] = list(file.repairs)
-        return Evaluated(path.name, item, by_bar, remark=file.remark)
+        return Evaluated(name, item, by_bar, remark=file.remark)
 
 
 def _number(value: float, digits: int = 6) -> float | None:

@@ -56,6 +56,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.licences": 7,
     "eimg_core.batch": 8,
     "eimg_core.clean": 8,
+    "eimg_core.dask_engine": 9,
     "eimg_core": 8,  # the public interface, which nothing inside the package imports
     "eimg_core.ui": 6,
     "eimg_core.ui.protocol": 6,
@@ -86,9 +87,10 @@ RUNTIME = {
 
 EXTRAS = {
     **{f"eimg_core.agents.{name}": {"mcp"} for name in ("calls", "server", "serving", "tools")},
+    "eimg_core.dask_engine": {"distributed"},
     "eimg_core.metrics.realness": {"sklearn"},
 }
-"""Modules for those who installed more, see docs/agents.md and requirements-dev.txt."""
+"""Modules for those who installed more, see docs/agents.md, docs/batch.md and requirements-dev.txt."""
 
 
 def modules() -> list[Path]:

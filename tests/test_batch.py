@@ -224,21 +224,3 @@ def test_a_file_name_cannot_become_a_formula(tmp_path):
     made = (out / row["files"].split()[0]).stat().st_mtime_ns
     assert main(command) == 0
     assert (out / row["files"].split()[0]).stat().st_mtime_ns == made
-
-
-@pytest.mark.slow
-def test_the_example_for_many_machines_runs_on_two_processes(tmp_path):
-    pytest.importorskip("distributed", reason='the example needs "dask[distributed]"')
-    album = tmp_path / "album"
-    album.mkdir()
-    for kind in ("beach", "night"):
-        scene(kind, (96, 64)).save(album / f"{kind}.jpg")
-    (album / "bad.png").write_text("not a picture")
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "examples.batch_dask", str(album), "--out", str(out), "--seconds", "4"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 2, done.stderr
-    rows = {row["file"]: row for row in rows_of(out)}
-    assert rows["bad.png"]["error"].startswith('"bad.png" is not a photo')
-    for name in ("beach.jpg", "night.jpg"):
-        assert all((out / file).stat().st_size for file in rows[name]["files"].split())

@@ -192,6 +192,12 @@ def test_odd_files_work(name, data, tmp_path):
             f"no pairing 'a+b'; choose one of: {DEFAULT_PAIRING}",
         ),
         (["--valence", "7", "--arousal", "5", "--pairing", "vqvae+fnt,a+b"], "no pairing 'a+b'; choose one of: "),
+        (["--valence", "7", "--arousal", "5", "--workers", "0"], "workers must be from 1 to 64, not 0"),
+        (["--valence", "7", "--arousal", "5", "--keep", "0"], "There is no take 0; this piece has 4"),
+        (["--valence", "7", "--arousal", "5", "--pairing", ""], "no pairing ''"),
+        (["--valence", "7", "--arousal", "5", "--seed", "2147483647", "--versions", "2"], "Seed must be from 0 to"),
+        (["--valence", "7", "--arousal", "5", "--format", "wav", "--no-audio"], "contradict each other"),
+        (["--valence", "7", "--arousal", "5", "--format", "png", "--no-figure"], "contradict each other"),
         (["none.jpg"], "none.jpg"),
         (["--requests", "none.csv"], "none.csv"),
     ],
@@ -203,12 +209,34 @@ def test_wrong_usage_is_exit_code_2_and_one_line(arguments, message, tmp_path, c
     assert len(error.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("command", "seconds"), [("compose", 15.0), ("retell", 15.0), ("story", 40.0), ("extend", 40.0)]
-)
+@pytest.mark.parametrize(("command", "seconds"), [("compose", 15.0), ("story", 40.0), ("extend", 40.0)])
 def test_each_command_has_its_own_usual_length(command, seconds):
     words = [command] if command == "compose" else [command, "x"]
     assert command_parser().parse_args(words).seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("words", "unused"),
+    [
+        (["story", "a.jpg", "b.jpg", "--valence", "5"], "--valence 5"),
+        (["story", "a.jpg", "b.jpg", "--arousal", "5"], "--arousal 5"),
+        (["retell", "a.mid", "--seconds", "9"], "--seconds 9"),
+        (["extend", "a.mid", "--tempo", "1.2"], "--tempo 1.2"),
+    ],
+)
+def test_an_option_that_a_command_would_ignore_is_refused(words, unused, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert f"unrecognized arguments: {unused}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["compose", ""], ["compose", "x.jpg", "--out", ""], ["render", ""]])
+def test_an_empty_name_is_not_this_folder(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert "found an empty name" in capsys.readouterr().err
 
 
 def test_the_program_is_called_eimg_however_it_is_started():

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from eimg_core.errors import InputError
 from tests.fake_studio import FakeStudio, scene
 from tests.proxy import PREFIX, proxied
 from tests.shots import give_photo
@@ -60,6 +61,7 @@ def app_running(
     program: Sequence[str] = (sys.executable, "app.py"),
     folder: Path = ROOT,
     read_only: bool = False,
+    host: str = "127.0.0.1",
 ) -> Iterator[str]:
     """The app as a process of its own; its address once the page is there.
 
@@ -68,6 +70,7 @@ def app_running(
         program: what starts it; the port is added.
         folder: where it is started.
         read_only: whether it sees the repository as a disk that cannot be written to.
+        host: where it listens, as an address on the web spells it.
     """
     port = free_port()
     command = [*program, "--port", str(port)]
@@ -75,7 +78,7 @@ def app_running(
         script = f'mount --bind -o ro "{ROOT}" "{ROOT}" && cd "{ROOT}" && exec "$@"'
         command = ["unshare", "-m", "sh", "-c", script, "sh", *command]
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}/"
+    url = f"http://{host}:{port}/"
     try:
         for _ in range(1200):
             assert process.poll() is None, (process.stdout.read() if process.stdout else b"").decode()
@@ -190,7 +193,7 @@ def test_limits_come_from_the_environment(value: str, right: bool, monkeypatch: 
     if right:
         assert app.build_ui(FakeStudio())._queue.max_size == int(value or 24)
     else:
-        with pytest.raises(SystemExit, match="EIMG_QUEUE must be a whole number above 0"):
+        with pytest.raises(InputError, match="EIMG_QUEUE must be a whole number above 0"):
             app.build_ui(FakeStudio())
 
 

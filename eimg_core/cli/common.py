@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eimg_core.cli.console import remark, say
 from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
@@ -23,15 +23,14 @@ if TYPE_CHECKING:
     from eimg_core.studio import Studio  # brings torch, which is imported only when there is something to compute
 
 __all__ = [
-    "PROGRAM",
+    "OTHER_FOLDER",
     "commercial_argument",
     "composing_arguments",
-    "fail",
     "midi_arguments",
     "options_of",
+    "pairing_of",
+    "path_argument",
     "piece_of",
-    "printable",
-    "remark",
     "save_piece",
     "silent",
     "strict_argument",
@@ -41,29 +40,13 @@ __all__ = [
     "writable",
 ]
 
-PROGRAM = "eimg"
-
-
-def printable(message: str) -> str:
-    """The message without anything that steers a terminal: file names and cells of tables come from strangers."""
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in message
-    )
-
-
-def fail(message: str) -> None:
-    """Say on standard error what went wrong."""
-    print(f"{PROGRAM}: {printable(message)}", file=sys.stderr)
-
-
-def remark(message: str) -> None:
-    """Say on standard error what is worth knowing, though nothing went wrong."""
-    print(f"{PROGRAM}: {printable(message)}", file=sys.stderr)
+_ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+OTHER_FOLDER = "choose another folder with --out"
 
 
 def midi_arguments(command: argparse.ArgumentParser) -> None:
     """What every command that starts from a MIDI file has; ``piece_of`` reads it."""
-    command.add_argument("file", type=Path, metavar="FILE.mid")
+    command.add_argument("file", type=path_argument, metavar="FILE.mid")
     strict_argument(command)
 
 
@@ -94,7 +77,6 @@ def commercial_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--commercial-safe",
         action="store_true",
-        default=os.environ.get("EIMG_COMMERCIAL_SAFE", "0") not in ("", "0"),
         help="use nothing that learnt from data whose terms do not plainly allow commercial use; says why it may",
     )
 
@@ -104,8 +86,9 @@ def studio_of(args: argparse.Namespace) -> Studio:
 
     Raises:
         CheckpointError: the clean composer is not there.
+        InputError: the environment neither asks for it nor does not.
     """
-    if not args.commercial_safe:
+    if not (args.commercial_safe or _switched_on("EIMG_COMMERCIAL_SAFE")):
         from eimg_core.studio import Studio
 
         return Studio()
@@ -114,6 +97,13 @@ def studio_of(args: argparse.Namespace) -> Studio:
     studio = CleanStudio()
     remark(studio.permission)
     return studio
+
+
+def _switched_on(name: str) -> bool:
+    text = os.environ.get(name, "").strip().lower()
+    if text not in (*_ON, *_OFF):
+        raise InputError(f"{name} must be 1 or 0, not {text[:20]!r}.")
+    return text in _ON
 
 
 def target_of(valence: float | None, arousal: float | None) -> VA | None:
@@ -132,10 +122,10 @@ def target_of(valence: float | None, arousal: float | None) -> VA | None:
 
 
 def options_of(args: argparse.Namespace) -> ComposeOptions:
-    """The options that were given, but for the target: that is the photo's, the request's or the file's."""
-    given = {name: getattr(args, name) for name, option in OPTIONS.items() if option.kind is not VA}
+    """The options that the command has, as they were given; the target is the photo's, the request's or the file's."""
+    given = {name: value for name, value in vars(args).items() if name in OPTIONS}
     for name, option in OPTIONS.items():
-        if option.counts_from_one and given[name] is not None:
+        if option.counts_from_one and given.get(name) is not None:
             given[name] -= 1
     return read_options(given, target=None)
 
@@ -155,8 +145,28 @@ def writable(args: argparse.Namespace) -> argparse.Namespace:
     return args
 
 
+def pairing_of(args: argparse.Namespace, studio: Studio) -> str:
+    """The pairing that was named; the usual one where none was."""
+    return studio.usual if args.pairing is None else str(args.pairing)
+
+
+def path_argument(text: str) -> Path:
+    """A file or a folder. An empty name would mean this folder, and comes from a variable that was never set."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a file or a folder, found an empty name")
+    return Path(text)
+
+
 def wanted_formats(args: argparse.Namespace) -> list[str]:
-    """Which files to write."""
+    """Which files to write.
+
+    Raises:
+        InputError: one is asked for and left out at once.
+    """
+    for key in args.format or ():
+        if (args.no_audio and FORMATS[key].sound) or (args.no_figure and FORMATS[key].photo):
+            without = "--no-audio" if FORMATS[key].sound else "--no-figure"
+            raise InputError(f"--format {key} and {without} contradict each other; leave one of them out.")
     return args.format or usual_formats(figure=not args.no_figure)
 
 
@@ -184,7 +194,7 @@ def save_piece(
     estimate = composition.piece_va
     where = f"estimate {estimate.valence:.2f} {estimate.arousal:.2f}" if estimate else "no estimate"
     target = composition.target_va
-    print(f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {where}", flush=True)
+    say(f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {where}")
     return composition, files
 
 
@@ -199,18 +209,20 @@ def _formats(text: str) -> list[str]:
     return keys
 
 
-def composing_arguments(seconds: Option = OPTIONS["seconds"]) -> argparse.ArgumentParser:
+def composing_arguments(*unused: str, seconds: Option = OPTIONS["seconds"]) -> argparse.ArgumentParser:
     """What every command that composes has: the options, and where its files go.
 
     argparse lets commands share the defaults of a parent, so each command gets a parent of its own.
 
     Args:
+        unused: options that mean nothing to the command, and are refused.
         seconds: the length, with what is usual for the command.
     """
     made = argparse.ArgumentParser(add_help=False)
-    for option in {**OPTIONS, "seconds": seconds}.values():
-        _add_option(made, option)
-    made.add_argument("--out", type=Path, default=Path("outputs"))
+    for name, option in {**OPTIONS, "seconds": seconds}.items():
+        if name not in unused:
+            _add_option(made, option)
+    made.add_argument("--out", type=path_argument, default=Path("outputs"))
     made.add_argument(
         "--format",
         type=_formats,

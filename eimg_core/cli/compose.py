@@ -1,23 +1,27 @@
-"""``compose``: photos, emotions or a table of requests become music, one by one or as a batch with an index."""
+"""``compose`` and ``batch``: photos, emotions or a table of requests become music, one by one or with an index."""
 
 from __future__ import annotations
 
 import argparse
-import csv
+import io
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import zip_longest
+from math import isnan
+from os.path import isdir, realpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eimg_core.batch import INDEX, Batch, Job, Row, Stems, photos_in, run_batch
+from eimg_core.batch import INDEX, Batch, Engine, Job, Row, Stems, in_processes, photos_in, run_batch
 from eimg_core.cli.common import (
-    PROGRAM,
+    OTHER_FOLDER,
     composing_arguments,
-    fail,
     options_of,
-    printable,
+    pairing_of,
+    path_argument,
     save_piece,
     silent,
     studio_of,
@@ -25,10 +29,13 @@ from eimg_core.cli.common import (
     wanted_formats,
     writable,
 )
+from eimg_core.cli.console import Unread, fail, remark, say, shown_name, unusable
 from eimg_core.composer import Composition
+from eimg_core.data.tables import decimal, read_cells, shown, whole
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError, EimgError, InputError
-from eimg_core.options import ComposeOptions
+from eimg_core.exports.formats import FORMATS
+from eimg_core.options import OPTIONS, ComposeOptions
 from eimg_core.sound.loudness import COMPARED_LUFS
 
 if TYPE_CHECKING:
@@ -39,151 +46,258 @@ if TYPE_CHECKING:
 __all__ = ["add_compose", "requested_jobs"]
 
 _ALL = "all"
+_ENGINES = ("processes", "dask")
 _MOST_VERSIONS = 26
 _MOST_WORKERS = 64
+_OF_ALL_ROWS = {"pairing", *OPTIONS} - {"seed", "target"}
 
 
 def add_compose(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
+    """Add the commands."""
     compose = commands.add_parser("compose", help="photos or emotions become music", parents=[composing_arguments()])
-    compose.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="photos, or folders of photos")
-    compose.add_argument(
+    _arguments(compose, f"with a folder or one of these, {INDEX} gets a row per piece")
+    compose.set_defaults(run=_compose)
+    batch = commands.add_parser(
+        "batch", help="the same with an index of the pieces, here or on many machines", parents=[composing_arguments()]
+    )
+    many = _arguments(batch, f"{INDEX} gets a row per piece")
+    many.add_argument("--engine", choices=_ENGINES, default=_ENGINES[0], help="what does the work")
+    many.add_argument("--scheduler", metavar="HOST:PORT", help="of a Dask cluster, whose workers see the same folders")
+    batch.set_defaults(run=_batch)
+
+
+def _arguments(command: argparse.ArgumentParser, about: str) -> argparse._ArgumentGroup:
+    """What both commands have; the group of what is for many photos."""
+    command.add_argument("photos", nargs="*", type=path_argument, metavar="PHOTO", help="photos, or folders of photos")
+    command.add_argument(
         "--pairing", help=f"see the command pairings; {_ALL}, or several with commas between, are compared"
     )
-    compose.add_argument("--versions", type=int, default=1, help="separate pieces; version k uses seed + k - 1")
-    compose.add_argument(
-        "--requests", type=Path, metavar="FILE.csv", help="columns name, valence, arousal, optional seed"
+    command.add_argument("--versions", type=int, default=1, help="separate pieces; version k uses seed + k - 1")
+    command.add_argument(
+        "--requests", type=path_argument, metavar="FILE.csv", help="columns name, valence, arousal, optional seed"
     )
-    many = compose.add_argument_group("many photos", f"with a folder or one of these, {INDEX} gets a row per piece")
+    many = command.add_argument_group("many photos", about)
     many.add_argument("--recursive", action="store_true", help="search the folders inside a folder as well")
     many.add_argument("--workers", type=int, default=1, help="processes that compose at the same time (default 1)")
     many.add_argument("--resume", action="store_true", help="leave out what an earlier run has made")
-    compose.set_defaults(run=_compose)
+    return many
+
+
+def _batch(args: argparse.Namespace) -> int:
+    _check(args)
+    engine = _engine(args)
+    options = options_of(args)
+    jobs = _jobs(args, options)
+    studio = studio_of(args)
+    return _compose_batch(studio, pairing_of(args, studio), options, jobs, args, engine)
+
+
+def _engine(args: argparse.Namespace) -> Engine:
+    """What makes the pieces.
+
+    Raises:
+        InputError: what belongs to one engine is given for another.
+    """
+    if args.engine != "dask":
+        if args.scheduler:
+            raise InputError("--scheduler belongs to --engine dask; give both, or neither.")
+        return in_processes(args.workers)
+    if not args.scheduler:
+        raise InputError(
+            "--engine dask needs --scheduler HOST:PORT; `dask scheduler` starts one and tells its address."
+        )
+    if args.workers != 1:
+        raise InputError("With --engine dask the cluster has its own workers; leave out --workers.")
+    from eimg_core.dask_engine import over_dask
+
+    return partial(over_dask, scheduler=args.scheduler)
 
 
 def _compose(args: argparse.Namespace) -> int:
     from eimg_core.images import open_photo
 
-    studio = studio_of(args)
-    wished = args.pairing or studio.usual
-    compares = wished == _ALL or "," in wished
-    if not 1 <= args.versions <= _MOST_VERSIONS:
-        raise InputError(f"The number of versions must be from 1 to {_MOST_VERSIONS}, not {args.versions}.")
+    _check(args)
     options = options_of(args)
-    jobs = _jobs(args)
-    if args.workers > 1 or args.resume or any(path.is_dir() for path in args.photos):
-        return _compose_batch(studio, wished, options, jobs, args)
+    jobs = _jobs(args, options)
+    studio = studio_of(args)
+    asked = pairing_of(args, studio)
+    compares = asked == _ALL or "," in asked
+    if args.workers > 1 or args.resume or any(isdir(path) for path in args.photos):
+        return _compose_batch(studio, asked, options, jobs, args, in_processes(args.workers))
     problems = 0
     if compares:
-        pairings, problems = _loadable(studio, wished)
+        pairings, problems = _loadable(studio, asked)
     else:
-        studio.pipeline(wished)
+        studio.pipeline(asked)
     writable(args)
     for job in jobs:
         try:
             if isinstance(job, str):
                 raise InputError(job)
             photo = open_photo(job.photo) if job.photo else None
-            for version in range(args.versions):
-                seeded = replace(options, seed=job.seed + version, target=job.target)
-                stem = job.stem if version == 0 else f"{job.stem}-{version + 1}"
-                if compares:
-                    problems += _compare(studio, photo, pairings, seeded, stem, args)
-                else:
-                    _one(studio, photo, wished, seeded, stem, args)
+            own = replace(options, seed=job.seed, target=job.target)
+            if compares:
+                problems += _compare(studio, photo, pairings, own, job.stem, args)
+            else:
+                _one(studio, photo, asked, own, job.stem, args)
         except EimgError as error:
             fail(str(error))
+            problems += 1
+        except OSError as error:
+            fail(unusable(error, OTHER_FOLDER))
             problems += 1
     return 2 if problems else 0
 
 
-def _jobs(args: argparse.Namespace) -> list[Job | str]:
+def _check(args: argparse.Namespace) -> None:
+    """Refuse numbers that are out of range, and a target that nothing would aim at.
+
+    Raises:
+        InputError: there is one.
+    """
+    if not 1 <= args.versions <= _MOST_VERSIONS:
+        raise InputError(f"The number of versions must be from 1 to {_MOST_VERSIONS}, not {args.versions}.")
+    if not 1 <= args.workers <= _MOST_WORKERS:
+        raise InputError(f"The number of workers must be from 1 to {_MOST_WORKERS}, not {args.workers}.")
+    if args.requests and not args.photos and target_of(args.valence, args.arousal):
+        raise InputError("Each row of --requests has its own target; leave out --valence and --arousal.")
+
+
+def _jobs(args: argparse.Namespace, options: ComposeOptions) -> list[Job | str]:
+    """What is to be made, and a sentence for each thing that cannot be made."""
     target = target_of(args.valence, args.arousal)
-    stems = Stems()
+    stems = Stems(_taken(args.photos, args.out))
     jobs: list[Job | str] = []
     for path in args.photos:
-        for photo in photos_in(path, args.recursive, args.out) if path.is_dir() else [path]:
-            below = photo.relative_to(path).as_posix() if path.is_dir() else photo.name
-            stem = stems.new(photo.stem, below.rpartition("/")[0])
-            jobs.append(Job(stem, photo, target, args.seed, below))
+        photos, problems = _photos_of(path, args)
+        jobs += problems
+        for photo, below in photos:
+            folder = below.rpartition("/")[0]
+            jobs.append(Job(stems.new(photo.stem, folder), photo, target, options.seed, shown_name(below)))
     if args.requests:
-        jobs += requested_jobs(args.requests, stems, args.seed)
+        jobs += requested_jobs(args.requests, stems, options.seed)
     if not jobs and args.photos:
         raise InputError(
             f"There is no photo in {args.photos[0].name}; with --recursive its folders are searched as well."
         )
+    if not jobs and args.requests:
+        raise InputError(f"{args.requests.name} has a header but no rows; write one row for each piece.")
     if not jobs:
         if target is None:
             raise InputError("Nothing to compose for: give a photo, --valence with --arousal, or --requests FILE.csv.")
-        jobs.append(Job(stems.new("piece"), None, target, args.seed, "piece"))
-    return jobs
+        jobs.append(Job(stems.new("piece"), None, target, options.seed, "piece"))
+    return list(_versions(jobs, args.versions, stems))
+
+
+def _photos_of(path: Path, args: argparse.Namespace) -> tuple[list[tuple[Path, str]], list[str]]:
+    """The photos that an argument names, each with its place below the folder; and what could not be searched.
+
+    Raises:
+        InputError: the music would lie among the photos.
+    """
+    if not isdir(path):
+        return [(path, path.name)], []
+    if realpath(path) == realpath(args.out):
+        raise InputError(f"{path.name} cannot hold the photos and the music; choose another folder with --out.")
+    problems: list[str] = []
+    found = photos_in(path, args.recursive, args.out, lambda error: problems.append(unusable(error)))
+    return [(photo, photo.relative_to(path).as_posix()) for photo in found], problems
+
+
+def _taken(photos: Sequence[Path], out: Path) -> Iterator[str]:
+    """The stems of photos in the output folder that a file of a piece could replace."""
+    for photo in photos:
+        if photo.suffix.lower().lstrip(".") in FORMATS and realpath(photo.parent) == realpath(out):
+            yield photo.stem
+
+
+def _versions(jobs: Sequence[Job | str], count: int, stems: Stems) -> Iterator[Job | str]:
+    """Each job as often as it is asked for, with one seed after the other.
+
+    Raises:
+        InputError: the seeds do not reach that far.
+    """
+    for job in jobs:
+        yield job
+        if isinstance(job, Job):
+            folder, _, name = job.stem.rpartition("/")
+            for version in range(2, count + 1):
+                seed = job.seed + version - 1
+                OPTIONS["seed"].check(seed)
+                yield replace(job, seed=seed, stem=stems.new(f"{name}-{version}", folder))
 
 
 def requested_jobs(path: Path, stems: Stems, seed: int) -> Iterator[Job | str]:
-    """Jobs of a request table; a bad row becomes a sentence."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    """Jobs of a request table; a bad row becomes a sentence.
+
+    Raises:
+        InputError: the table has a column that looks as if it were obeyed.
+        DataError: the table cannot be read.
+    """
+    table = read_cells(path, ("name", "valence", "arousal"), remedy="expected columns name, valence, arousal")
+    if ignored := [name for name in table.header if name in _OF_ALL_ROWS]:
         raise InputError(
-            f"Cannot read {path.name}; expected a CSV file with columns name, valence, arousal."
-        ) from error
-    try:
-        table = csv.DictReader(text.splitlines())
-        rows, columns = list(table), set(table.fieldnames or ())
-    except csv.Error as error:
-        raise InputError(f"{path.name} is not a CSV table; save it again as CSV, UTF-8.") from error
-    if missing := {"name", "valence", "arousal"} - columns:
-        raise InputError(f"{path.name} has no column {', '.join(sorted(missing))}; expected name, valence, arousal.")
-    for number, row in enumerate(rows, start=2):
+            f"{path.name} has a column {ignored[0]}, which a row cannot choose; remove it, and choose for all rows "
+            f"with --{ignored[0]}."
+        )
+    for line, cells in table.rows:
+        where = f"{path.name}, line {line}"
+        if len(cells) > len(table.header):
+            count = f"{len(cells)} cells under {len(table.header)} columns"
+            yield f"{where}: {shown(cells[0])} has {count}; write numbers with a point, as in 6.5."
+            continue
+        row = dict(zip_longest(table.header, cells, fillvalue=""))
+        name = row["name"] or f"row{line}"
+        valence, arousal = (decimal(row[axis], comma=True) for axis in ("valence", "arousal"))
+        own = whole(row["seed"]) if row.get("seed") else seed
+        if isnan(valence) or isnan(arousal) or own is None:
+            yield f"{where}: expected numbers for valence, arousal and seed."
+            continue
         try:
-            target = target_of(float(row["valence"]), float(row["arousal"]))
-            row_seed = int(row["seed"]) if (row.get("seed") or "").strip() else seed
-            name = row["name"] or f"row{number}"
-            yield Job(stems.new(name), None, target, row_seed, name)
-        except (TypeError, ValueError):
-            yield f"{path.name}, line {number}: expected numbers for valence, arousal and seed."
+            target = target_of(valence, arousal)
+            OPTIONS["seed"].check(own)
         except InputError as error:
-            yield f"{path.name}, line {number}: {error}"
+            yield f"{where}: {error}"
+        else:
+            yield Job(stems.new(name), None, target, own, name)
 
 
 def _compose_batch(
-    studio: Studio, pairing: str, options: ComposeOptions, jobs: Sequence[Job | str], args: argparse.Namespace
+    studio: Studio,
+    pairing: str,
+    options: ComposeOptions,
+    jobs: Sequence[Job | str],
+    args: argparse.Namespace,
+    engine: Engine,
 ) -> int:
     """Many pieces, with an index that grows and the time that is left; see ``eimg_core.batch``."""
     from tqdm import tqdm
 
     if pairing == _ALL or "," in pairing:
         raise InputError("A batch has one pairing; name one with --pairing, or compare photo by photo.")
-    if not 1 <= args.workers <= _MOST_WORKERS:
-        raise InputError(f"The number of workers must be from 1 to {_MOST_WORKERS}, not {args.workers}.")
     studio.pipeline(pairing)  # a pairing that is not there is one sentence, not one per photo
     for problem in (job for job in jobs if isinstance(job, str)):
         fail(problem)
-    pieces = [
-        replace(job, seed=job.seed + version, stem=job.stem if version == 0 else f"{job.stem}-{version + 1}")
-        for job in jobs
-        if isinstance(job, Job)
-        for version in range(args.versions)
-    ]
+    pieces = [job for job in jobs if isinstance(job, Job)]
     formats = tuple(wanted_formats(args))
     out, sound = writable(args).out, not silent(args)
     batch = Batch(pairing, options, out, sound, root=studio.root, formats=formats, studio=type(studio))
     failed, started = 0, time.perf_counter()
-    patience = 0.5 if sys.stderr.isatty() else 10.0  # seconds between two lines of progress; a log needs few
-    with tqdm(total=len(pieces), unit="piece", mininterval=patience, file=sys.stderr, smoothing=0.1) as bar:
-        for row in run_batch(pieces, batch, args.workers, args.resume):
+    words = Unread(sys.stderr or io.StringIO())
+    patience = 0.5 if words.isatty() else 10.0  # seconds between two lines of progress; a log needs few
+    with tqdm(total=len(pieces), unit="piece", mininterval=patience, file=words, smoothing=0.1) as bar:
+        for row in run_batch(pieces, batch, engine, args.resume):
             if row is None:
                 bar.initial += 1  # made by an earlier run: counts as done and not towards the speed
-            elif row.error:
-                failed += 1
-                bar.write(f"{PROGRAM}: {printable(_named(row))}", file=sys.stderr)
             else:
-                bar.write(_told(row), file=sys.stdout)
+                failed += bool(row.error)
+                with bar.external_write_mode(words):
+                    fail(_named(row)) if row.error else say(_told(row))
             bar.update()
         made = len(pieces) - failed - int(bar.initial)
     minutes = (time.perf_counter() - started) / 60
     again = f", {bar.initial:.0f} were there" if bar.initial else ""
-    print(f"{made} made{again}, {failed} failed in {minutes:.1f} min; see {args.out.name}/{INDEX}", file=sys.stderr)
+    remark(f"{made} made{again}, {failed} failed in {minutes:.1f} min; see {args.out.name}/{INDEX}")
     return 2 if failed or any(isinstance(job, str) for job in jobs) else 0
 
 
@@ -243,7 +357,7 @@ def _compare(
         *others, last = (f".{suffix}" for suffix in files)
         named = f"{args.out / stem}-comparison{', '.join(others)} and {last}"
         count = f"{len(entries)} pairings" if len(entries) > 1 else "1 pairing"
-        print(f"{stem}: {count} compared in {named}", flush=True)
+        say(f"{stem}: {count} compared in {named}")
     return len(pairings) - len(entries)
 
 

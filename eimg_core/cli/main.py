@@ -4,6 +4,7 @@
     eimg compose --valence 7 --arousal 3          an emotion becomes music
     eimg compose --requests FILE.csv              many emotions in one run
     eimg compose FOLDER --workers 2 --resume      a folder of photos, with an index
+    eimg batch FOLDER --engine dask               the same on many machines, see docs/batch.md
     eimg compose PHOTO --pairing all              every pairing for one photo, compared
     eimg story PHOTO PHOTO [PHOTO ...]            one piece that moves through several photos
     eimg retell FILE.mid --valence 3 --arousal 2  the same tune with another emotion
@@ -15,20 +16,20 @@
     eimg evaluate-midi FILE.mid [FILE.mid ...]    metrics and estimated emotion, JSON lines
     eimg evaluate-midi DIR --labels FILE.csv      anybody's music, compared on our footing
 
-Exit code 0: done. 2: wrong usage or bad input, one sentence per problem on stderr; what was good is still done.
+Exit code 0: done. 2: wrong usage, bad input, or files that cannot be written; one sentence per problem on stderr, and
+what was good is still done.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from eimg_core.cli.common import PROGRAM, fail
 from eimg_core.cli.compose import add_compose
+from eimg_core.cli.console import PROGRAM, exit_code
 from eimg_core.cli.info import add_info
 from eimg_core.cli.midi import add_midi
 from eimg_core.cli.page import add_page
 from eimg_core.cli.tunes import add_tunes
-from eimg_core.errors import EimgError
 
 __all__ = ["command_parser", "main"]
 
@@ -46,10 +47,10 @@ def command_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; ``argv`` are its words, those of the process where ``None``. Returns the exit code."""
-    args = command_parser().parse_args(argv)
-    try:
+
+    def run() -> int:
+        args = command_parser().parse_args(argv)
         code: int = args.run(args)
         return code
-    except EimgError as error:
-        fail(str(error))
-        return 2
+
+    return exit_code(run)

@@ -18,8 +18,8 @@ _MCP_INSTALL = "pip install 'mcp>=1.30,<2'"
 def add_page(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     page = commands.add_parser("app", help="start the page in the browser")
-    page.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
-    page.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT"), help="first free from 7860")
+    page.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "").strip() or "127.0.0.1")
+    page.add_argument("--port", type=int, help="first free from 7860")
     page.add_argument("--mcp", action="store_true", help="be a tool for language models as well; needs the package mcp")
     page.add_argument(
         "--root-path",
@@ -36,14 +36,18 @@ def _app(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx", "matplotlib", "mcp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    # What follows brings large libraries, which no other command needs; memory is arranged before any of it is used.
+    # What follows brings large libraries, which no other command needs; memory and environment are arranged before any
+    # of it is used.
     from eimg_core.ui.server.memory import share_arenas
+    from eimg_core.ui.server.start import arrange_environment, free_address, port_of_environment
 
     share_arenas()
+    host, port = free_address(args.host, port_of_environment() if args.port is None else args.port)
+    arrange_environment()
     studio = studio_of(args)
     if not studio.pairings():
         raise InputError("No trained pairing is installed: the folder assets/checkpoints is empty. See README.md.")
     from eimg_core.ui.app import serve
 
-    serve(studio, args.host, args.port, args.mcp, args.root_path)
+    serve(studio, host, port, args.mcp, args.root_path)
     return 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from eimg_core.batch import Stems
 from eimg_core.cli.common import (
     composing_arguments,
     midi_arguments,
     options_of,
+    pairing_of,
+    path_argument,
     piece_of,
     save_piece,
     studio_of,
@@ -24,17 +26,21 @@ __all__ = ["add_tunes"]
 def add_tunes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands."""
     story = commands.add_parser(
-        "story", help="one piece that moves through 2 to 8 photos", parents=[composing_arguments(STORY_SECONDS)]
+        "story",
+        help="one piece that moves through 2 to 8 photos",
+        parents=[composing_arguments("target", seconds=STORY_SECONDS)],
     )
-    story.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    story.add_argument("photos", nargs="+", type=path_argument, metavar="PHOTO")
     story.set_defaults(run=_story)
 
     retell = commands.add_parser(
-        "retell", help="the tune of a MIDI file with another emotion", parents=[composing_arguments()]
+        "retell", help="the tune of a MIDI file with another emotion", parents=[composing_arguments("seconds")]
     )
     retell.set_defaults(run=_retell)
     extend = commands.add_parser(
-        "extend", help="a MIDI file, going on until --seconds", parents=[composing_arguments(EXTEND_SECONDS)]
+        "extend",
+        help="a MIDI file, going on until --seconds, in its tempo",
+        parents=[composing_arguments("tempo", seconds=EXTEND_SECONDS)],
     )
     extend.set_defaults(run=_extend)
     for command in (retell, extend):
@@ -48,26 +54,24 @@ def _story(args: argparse.Namespace) -> int:
 
     studio = studio_of(args)
     photos = [open_photo(path) for path in args.photos]
-    composition = studio.story(photos, args.pairing or studio.usual, options_of(args))
+    composition = studio.story(photos, pairing_of(args, studio), options_of(args))
     save_piece(studio, composition, "story", writable(args))
     return 0
 
 
 def _retell(args: argparse.Namespace) -> int:
-
     target = target_of(args.valence, args.arousal)
     if target is None:
         raise InputError("Say with which emotion to tell it again: give --valence and --arousal, each from 1 to 9.")
     studio, piece = studio_of(args), piece_of(args, straighten=True)
-    composition = studio.retell(piece, args.pairing or studio.usual, target, options_of(args))
-    save_piece(studio, composition, f"{args.file.stem}-retold", writable(args))
+    composition = studio.retell(piece, pairing_of(args, studio), target, options_of(args))
+    save_piece(studio, composition, f"{Stems().new(args.file.stem)}-retold", writable(args))
     return 0
 
 
 def _extend(args: argparse.Namespace) -> int:
-
     studio, piece = studio_of(args), piece_of(args, straighten=True)
     target = target_of(args.valence, args.arousal) or studio.listen(piece)
-    composition = studio.extend(piece, args.pairing or studio.usual, target, options_of(args))
-    save_piece(studio, composition, f"{args.file.stem}-extended", writable(args))
+    composition = studio.extend(piece, pairing_of(args, studio), target, options_of(args))
+    save_piece(studio, composition, f"{Stems().new(args.file.stem)}-extended", writable(args))
     return 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import mimetypes
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eimg_core.ui.server.files import KEEP_S, USUAL_MB, most_bytes, pieces_root, temp_root, trim
+from eimg_core.ui.server.files import KEEP_S, USUAL_MB, most_bytes, new_folder, pieces_root, temp_root, trim
 
 # Read by Gradio when it is imported: no telemetry, no look-ups, one known place for temporary files.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -31,6 +30,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from eimg_core.errors import InputError
 from eimg_core.exports.formats import FORMATS
 from eimg_core.messages import Message
 from eimg_core.options import SHARED_OPTIONS
@@ -45,6 +45,7 @@ from eimg_core.ui.server.compression import CompressedPage
 from eimg_core.ui.server.events import IN_PAGE
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.guards import MIDDLEWARE, Page
+from eimg_core.ui.server.start import whole_number
 from eimg_core.ui.style import SHEETS, page_head, studio_theme
 from eimg_core.ui.widgets import listening
 from eimg_core.ui.widgets.parts import words
@@ -143,15 +144,7 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
         with gr.Column(visible=False):
             programs.offer_programs(studio, pieces)
             tune_api(studio, pieces)
-    return demo.queue(max_size=limit("EIMG_QUEUE", 24), default_concurrency_limit=1)
-
-
-def limit(name: str, usual: int) -> int:
-    """A whole number above 0 from the environment; the usual one where it is not set. Exits on anything else."""
-    text = os.environ.get(name, "").strip() or str(usual)
-    if not text.isdecimal() or not 0 < int(text) <= 100_000:
-        sys.exit(f"{name} must be a whole number above 0, not {text[:20]!r}.")
-    return int(text)
+    return demo.queue(max_size=whole_number("EIMG_QUEUE", 24), default_concurrency_limit=1)
 
 
 def warm_up(studio: Studio) -> None:
@@ -208,11 +201,12 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, agents: StudioTools | None = 
         share=False,
         show_error=False,
         strict_cors=True,
-        max_file_size=f"{limit('EIMG_UPLOAD_MB', 20)}mb",
+        max_file_size=f"{whole_number('EIMG_UPLOAD_MB', 20)}mb",
         allowed_paths=[str(pieces)],
         ssr_mode=False,
         run_history=False,
         enable_monitoring=False,
+        _frontend=False,  # else Gradio asks the page for itself, and fails where a busy computer takes three seconds
         footer_links=["api"],
         theme=studio_theme(),
         i18n=i18n(),
@@ -225,16 +219,24 @@ def launch(demo: gr.Blocks, pieces: Path = PIECES, agents: StudioTools | None = 
     )
 
 
-def serve(studio: Studio, host: str, port: int | None, mcp: bool = False, root_path: str = "") -> None:
+def serve(studio: Studio, host: str, port: int, mcp: bool = False, root_path: str = "") -> None:
     """Serve the page until the process ends.
 
     Args:
         studio: with the shipped weights.
-        host, port: where; no port takes the first free one from 7860.
+        host, port: where, see ``eimg_core.ui.server.start.free_address``.
         mcp: whether the tools for language models are served as well.
         root_path: where a proxy shows the page.
+    Raises:
+        InputError: a variable of the environment has no number, or the temporary folder cannot be written.
     """
-    limit("EIMG_TEMP_MB", USUAL_MB)
+    whole_number("EIMG_TEMP_MB", USUAL_MB)
+    try:
+        new_folder(PIECES).rmdir()
+    except OSError as error:
+        raise InputError(
+            f"The temporary folder cannot be written ({error.strerror}); name another one with GRADIO_TEMP_DIR."
+        ) from error
     demo = build_ui(studio)
     threading.Thread(target=keep_tidy, args=(demo,), name="keep-tidy", daemon=True).start()
     agents = _agent_server(studio, host, root_path) if mcp else None
@@ -257,5 +259,5 @@ def _agent_server(studio: Studio, host: str, root_path: str) -> StudioTools:
     """The tools for language models; they answer to any host name only where this server is meant for others."""
     from eimg_core.agents.server import agent_server  # needs the package mcp
 
-    local = not root_path and host in ("127.0.0.1", "localhost", "::1")
-    return agent_server(studio, PIECES, root_path, local, limit("EIMG_QUEUE", 24))
+    local = not root_path and host in ("127.0.0.1", "localhost", "[::1]")
+    return agent_server(studio, PIECES, root_path, local, whole_number("EIMG_QUEUE", 24))

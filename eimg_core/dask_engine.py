@@ -44,7 +44,7 @@ def over_dask(jobs: Sequence[Job], batch: Batch, scheduler: str) -> Iterator[Row
         try:
             client.wait_for_workers(1, timeout=_PATIENCE_S)
             futures = dict(zip(client.map(work, absolute, [shared] * len(jobs), pure=False), jobs, strict=True))
-            for future in as_completed(list(futures)):
+            for future in as_completed(list(futures), loop=client.loop):
                 job = futures.pop(future)
                 died = isinstance(future.exception(), KilledWorker)
                 yield replace(unmade(job, batch), error=DIED) if died else _checked(future.result(), batch)

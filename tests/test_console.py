@@ -17,7 +17,7 @@ from eimg_core.batch import INDEX, Stems
 from eimg_core.cli.console import exit_code, fail, say, shown_name
 from eimg_core.cli.main import main
 from eimg_core.errors import InputError
-from eimg_core.midi.notes import write_midi
+from eimg_core.midi.writing import write_midi
 from tests.fake_studio import scene
 from tests.quick_studio import QuickStudio
 from tests.tiny import random_clip
@@ -316,6 +316,7 @@ def test_readers_that_leave_full_consoles_and_closed_ones(tmp_path: Path) -> Non
         "eimg pairings >&-; echo $? >&2": (0,),
         f"{compose}/left {files} 2>/dev/null | head -c 1; echo ${{PIPESTATUS[0]}} >&2": (0,),
         f"({compose}/both {files} 2>&1; echo $? >{code}) | head -c 1; cat {code} >&2": (0,),
+        f"MPLBACKEND=odd quick compose --valence 5 --arousal 5 --no-audio --out {tmp_path}/drawn; echo $? >&2": (0,),
         f"{compose}/closed {files} >&- 2>/dev/null; echo $? >&2": (0,),
     }.items():
         done = shell(script)

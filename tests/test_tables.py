@@ -13,7 +13,7 @@ from eimg_core.cli.compose import requested_jobs
 from eimg_core.cli.main import main
 from eimg_core.data.tables import decimal, read_cells, read_table, whole
 from eimg_core.errors import DataError, InputError
-from eimg_core.midi.notes import write_midi
+from eimg_core.midi.writing import write_midi
 from eimg_core.midi_evaluation import labels_by_name, midi_files, read_labels
 from tests.quick_studio import QuickStudio
 from tests.tiny import random_clip

@@ -23,6 +23,7 @@ what was good is still done.
 from __future__ import annotations
 
 import argparse
+import os
 
 from eimg_core.cli.compose import add_compose
 from eimg_core.cli.console import PROGRAM, exit_code
@@ -47,6 +48,8 @@ def command_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; ``argv`` are its words, those of the process where ``None``. Returns the exit code."""
+
+    os.environ["MPLBACKEND"] = "agg"  # no command opens a window, and a name that matplotlib does not know stops it
 
     def run() -> int:
         args = command_parser().parse_args(argv)

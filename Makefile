@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: app check test wheel smoke shots
+.PHONY: app check test versions wheel smoke shots
 
 app:            ## start the studio
 	$(PYTHON) app.py
@@ -14,6 +14,9 @@ check:          ## everything a change must pass
 
 test:
 	$(PYTHON) -m pytest
+
+versions:       ## the fast tests on every Python that is here, with the lowest and the newest versions
+	.ci/versions
 
 wheel:          ## the package, with the page and the weights inside, to be installed anywhere
 	$(PYTHON) -m pip wheel . --no-deps --wheel-dir dist

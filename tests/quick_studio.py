@@ -35,8 +35,8 @@ class QuickStudio(Studio):
     def retell(self, piece, pairing, target, options) -> Composition:
         return self.fake.retell(piece, pairing, target, options)
 
-    def render(self, piece, lufs=None) -> FakeWaveform:
-        return self.fake.render(piece, lufs)
+    def render(self, *given, **named) -> FakeWaveform:
+        return self.fake.render(*given, **named)
 
 
 class SlowStudio(QuickStudio):

@@ -221,7 +221,10 @@ def test_each_command_has_its_own_usual_length(command, seconds):
         (["story", "a.jpg", "b.jpg", "--valence", "5"], "--valence 5"),
         (["story", "a.jpg", "b.jpg", "--arousal", "5"], "--arousal 5"),
         (["retell", "a.mid", "--seconds", "9"], "--seconds 9"),
+        (["retell", "a.mid", "--meter", "3/4"], "--meter 3/4"),
         (["extend", "a.mid", "--tempo", "1.2"], "--tempo 1.2"),
+        (["extend", "a.mid", "--bpm", "90"], "--bpm 90"),
+        (["extend", "a.mid", "--key", "C"], "--key C"),
     ],
 )
 def test_an_option_that_a_command_would_ignore_is_refused(words, unused, capsys):

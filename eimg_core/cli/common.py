@@ -194,6 +194,8 @@ def save_piece(
     estimate = composition.piece_va
     where = f"estimate {estimate.valence:.2f} {estimate.arousal:.2f}" if estimate else "no estimate"
     target = composition.target_va
+    for sentence in composition.remarks:
+        remark(f"{stem}: {sentence}")
     say(f"{stem}: {target.region}, target {target.valence:.2f} {target.arousal:.2f}, {where}")
     return composition, files
 

@@ -22,6 +22,8 @@ from eimg_core.options import EXTEND_SECONDS, STORY_SECONDS
 
 __all__ = ["add_tunes"]
 
+_OF_THE_PIECE = ("tempo", "key", "mode", "bpm", "meter", "loop")  # a piece that goes on has its own
+
 
 def add_tunes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands."""
@@ -34,13 +36,13 @@ def add_tunes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     story.set_defaults(run=_story)
 
     retell = commands.add_parser(
-        "retell", help="the tune of a MIDI file with another emotion", parents=[composing_arguments("seconds")]
+        "retell", help="the tune of a MIDI file with another emotion", parents=[composing_arguments("seconds", "meter")]
     )
     retell.set_defaults(run=_retell)
     extend = commands.add_parser(
         "extend",
-        help="a MIDI file, going on until --seconds, in its tempo",
-        parents=[composing_arguments("tempo", seconds=EXTEND_SECONDS)],
+        help="a MIDI file, going on until --seconds, in its key, tempo and meter",
+        parents=[composing_arguments(*_OF_THE_PIECE, seconds=EXTEND_SECONDS)],
     )
     extend.set_defaults(run=_extend)
     for command in (retell, extend):

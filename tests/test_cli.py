@@ -20,6 +20,7 @@ from eimg_core.emotion import VA, distance
 from eimg_core.metrics.registry import METRICS
 from eimg_core.midi.reading import read_midi
 from eimg_core.midi.writing import write_midi
+from eimg_core.options import USUAL_TAKES
 from eimg_core.pipeline import DEFAULT_PAIRING
 from eimg_core.sound.instruments import INSTRUMENTS
 from tests.fake_studio import sketch
@@ -193,7 +194,7 @@ def test_odd_files_work(name, data, tmp_path):
         ),
         (["--valence", "7", "--arousal", "5", "--pairing", "vqvae+fnt,a+b"], "no pairing 'a+b'; choose one of: "),
         (["--valence", "7", "--arousal", "5", "--workers", "0"], "workers must be from 1 to 64, not 0"),
-        (["--valence", "7", "--arousal", "5", "--keep", "0"], "There is no take 0; this piece has 4"),
+        (["--valence", "7", "--arousal", "5", "--keep", "0"], f"There is no take 0; this piece has {USUAL_TAKES}"),
         (["--valence", "7", "--arousal", "5", "--pairing", ""], "no pairing ''"),
         (["--valence", "7", "--arousal", "5", "--seed", "2147483647", "--versions", "2"], "Seed must be from 0 to"),
         (["--valence", "7", "--arousal", "5", "--format", "wav", "--no-audio"], "contradict each other"),

@@ -58,7 +58,7 @@ def test_a_batch_on_two_workers_of_which_one_is_killed_is_that_of_one_machine(
     (album / "bad.png").write_text("not a picture")
     assert main(["batch", str(album), "--out", str(here), *FILES]) == 2
 
-    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         with distributed.Client(cluster, set_as_default=False) as client:
             client.wait_for_workers(2, timeout=120)
             pids = list(client.run(os.getpid).values())
@@ -91,6 +91,6 @@ def test_a_cluster_that_is_not_there_is_one_sentence(
     command = ["batch", "--valence", "5", "--arousal", "5", "--out", str(tmp_path), *FILES, "--engine", "dask"]
     assert main([*command, "--scheduler", "127.0.0.1:9"]) == 2
     assert "No Dask scheduler answers at 127.0.0.1:9" in capsys.readouterr().err
-    with distributed.LocalCluster(0, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as cluster:
         assert main([*command, "--scheduler", cluster.scheduler_address]) == 2
     assert "has no workers; start some with" in capsys.readouterr().err

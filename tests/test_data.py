@@ -183,7 +183,7 @@ def test_missing_files_are_counted_and_the_first_is_named(data: Path) -> None:
 def test_a_cut_off_table_is_refused(data: Path) -> None:
     table = data / PHOTO_TABLE
     table.write_text(table.read_text()[:-60])
-    with pytest.raises(DataError, match="wrong number of cells in row 11"):
+    with pytest.raises(DataError, match="wrong number of cells in line 11"):
         read_oasis(data)
 
 

@@ -97,6 +97,7 @@ def test_every_variable_of_hosting_md_is_read():
         "eimg_core/cli/page.py",
         "eimg_core/ui/app.py",
         "eimg_core/ui/server/files.py",
+        "eimg_core/ui/server/start.py",
     )
     code = "".join((ROOT / name).read_text(encoding="utf-8") for name in read_by)
     for variable in re.findall(r"`((?:EIMG|GRADIO)_\w+)`", TEXTS["docs/hosting.md"]):

@@ -40,8 +40,8 @@ CHINESE = re.compile("[一-鿿]")
 
 # Texts that programs or operators read, never a visitor of the page.
 UNSEEN = (
-    "__main__.py", "agents", "api", "baselines", "batch.py", "cli", "from_midi.py", "midi", "midi_evaluation.py",
-    "quality.py",
+    "__main__.py", "agents", "api", "baselines", "batch.py", "cli", "dask_engine.py", "from_midi.py", "midi",
+    "midi_evaluation.py", "quality.py", "start.py",
 )  # fmt: skip
 SPEAKING = ("message", "term")  # their first argument is a key …
 FAILING = ("InputError", "RenderError")  # … and so is what these are made of, where it is no message

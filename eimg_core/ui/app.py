@@ -30,7 +30,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from eimg_core.errors import InputError
 from eimg_core.exports.formats import FORMATS
 from eimg_core.messages import Message
 from eimg_core.options import SHARED_OPTIONS
@@ -45,7 +44,7 @@ from eimg_core.ui.server.compression import CompressedPage
 from eimg_core.ui.server.events import IN_PAGE
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.guards import MIDDLEWARE, Page
-from eimg_core.ui.server.start import whole_number
+from eimg_core.ui.server.start import check_temporary_folder, whole_number
 from eimg_core.ui.style import SHEETS, page_head, studio_theme
 from eimg_core.ui.widgets import listening
 from eimg_core.ui.widgets.parts import words
@@ -231,12 +230,7 @@ def serve(studio: Studio, host: str, port: int, mcp: bool = False, root_path: st
         InputError: a variable of the environment has no number, or the temporary folder cannot be written.
     """
     whole_number("EIMG_TEMP_MB", USUAL_MB)
-    try:
-        new_folder(PIECES).rmdir()
-    except OSError as error:
-        raise InputError(
-            f"The temporary folder cannot be written ({error.strerror}); name another one with GRADIO_TEMP_DIR."
-        ) from error
+    check_temporary_folder(lambda: new_folder(PIECES))
     demo = build_ui(studio)
     threading.Thread(target=keep_tidy, args=(demo,), name="keep-tidy", daemon=True).start()
     agents = _agent_server(studio, host, root_path) if mcp else None

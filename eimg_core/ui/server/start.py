@@ -9,11 +9,13 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from eimg_core.errors import InputError
 
-__all__ = ["arrange_environment", "free_address", "port_of_environment", "whole_number"]
+__all__ = ["arrange_environment", "check_temporary_folder", "free_address", "port_of_environment", "whole_number"]
 
 _PORTS = range(7860, 7960)  # those that are tried where nobody names one
 _LARGEST = 100_000
@@ -96,6 +98,20 @@ def free_address(host: str, port: int | None) -> tuple[str, int]:
     if found is None:
         raise InputError(f"Ports {_PORTS[0]} to {_PORTS[-1]} are all taken; choose another one with --port.")
     return f"[{plain}]" if ":" in plain else plain, found
+
+
+def check_temporary_folder(make: Callable[[], Path]) -> None:
+    """Make a temporary folder and take it away again.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        make().rmdir()
+    except OSError as error:
+        raise InputError(
+            f"The temporary folder cannot be written ({error.strerror}); name another one with GRADIO_TEMP_DIR."
+        ) from error
 
 
 def _free(host: str, port: int) -> bool:

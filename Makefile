@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: app check test versions wheel smoke shots
+.PHONY: app check test versions wheel smoke shots nightly
 
 app:            ## start the studio
 	$(PYTHON) app.py
@@ -26,3 +26,8 @@ smoke:          ## every training stage on your data, tiny, in about a minute
 
 shots:          ## screenshots of the page, light and dark, desktop and phone
 	$(PYTHON) -m tests.shots --out runs/shots
+
+nightly:        ## fuzzing at length: 50 000 inputs for each generator
+	$(PYTHON) -m benchmarks.fuzz --inputs 50000 --out runs/fuzz.json
+	$(PYTHON) -m benchmarks.fuzz_midi --inputs 50000 --out runs/fuzz_midi.json
+	$(PYTHON) -m benchmarks.fuzz_pictures --inputs 50000 --out runs/fuzz_pictures.json

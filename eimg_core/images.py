@@ -2,7 +2,8 @@
 
 Conventions: a photo is a ``PIL.Image`` in mode RGB whose longest side is at most ``LONGEST_SIDE`` pixels; an
 image tensor is (3, S, S), float32, in [-1, 1]. A file is judged by its content, never by its name, and its
-size is read from the header before a pixel is decoded. Metadata (place, camera, colour profile) is dropped.
+size is read from the header before a pixel is decoded. Colours become sRGB by the file's profile; then its metadata
+(place, camera, profile) is dropped.
 
 Memory is bounded: a photo of more than 40 megapixels is decoded while no other one of that size is, takes at most five
 bytes for each of its 120 million pixels, and is shrunk before anything else is made of it. A JPEG is decoded at a
@@ -19,11 +20,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from eimg_core.errors import InputError
 from eimg_core.messages import Message, message
+from eimg_core.pixels.colour import to_srgb
+from eimg_core.pixels.levels import WHITE, levels_of
+from eimg_core.pixels.mpo import mended_mpo
+from eimg_core.pixels.tiff import DeepTiff, deep_tiff, is_raw
 
 __all__ = [
     "FORMATS",
@@ -59,11 +63,31 @@ _TURNS = {
 }
 
 
+_RARE = {
+    "JPEG": b"\xff\xd8\xff",
+    "PNG": b"\x89PNG",
+    "GIF": b"GIF8",
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+}
+"""First bytes of formats that are read, but not in all their kinds."""
+
+_MARKS = {
+    **_RARE,
+    "PDF": b"%PDF",
+    "JPEG 2000": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
+    "JPEG XL": (b"\0\0\0\x0cJXL ", b"\xff\x0a"),
+    "Photoshop": b"8BPS",
+    "OpenEXR": b"v/1\x01",
+    "Radiance": b"#?RADIANCE",
+}
+"""First bytes of formats that are recognised."""
+
+
 def open_photo(source: Path | str | bytes) -> Image.Image:
     """Read a photo that may be anything at all.
 
     Animations give their first frame, transparent parts become white, the EXIF orientation is applied, and
-    16-bit values are scaled down rather than cut off.
+    samples of other depths than 8 bits are read as what they mean (``eimg_core.pixels``).
 
     Args:
         source: a file (path), or the bytes of one.
@@ -76,10 +100,13 @@ def open_photo(source: Path | str | bytes) -> Image.Image:
     name: str = message("The photo") if isinstance(source, bytes) else _shown_name(source)
     content = source if isinstance(source, bytes) else _read_file(Path(source), name)
     _check_file_size(len(content), name)
-    picture = _open_header(content, name)
+    content = mended_mpo(content)
+    picture = deep_tiff(content) or _open_header(content, name)
     _check_shape(picture.size, name)
     try:
         return _decode(picture)
+    except NotImplementedError as fault:
+        raise _unusable(content, name) from fault
     except MemoryError as fault:
         raise InputError(
             message(
@@ -190,9 +217,7 @@ def _open_header(content: bytes, name: str) -> Image.Image:
     except Image.DecompressionBombError as fault:
         raise _too_many_pixels(name) from fault
     except Exception as fault:  # see open_photo: a broken header can raise nearly anything
-        raise InputError(
-            message("{name} is {kind}; please use a JPEG, PNG or WebP photo.", name=name, kind=_describe(content))
-        ) from fault
+        raise _unusable(content, name) from fault
 
 
 def _check_shape(size: tuple[int, int], name: str) -> None:
@@ -235,34 +260,43 @@ def _too_many_pixels(name: str, size: tuple[int, int] | None = None) -> InputErr
     )
 
 
+def _unusable(content: bytes, name: str) -> InputError:
+    return InputError(
+        message("{name} is {kind}; please use a JPEG, PNG or WebP photo.", name=name, kind=_describe(content))
+    )
+
+
 def _kind_of(content: bytes) -> str | None:
     """What common files that are no usable photo say about themselves in their first bytes."""
     if content[4:8] == b"ftyp":
         brand = content[8:12]
         if brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"):
             return "AVIF" if b"avif" in content[12:64] else "HEIC"
-        return "AVIF" if brand in (b"avif", b"avis") else "video"
-    if content.startswith(b"%PDF"):
-        return "PDF"
+        return {b"avif": "AVIF", b"avis": "AVIF", b"crx ": "raw"}.get(brand, "video")
     start = content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if b"<svg" in start and start.startswith(b"<"):
         return "SVG"
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "HTML"
-    return None
+    if is_raw(content):
+        return "raw"
+    return next((kind for kind, marks in _MARKS.items() if content.startswith(marks)), None)
 
 
 def _describe(content: bytes) -> Message:
     kind = _kind_of(content)
     named = {
+        None: message("not a photo, or is badly damaged"),
         "SVG": message("an SVG drawing and not a photo"),
         "HTML": message("a web page and not a photo"),
         "PDF": message("a PDF document and not a photo"),
         "video": message("a video and not a photo"),
-        "AVIF": message("an AVIF picture, a format that is not supported here"),
+        "raw": message("a raw file of a camera and not a finished photo"),
         "HEIC": message("a damaged HEIC photo"),
     }
-    return named[kind] if kind else message("not a photo, or is badly damaged")
+    if kind in _RARE:
+        return message("a {format} picture that is badly damaged or of a rare kind", format=kind)
+    return named.get(kind) or message("a picture in {format} format, which is not supported here", format=kind)
 
 
 def _register_heif() -> bool:
@@ -278,19 +312,25 @@ def _register_heif() -> bool:
 # The way through: pixels.
 
 
-def _decode(picture: Image.Image) -> Image.Image:
-    """All that touches pixels: decode frame 0, make it 8-bit RGB(A), shrink, put on white, turn upright."""
-    with _turn_of(picture):
-        target = _fitting_size(picture.size)
-        # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size: less memory, same picture after the resize.
-        picture.draft(None, (2 * target[0], 2 * target[1]))
-        picture.load()
-        orientation = _orientation(picture)  # after load: TIFF and HEIC turn themselves there and say so
-        target = _fitting_size(picture.size)
-        plain = _eight_bit(_shrunk(picture, target))
+def _decode(picture: Image.Image | DeepTiff) -> Image.Image:
+    """All that touches pixels: decode frame 0, make it 8-bit, shrink, make it sRGB on white, turn upright."""
+    if isinstance(picture, DeepTiff):
+        plain, orientation, profile, gamma = picture.decode(), picture.orientation, picture.profile, None
+    else:
+        with _turn_of(picture):
+            width, height = _fitting_size(picture.size)
+            # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size: less memory, same picture after the resize.
+            picture.draft(None, (2 * width, 2 * height))
+            clear = _transparency(picture)
+            picture.load()
+            orientation = _orientation(picture)  # after load: TIFF and HEIC turn themselves there and say so
+            profile = picture.info.get("icc_profile")
+            gamma = None if "srgb" in picture.info else picture.info.get("gamma")
+            plain = _eight_bit(_shrunk(picture, _fitting_size(picture.size)), clear)
+    target = _fitting_size(plain.size)
     if plain.size != target:
         plain = plain.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    upright = _on_white(plain)
+    upright = _on_white(to_srgb(plain, profile, gamma))
     if orientation in _TURNS:
         upright = upright.transpose(_TURNS[orientation])
     upright.info = {}
@@ -324,38 +364,41 @@ def _orientation(picture: Image.Image) -> int:
     return value if value in _TURNS else 1
 
 
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    """Any mode → RGB, or RGBA where some part may be transparent."""
-    mode = picture.mode
-    if mode in ("RGB", "RGBA"):
-        return picture.convert("RGBA") if "transparency" in picture.info else picture
-    if mode.startswith(("I", "F")):
-        return Image.fromarray(_gray_levels(np.asarray(picture))).convert("RGB")
-    has_alpha = mode in ("LA", "La", "PA", "RGBa") or "transparency" in picture.info
-    return picture.convert("RGBA" if has_alpha else "RGB")
+def _transparency(picture: Image.Image) -> object:
+    """What is transparent, before loading: a level, a colour or a table of a palette; ``None`` where nothing is.
 
-
-def _gray_levels(values: NDArray) -> NDArray[np.uint8]:
-    """Gray values of more than 8 bits → 0..255, by the range of their type.
-
-    16-bit values span 0..65535. 32-bit and float files do not say what white is: values that fit into
-    0..65535 (0..1 for floats) are read as such; others are stretched from their smallest to their largest.
+    Of gray PNG files with 2 or 4 bits and of colours with 16, Pillow scales the samples and forgets this value.
     """
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        return (values >> 8).astype(np.uint8)
-    numbers = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(numbers.min()), float(numbers.max())
-    full_scale = 1.0 if values.dtype.kind == "f" else 65535.0
-    if low >= 0.0 and high <= full_scale:
-        low, high = 0.0, full_scale
-    numbers -= low
-    numbers *= 255.0 / max(high - low, 1e-12)
-    return np.round(numbers).astype(np.uint8)
+    clear, raw = picture.info.get("transparency"), picture.tile[0][3] if picture.tile else None
+    if isinstance(clear, int) and raw in ("L;2", "L;4"):
+        return clear * (85 if raw == "L;2" else 17)
+    if isinstance(clear, tuple) and raw == "RGB;16B":
+        return tuple(level >> 8 for level in clear)
+    return clear
+
+
+def _eight_bit(picture: Image.Image, clear: object) -> Image.Image:
+    """Any mode → L, RGB, CMYK or LAB of 8 bits, or RGBA where some part may be transparent."""
+    mode = picture.mode
+    if mode.startswith("I"):  # a PNG of 16 bits; such TIFF files come another way
+        samples = np.asarray(picture)
+        levels = Image.fromarray(levels_of(lambda start, stop: samples[start:stop], *samples.shape, depth=16))
+        if not isinstance(clear, int):
+            return levels
+        opaque = Image.fromarray(np.where(samples == clear, 0, WHITE).astype(np.uint8))
+        return Image.merge("RGBA", (levels, levels, levels, opaque))
+    if mode == "RGBA" and picture.format == "BMP" and picture.getextrema()[3] == (0, 0):
+        return picture.convert("RGB")  # written by programs that left the fourth byte empty
+    if clear is not None:
+        picture.info["transparency"] = clear
+    if mode in ("RGBA", "LA", "La", "PA", "RGBa") or clear is not None:
+        return picture.convert("RGBA")
+    return picture if mode in ("L", "RGB", "CMYK", "LAB") else picture.convert("RGB")
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
     if picture.mode != "RGBA":
-        return picture.copy()
+        return picture
     white = Image.new("RGB", picture.size, "white")
     white.paste(picture, mask=picture.getchannel("A"))
     return white

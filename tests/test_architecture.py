@@ -26,6 +26,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.threads": 1,
     "eimg_core.layers": 1,
     "eimg_core.checkpoints": 1,
+    "eimg_core.pixels": 1,
     "eimg_core.midi": 2,
     "eimg_core.options": 2,
     "eimg_core.images": 2,

@@ -326,14 +326,12 @@ def check_with_mido(made: Made) -> bool:
         return False
     if file.type == 2 or file.ticks_per_beat >= 0x8000 or file.ticks_per_beat < 0:
         return False
-    now, onsets = 0.0, []
+    now, found = 0.0, []
     for message in file:
         now += message.time
         if message.type == "note_on" and message.velocity:
-            onsets.append((message.note, round(now, 4)))
-    expected = sorted((pitch, float(start)) for start, _, pitch, _ in made.notes)
-    found = sorted(onsets)
-    assert len(found) == len(expected)
+            found.append((now, now, message.note, message.velocity))
+    _same([(start, start, pitch, loud) for start, _, pitch, loud in made.notes], found)
     return True
 
 

@@ -30,6 +30,7 @@ from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.metrics.registry import METRICS, measure
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.reading import load_midi, read_midi
+from eimg_core.midi.smf import MIDI_SUFFIXES
 from eimg_core.va.evaluator import Evaluator
 
 __all__ = ["Evaluated", "FileEvaluator", "Label", "labels_by_name", "midi_files", "read_labels", "summarise"]
@@ -74,10 +75,11 @@ def midi_files(paths: Iterable[Path]) -> dict[str, Path]:
         if not os.path.isdir(path):
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in (".mid", ".midi"))
+        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in MIDI_SUFFIXES)
         inside = [file for file in inside if not file.name.startswith(".")]
         if not inside:
-            raise InputError(f"The folder {path.name} holds no MIDI files; expected files that end in .mid or .midi.")
+            suffixes = ", ".join(MIDI_SUFFIXES)
+            raise InputError(f"The folder {path.name} holds no MIDI files; expected files that end in {suffixes}.")
         found += inside
     namesakes: dict[str, dict[tuple[str, ...], Path]] = {}
     for path in found:

@@ -17,8 +17,11 @@ from eimg_core.cli.main import main
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import MeterChange
 from eimg_core.midi.reading import load_midi, read_midi
+from eimg_core.midi.smf import MIDI_SUFFIXES
 from eimg_core.midi.writing import write_midi
-from eimg_core.midi_evaluation import FileEvaluator
+from eimg_core.midi_evaluation import FileEvaluator, midi_files
+from eimg_core.ui.app import build_ui
+from tests.fake_studio import FakeStudio
 
 ROOT = Path(__file__).resolve().parent.parent
 Q = 480  # ticks per quarter note
@@ -217,6 +220,12 @@ BROKEN = {
         "2 tracks read where the header counts 1",
     ),
     "type 2": (midi(track(quarters(*SCALE)), kind=2), "tracks of a file of type 2 read as sounding together"),
+    "events after the end": (
+        midi(track(quarters(*SCALE), end=b"\0" + END_OF_TRACK + b"\0\x90\x3c\x50\0" + END_OF_TRACK)),
+        "events after the end of a track skipped",
+    ),
+    "two files in one": (PLAIN + midi(track(quarters(50, 51))), "a second file after the first skipped"),
+    "note of no length": (quarters_after(b"\x90\x30\x50\0\x80\x30\0"), "a note of no length left out"),
     "wrapper of wrong length": (riff(PLAIN, size=2**32 - 1), "a RIFF wrapper of wrong length"),
     "60 frames": (
         midi(track(quarters(*SCALE, ticks=600)), division=(256 - 60) << 8 | 20),
@@ -273,7 +282,7 @@ def test_a_file_that_breaks_off_is_read_as_far_as_it_goes():
 DRUMS = midi(track(quarters(36, 38, channel=9)))
 REFUSED = {
     "empty": (b"", "the upload is empty; choose another MIDI file."),
-    "text": (b"<svg/>" * 99, "the upload is not a MIDI file; choose one that ends in .mid or .midi."),
+    "text": (b"<svg/>" * 99, "the upload is not a MIDI file, as it has no MIDI header; choose another."),
     "header cut": (PLAIN[:10], "the upload is cut off within its header, before any note; copy or download it again."),
     "no track": (PLAIN[:14], "the upload has a MIDI header, but no track after it; copy or download it again."),
     "no ticks": (
@@ -314,9 +323,10 @@ def test_a_refusal_says_what_is_the_matter(name):
     [
         (midi(track([])), "the upload has no notes; choose another MIDI file."),
         (DRUMS, "the upload has drums alone, which are not read; choose a file with pitched notes."),
-        (PLAIN[:30], "the upload is damaged and holds no note that can be read: "),
+        (midi(track(note(0, 0, 60))), "the upload holds no note that can be read; what is wrong with it: a note of no"),
+        (PLAIN[:30], "the upload holds no note that can be read; what is wrong with it: an event that is cut"),
     ],
-    ids=["silence", "drums", "cut"],
+    ids=["silence", "drums", "no length", "cut"],
 )
 def test_who_needs_notes_is_told_why_there_are_none(data, sentence):
     assert read_midi(data).notes == ()
@@ -451,3 +461,31 @@ def test_drums_alone_have_a_sentence_of_their_own(tmp_path, capsys):
         assert capsys.readouterr().err == (
             "eimg: drums.mid has drums alone, which are not read; choose a file with pitched notes.\n"
         )
+
+
+# --- programs ---------------------------------------------------------------------------------------------------------
+
+
+def test_programs_are_told_what_was_repaired(hanging, tmp_path, monkeypatch):
+    studio, told = FakeStudio(), []
+    repairs = ["a note that is never released ended with its track (8 times)"]
+    monkeypatch.setattr("eimg_core.ui.api.programs.gr.Info", told.append)
+    app = build_ui(studio, pieces=tmp_path)
+    offered = {function.api_name: function.fn for function in app.fns.values()}
+    assert offered["evaluate_midi"](str(hanging))["repairs"] == repairs
+    assert told == []
+    for made in (offered["render"](str(hanging)), offered["export"](str(hanging), "musicxml")):
+        assert Path(made).is_file()
+    assert told == [REMARK, REMARK]
+    assert offered["retell"](hanging.read_bytes(), 6, 4, "vqvae+fnt")["repairs"] == repairs
+    assert offered["extend"](hanging.read_bytes(), 12, "vqvae+fnt")["repairs"] == repairs
+    hanging.write_bytes(PLAIN)
+    assert offered["evaluate_midi"](str(hanging))["repairs"] == []
+    offered["render"](str(hanging))
+    assert told == [REMARK, REMARK], "nothing to tell"
+
+
+@pytest.mark.parametrize("suffix", MIDI_SUFFIXES)
+def test_a_folder_is_searched_for_every_usual_name(suffix, tmp_path):
+    (tmp_path / f"piece{suffix.upper()}").write_bytes(PLAIN)
+    assert [path.name for path in midi_files([tmp_path])] == [f"piece{suffix.upper()}"]

@@ -178,7 +178,7 @@ def test_a_new_format_is_taken_by_the_command_line(tune: Path, capsys: pytest.Ca
 
 @pytest.mark.usefixtures("toy_format")
 def test_a_new_format_is_offered_by_the_endpoints(tune: Path) -> None:
-    assert exported(FakeStudio(), tune, "toy", tune.parent).read_text() == f"{NOTES} notes"
+    assert exported(FakeStudio(), tune, "toy", tune.parent)[0].read_text() == f"{NOTES} notes"
     api = build_ui(FakeStudio()).get_api_info()["named_endpoints"]["/export"]
     assert "toy: the number of notes" in api["description"]
     assert "'toy'" in str(api["parameters"])

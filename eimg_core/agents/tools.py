@@ -185,8 +185,9 @@ class Tools(Calls):
 
         def work(tell: Progress) -> Answer:
             key, title = self.title_of(pairing)
-            made = tune_take(self.studio, act, given_file(midi, self.pieces), key, target, options, self.pieces)
-            return {**piece_answer(take_value(made, title), link), "takes": takes_answer(made.composition)}
+            made, file = tune_take(self.studio, act, given_file(midi, self.pieces), key, target, options, self.pieces)
+            answer = {**piece_answer(take_value(made, title), link), "takes": takes_answer(made.composition)}
+            return {**answer, "repairs": list(file.repairs)}
 
         return await self.working(context, work)
 
@@ -221,7 +222,7 @@ class Tools(Calls):
 
     @tool(MAKES)
     async def export(self, context: Context, midi: Midi, kind: Kind) -> Answer:
-        """Turn a MIDI file into a file of another format, and get a link to it.
+        """Turn a MIDI file into a file of another format; get a link to it, and what was repaired in the MIDI file.
 
         {formats}. Up to ten minutes; scores and pictures up to 3000 notes.
         """
@@ -232,13 +233,14 @@ class Tools(Calls):
             record = file.with_suffix(".json") if isinstance(file, Path) and file.suffix == ".mid" else None
             if record and record.is_file() and record.is_relative_to(self.pieces.resolve()):
                 return {"file": link(str(export_saved(record, kind)))}  # of ours: its score as written, not as played
-            return {"file": link(str(exported(self.studio, file, kind, self.pieces)))}
+            path, read = exported(self.studio, file, kind, self.pieces)
+            return {"file": link(str(path)), "repairs": list(read.repairs)}
 
         return await self.working(context, work)
 
     @tool(READS)
     async def evaluate_midi(self, context: Context, midi: Midi) -> Answer:
-        """Measure a MIDI file: note count, seconds, its metrics, and the estimate of its emotion.
+        """Measure a MIDI file: note count, seconds, its metrics, the estimate of its emotion, and what was repaired.
 
         {metrics}.
         """

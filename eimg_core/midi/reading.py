@@ -90,7 +90,7 @@ def _why_empty(file: MidiFile) -> str:
     if file.drums:
         return f"{file.name} has drums alone, which are not read; choose a file with pitched notes."
     if file.repairs:
-        return f"{file.name} is damaged and holds no note that can be read: {'; '.join(file.repairs)}."
+        return f"{file.name} holds no note that can be read; what is wrong with it: {'; '.join(file.repairs)}."
     return f"{file.name} has no notes; choose another MIDI file."
 
 
@@ -139,6 +139,9 @@ def _parts(track: Track, smf: Smf) -> Iterator[_Part]:
                 if channel != DRUM_CHANNEL:
                     smf.repairs.add("a note that is never released ended with its track")
                 spans.append((start, track.end if track.end > start else start + quarter, velocity))
+            for start, end, _ in spans:
+                if end == start:
+                    smf.repairs.add("a note of no length left out")
             notes += [(start, end, pitch, velocity) for start, end, velocity in spans if end > start]
         if notes:
             end = max(last[channel], max(note[1] for note in notes))

@@ -20,6 +20,7 @@ __all__ = [
     "CONTROL",
     "DRUM_CHANNEL",
     "MAX_MIDI_BYTES",
+    "MIDI_SUFFIXES",
     "NOTE_OFF",
     "NOTE_ON",
     "Repairs",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 MAX_MIDI_BYTES = 512 * 1024  # a long sonata has a fifth of it
+MIDI_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")  # how files are called that may be read
 _MOST_TRACKS = 2048
 NOTE_OFF, NOTE_ON, CONTROL, BEND = 0x80, 0x90, 0xB0, 0xE0  # upper half of a status; the lower is the channel
 DRUM_CHANNEL = 9
@@ -148,7 +150,7 @@ def _unwrapped(data: bytes, name: str, repairs: Repairs) -> bytes:
         return data
     at = data.find(b"MThd")
     if at < 0:
-        raise InputError(f"{name} is not a MIDI file; choose one that ends in .mid or .midi.")
+        raise InputError(f"{name} is not a MIDI file, as it has no MIDI header; choose another.")
     size = int.from_bytes(data[at - 4 : at], "little")
     if data.startswith(b"RIFF") and data[8:12] == b"RMID" and data[at - 8 : at - 4] == b"data":
         if at + size <= len(data):
@@ -174,13 +176,17 @@ def _tracks(data: bytes, repairs: Repairs) -> list[Track]:
                 break
             at = following
         start, length = at + 8, int.from_bytes(data[at + 4 : at + 8], "big")
+        if data[at : at + 4] == b"MThd":
+            repairs.add("a second file after the first skipped")
+            break
         if data[at : at + 4] == b"MTrk":
             track, at = _track(data, start, start + length, repairs)
             tracks.append(track)
         else:
             at = start + length
-    if 0 < len(data) - at < 8 and data[at:].strip(b"\0"):
-        repairs.add("bytes after the last track skipped")
+    else:
+        if 0 < len(data) - at < 8 and data[at:].strip(b"\0"):
+            repairs.add("bytes after the last track skipped")
     return tracks
 
 
@@ -213,6 +219,8 @@ def _track(data: bytes, start: int, stated_end: int, repairs: Repairs) -> tuple[
         return track, after
     if not ended:
         repairs.add("a track that is cut off read as far as it goes" if lies else "a track without an end ended")
+    elif after < end:
+        repairs.add("events after the end of a track skipped")
     return track, end
 
 

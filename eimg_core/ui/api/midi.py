@@ -12,7 +12,8 @@ from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.midi.notes import Piece
-from eimg_core.midi.reading import load_midi
+from eimg_core.midi.reading import MidiFile, load_midi
+from eimg_core.midi.smf import MIDI_SUFFIXES
 from eimg_core.options import EXTEND_SECONDS, OPTIONS, ComposeOptions, read_options
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
@@ -33,21 +34,23 @@ def tune_take(
     target: VA | None,
     options: Mapping[str, Any],
     pieces: Path,
-) -> Take:
+) -> tuple[Take, MidiFile]:
     """What ``act``, which is ``studio.retell`` or ``studio.extend``, makes of a MIDI file: played and saved.
 
     Args:
         target: the emotion to aim at; ``None`` for the evaluator's estimate of the file.
         options: values by name. A retelling needs no length: the bars of its tune decide.
+    Returns:
+        The take, and the file, which tells what was repaired.
     Raises:
         InputError: there is no file, it cannot be read, or a value is out of range.
     """
     if midi is None:
         raise InputError("There is no MIDI file yet. Give one with a melody of at least four notes.")
-    piece = load_midi(midi, straighten=True, need_notes=True).piece
-    aim = target or studio.listen(piece)
-    composition = act(piece, pairing, aim, read_options(options, target=aim))
-    return play_take(studio, composition, new_folder(pieces), lambda stage, done: None)
+    file = load_midi(midi, straighten=True, need_notes=True)
+    aim = target or studio.listen(file.piece)
+    composition = act(file.piece, pairing, aim, read_options(options, target=aim))
+    return play_take(studio, composition, new_folder(pieces), lambda stage, done: None), file
 
 
 def tune_api(studio: Studio, pieces: Path) -> None:
@@ -57,10 +60,11 @@ def tune_api(studio: Studio, pieces: Path) -> None:
 
     def answer(act: Act, midi: bytes | None, pairing: str, target: VA | None, **options: float) -> Any:
         try:
-            take = tune_take(studio, act, midi, pairing, target, options, pieces)
+            take, file = tune_take(studio, act, midi, pairing, target, options, pieces)
             return {
                 **take_value(take, titles.get(pairing, pairing)),
                 "takes": candidate_values(take.composition),
+                "repairs": list(file.repairs),
             }
         except Exception as error:
             raise toast(error) from error
@@ -69,20 +73,20 @@ def tune_api(studio: Studio, pieces: Path) -> None:
         """Keep the tune of a MIDI file and compose another emotion below it.
 
         Valence and arousal run from 1 to 9. The result has the notes, the metrics, where the piece lies in the plane,
-        and the files (MIDI, WAV, …). The same inputs give the same piece.
+        the files (MIDI, WAV, …), and the repairs that the MIDI file needed. The same inputs give the same piece.
         """
         return answer(studio.retell, midi, pairing, VA(float(valence), float(arousal)), seed=seed)
 
     def extend(midi: bytes | None, seconds: float, pairing: str, seed: float = 0) -> Any:
         """Let the piece in a MIDI file go on until ``seconds``, in the emotion that is estimated for it.
 
-        The result has the notes, the metrics, where the piece lies in the plane, and the files (MIDI, WAV, …). The same
-        inputs give the same piece.
+        The result has the notes, the metrics, where the piece lies in the plane, the files (MIDI, WAV, …), and the
+        repairs that the MIDI file needed. The same inputs give the same piece.
         """
         return answer(studio.extend, midi, pairing, None, seed=seed, seconds=seconds)
 
     with gr.Row(visible=False):
-        midi = gr.File(label="MIDI file", type="binary", file_types=[".mid", ".midi"])
+        midi = gr.File(label="MIDI file", type="binary", file_types=list(MIDI_SUFFIXES))
         valence, arousal = gr.Number(6.0, label="Valence, 1 to 9"), gr.Number(4.0, label="Arousal, 1 to 9")
         seconds = gr.Number(EXTEND_SECONDS.usual, label=EXTEND_SECONDS.title)
         seed = gr.Number(OPTIONS["seed"].usual, label=OPTIONS["seed"].title, precision=0)

@@ -17,7 +17,7 @@ from eimg_core.exports.files import from_midi
 from eimg_core.exports.formats import FORMATS, formats_from_midi
 from eimg_core.metrics.registry import METRICS, measure
 from eimg_core.midi.notes import Piece
-from eimg_core.midi.reading import load_midi
+from eimg_core.midi.reading import MidiFile, load_midi
 from eimg_core.options import OPTIONS
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY
@@ -31,7 +31,7 @@ LONGEST_MIDI_S, MOST_NOTES = 600.0, 20_000
 MOST_DRAWN = 3_000  # notes; engraving them takes some seconds, and the time grows faster than their number
 
 
-def open_midi(source: str | Path | bytes | None, straighten: bool = False) -> Piece:
+def open_midi(source: str | Path | bytes | None, straighten: bool = False) -> MidiFile:
     """A MIDI file that may be anything at all; ``straighten`` as in ``read_midi``.
 
     Raises:
@@ -47,7 +47,7 @@ def open_midi(source: str | Path | bytes | None, straighten: bool = False) -> Pi
         )
     if len(piece.notes) > MOST_NOTES:
         raise InputError(f"{name} has {len(piece.notes)} notes; MIDI files with up to {MOST_NOTES} can be used.")
-    return piece
+    return file
 
 
 def composers(studio: Studio) -> list[dict[str, Any]]:
@@ -72,8 +72,8 @@ def exported(
     pieces: Path,
     instrument: str = "piano",
     soundfont: str | Path | None = None,
-) -> Path:
-    """A MIDI file as a file of another format, in a folder of its own.
+) -> tuple[Path, MidiFile]:
+    """A MIDI file as a file of another format, in a folder of its own; and what was read, which tells of repairs.
 
     Args:
         instrument: what plays it, where the format has sound.
@@ -84,7 +84,8 @@ def exported(
         RenderError: the format needs a package that is not installed, or the soundfont cannot be played.
     """
     one = FORMATS.get(kind)
-    piece = open_midi(midi, straighten=one is not None and one.straight)
+    file = open_midi(midi, straighten=one is not None and one.straight)
+    piece = file.piece
     if one is not None and not one.sound and len(piece.notes) > MOST_DRAWN:
         raise InputError(f"The piece has {len(piece.notes)} notes; scores and pictures hold up to {MOST_DRAWN}.")
 
@@ -97,7 +98,7 @@ def exported(
     data = from_midi(piece, kind, stem[0].upper() + stem[1:], play)
     path = new_folder(pieces) / f"{stem}.{kind}"
     path.write_bytes(data)
-    return path
+    return path, file
 
 
 def formats_said() -> str:
@@ -111,18 +112,20 @@ def metrics_said() -> str:
 
 
 def measured(studio: Studio, midi: str | Path | bytes | None) -> dict[str, Any]:
-    """The metrics of a MIDI file, and the estimate of its emotion; ``estimate`` is ``None`` without an evaluator.
+    """The metrics of a MIDI file, the estimate of its emotion, ``None`` without an evaluator, and what was repaired.
 
     Raises:
         InputError: the MIDI file cannot be used.
     """
-    piece = open_midi(midi)
-    numbers = measure(piece, open_midi(midi, straighten=True))
+    file = open_midi(midi)
+    piece = file.piece
+    numbers = measure(piece, open_midi(midi, straighten=True).piece)
     return {
         "note_count": len(piece.notes),
         "duration_s": round(piece.duration_s, 3),
         "metrics": {name: round(value, 4) if math.isfinite(value) else None for name, value in numbers.items()},
         "estimate": _estimate(studio, piece),
+        "repairs": list(file.repairs),
     }
 
 
@@ -142,7 +145,10 @@ def offer_programs(studio: Studio, pieces: Path) -> None:
 
     def export(midi: str | None, kind: str, instrument: str = "piano", soundfont: str | None = None) -> str:
         try:
-            return str(exported(studio, midi, kind, pieces, instrument, soundfont))
+            path, file = exported(studio, midi, kind, pieces, instrument, soundfont)
+            if file.repairs:
+                gr.Info(file.remark)  # the answer is a file
+            return str(path)
         except Exception as error:
             raise toast(error) from error
 
@@ -154,10 +160,12 @@ def offer_programs(studio: Studio, pieces: Path) -> None:
 
     export.__doc__ = (
         f"Turn a MIDI file into a file of another format ({formats_said()}). MIDI files may last "
-        f"{LONGEST_MIDI_S / 60:.0f} minutes; scores and pictures hold up to {MOST_DRAWN} notes."
+        f"{LONGEST_MIDI_S / 60:.0f} minutes; scores and pictures hold up to {MOST_DRAWN} notes. Repairs of "
+        "the MIDI file are told in a log event, and by /evaluate_midi."
     )
     evaluate_midi.__doc__ = (
-        f"Measure a MIDI file: its metrics, and where on the 1-9 plane the evaluator places it. {metrics_said()}."
+        "Measure a MIDI file: its metrics, where on the 1-9 plane the evaluator places it, and its repairs. "
+        f"{metrics_said()}."
     )
     midi, made, found = gr.File(label="MIDI file"), gr.File(label="File"), gr.JSON(label="Found")
     kind = gr.Radio(formats_from_midi(), value=formats_from_midi()[0], label="Format")

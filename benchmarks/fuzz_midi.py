@@ -307,7 +307,7 @@ def check(made: Made) -> None:
 
 
 def _same(expected: Sequence[Span], found: Sequence[tuple[float, float, int, int]]) -> None:
-    key = lambda span: (span[2], round(float(span[0]), 6), round(float(span[1]), 6))  # noqa: E731
+    key = lambda span: (span[2], round(float(span[0]), 6), round(float(span[1]), 6), span[3])  # noqa: E731
     assert len(expected) == len(found), f"{len(expected)} notes written, {len(found)} read"
     for a, b in zip(sorted(expected, key=key), sorted(found, key=key), strict=True):
         assert a[2:] == b[2:], f"written {a}, read {b}"

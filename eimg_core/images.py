@@ -63,7 +63,7 @@ _TURNS = {
 }
 
 
-_RARE = {
+_RARE: dict[str, bytes | tuple[bytes, ...]] = {
     "JPEG": b"\xff\xd8\xff",
     "PNG": b"\x89PNG",
     "GIF": b"GIF8",
@@ -71,7 +71,7 @@ _RARE = {
 }
 """First bytes of formats that are read, but not in all their kinds."""
 
-_MARKS = {
+_MARKS: dict[str, bytes | tuple[bytes, ...]] = {
     **_RARE,
     "PDF": b"%PDF",
     "JPEG 2000": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
@@ -369,7 +369,8 @@ def _transparency(picture: Image.Image) -> object:
 
     Of gray PNG files with 2 or 4 bits and of colours with 16, Pillow scales the samples and forgets this value.
     """
-    clear, raw = picture.info.get("transparency"), picture.tile[0][3] if picture.tile else None
+    tiles = getattr(picture, "tile", None)
+    clear, raw = picture.info.get("transparency"), tiles[0][3] if tiles else None
     if isinstance(clear, int) and raw in ("L;2", "L;4"):
         return clear * (85 if raw == "L;2" else 17)
     if isinstance(clear, tuple) and raw == "RGB;16B":
@@ -381,13 +382,13 @@ def _eight_bit(picture: Image.Image, clear: object) -> Image.Image:
     """Any mode → L, RGB, CMYK or LAB of 8 bits, or RGBA where some part may be transparent."""
     mode = picture.mode
     if mode.startswith("I"):  # a PNG of 16 bits; such TIFF files come another way
-        samples = np.asarray(picture)
-        levels = Image.fromarray(levels_of(lambda start, stop: samples[start:stop], *samples.shape, depth=16))
+        samples, (width, height) = np.asarray(picture), picture.size
+        levels = Image.fromarray(levels_of(lambda start, stop: samples[start:stop], height, width, depth=16))
         if not isinstance(clear, int):
             return levels
         opaque = Image.fromarray(np.where(samples == clear, 0, WHITE).astype(np.uint8))
         return Image.merge("RGBA", (levels, levels, levels, opaque))
-    if mode == "RGBA" and picture.format == "BMP" and picture.getextrema()[3] == (0, 0):
+    if mode == "RGBA" and picture.format == "BMP" and not np.asarray(picture)[..., 3].any():
         return picture.convert("RGB")  # written by programs that left the fourth byte empty
     if clear is not None:
         picture.info["transparency"] = clear

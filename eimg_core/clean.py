@@ -130,6 +130,10 @@ class CleanStudio(Studio):
         """The emotion of a photo by its colours, which are a weak sign of it; the margin says how weak."""
         return ColourReader().read(photo)
 
+    def target_for(self, reading: VA) -> VA:
+        """The reading itself: what is known of how readings of rated photos lean has no part in this mode."""
+        return reading
+
     def explain_photo(self, photo: Image) -> NoReturn:
         """Not shown here: no part of a photo counts more than its colour says."""
         raise InputError(

@@ -283,8 +283,15 @@ class Pipeline(Composer):
         photo_va: VA | None,
         options: ComposeOptions,
         progress: Progress | None = None,
+        photo_target: VA | None = None,
     ) -> Composition:
-        target = options.target or photo_va
+        """See ``Composer.compose``.
+
+        Args:
+            photo_target: the target of the photo where the options name none; the reading itself if it is left out. A
+                music autoencoder that is not told the emotion follows the photo's own place all the same.
+        """
+        target = options.target or photo_target or photo_va
         if target is None:
             raise InputError("There is nothing to compose for: give a photo, or both valence and arousal.")
         tell = progress or (lambda stage, share: None)
@@ -292,12 +299,12 @@ class Pipeline(Composer):
         started = time.perf_counter()
         tell("composing", 0.1)
         z = self.project(self.embed(photo)) if photo is not None else None
-        moves = z is None or (photo_va is not None and distance(target, photo_va) > _SAME_PLACE)
-        if moves:
+        follows = options.target is not None or self.music_ae.uses_va
+        moves = follows and photo_va is not None and distance(target, photo_va) > _SAME_PLACE
+        if z is None or moves:
             if not self.music_ae.uses_va and z is not None:
                 remarks.append(message("The photo's place in the emotion space was moved towards the wished emotion."))
             z = self.moved(z, photo_va, target)
-        assert z is not None
         v_y = self.to_music_latent(z)
         embedded = time.perf_counter()
         tell("composing", 0.3)

@@ -18,7 +18,7 @@ from eimg_core.atomic import drafted
 from eimg_core.autoencoder import ComposingAutoencoder
 from eimg_core.checkpoints import load_model, read_card
 from eimg_core.composer import Composition, Progress
-from eimg_core.emotion import VA
+from eimg_core.emotion import VA, photo_target
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.exports.archive import archive_of
 from eimg_core.exports.comparison import table_row, write_table
@@ -146,6 +146,10 @@ class Studio:
         """The emotion of a photo, with one standard deviation on each axis."""
         return self._reader().read(photo)
 
+    def target_for(self, reading: VA) -> VA:
+        """What a piece aims at for a photo that was read so, where nobody chose a target."""
+        return photo_target(reading)
+
     def explain_photo(self, photo: Image) -> Explanation:
         """Which parts of a photo make it pleasant or exciting; see ``eimg_core.va.explain``."""
         return explain(self._reader(), photo)
@@ -162,6 +166,7 @@ class Studio:
 
         Args:
             photo: upright RGB picture, see ``eimg_core.images.open_photo``; ``None`` to compose for ``options.target``.
+                Where the options name no target, it is ``target_for`` the reading of the photo.
             pairing: its key; ``Studio.pairings`` lists them. The usual one where ``None``.
             options: seed, length, target and so on; without ``expressive`` nothing is performed.
             progress: called with the name of each stage and the share that is done.
@@ -181,7 +186,8 @@ class Studio:
         if photo is not None and photo_va is None:
             photo_va = self.read_photo(photo).va.clamped()
         timings = {"load": loaded - started, "read_photo": time.perf_counter() - loaded}
-        composition = pipeline.compose(photo, photo_va, replace(options, tempo=1.0), progress)
+        own = self.target_for(photo_va) if photo_va else None
+        composition = pipeline.compose(photo, photo_va, replace(options, tempo=1.0), progress, own)
         return self._finished(_at_tempo(composition, options), Recipe(pairing, options, photo_id(photo)), timings)
 
     def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
@@ -215,13 +221,13 @@ class Studio:
     ) -> Composition:
         """One piece that moves through photos, or points of the plane; see ``Pipeline.story``.
 
-        ``points`` are the emotions of the photos where they have been read before, one for each.
+        ``points`` are the targets of the photos where they are known, one for each; otherwise photos are read.
         """
         tell = progress or (lambda stage, share: None)
         pipeline = self.pipeline(pairing)
         if points is None:
             tell("reading the photos", 0.05)
-            points = [p if isinstance(p, VA) else self.read_photo(p).va.clamped() for p in photos]
+            points = [p if isinstance(p, VA) else self.target_for(self.read_photo(p).va.clamped()) for p in photos]
         stops = [(None if isinstance(photo, VA) else photo, point) for photo, point in zip(photos, points, strict=True)]
         tell("composing", 0.3)
         recipe = Recipe(pairing, options, stops=tuple(Stop(point, photo_id(photo)) for photo, point in stops))

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from eimg_core.composer import Composition, Progress, Take
-from eimg_core.emotion import VA, distance
+from eimg_core.emotion import VA, distance, photo_target
 from eimg_core.errors import InputError
 from eimg_core.exports.files import write
 from eimg_core.exports.formats import usual_formats
@@ -137,6 +137,9 @@ class FakeStudio:
         vivid = float((colours.max(axis=-1) - colours.min(axis=-1)).mean())
         return FakeReading(VA(1.5 + 7.0 * float(colours.mean()), 2.0 + 6.0 * vivid))
 
+    def target_for(self, reading: VA) -> VA:
+        return photo_target(reading)
+
     def compose(
         self,
         photo: Image.Image | None,
@@ -149,7 +152,7 @@ class FakeStudio:
         self.asked.append(options)
         tell("reading the photo", 0.1)
         photo_va = photo_va or (self.read_photo(photo).va if photo is not None else None)
-        target = options.target or photo_va
+        target = options.target or (self.target_for(photo_va) if photo_va else None)
         if target is None:
             raise InputError("There is nothing to compose for yet. Add a photo, or choose an emotion in the plane.")
         tell("composing", 0.4)
@@ -248,7 +251,7 @@ class FakeStudio:
         self.asked.append(options)
         if not 2 <= len(photos) <= 8:
             raise InputError(f"A story needs 2 to 8 photos, not {len(photos)}.")
-        points = points or [self.read_photo(photo).va for photo in photos]
+        points = points or [self.target_for(self.read_photo(photo).va) for photo in photos]
         tell("composing", 0.4)
         if self.before_composing:
             self.before_composing()

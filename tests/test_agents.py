@@ -174,6 +174,8 @@ def test_a_photo_is_the_same_however_it_is_given(agent: Agent, served: str) -> N
     composed = agent.call("compose", photo=path, valence=2, arousal=2, seconds=8)
     assert composed["photo"]["valence"] == pytest.approx(answers[0]["valence"], abs=0.01)
     assert composed["target"] == {"valence": 2.0, "arousal": 2.0, "region": "sad"}
+    own = agent.call("compose", photo=path, seconds=8)["target"]
+    assert own == pytest.approx(answers[0]["target"]), "what was told is what is aimed at"
 
 
 def test_a_piece_of_one_answer_is_what_the_next_call_works_with(agent: Agent, studio: FakeStudio) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from eimg_core.emotion import VA
+from eimg_core.emotion import VA, photo_target
 from eimg_core.errors import InputError, RenderError
 from eimg_core.midi.reading import read_midi
 from eimg_core.options import USUAL_TAKES, ComposeOptions
@@ -176,7 +176,7 @@ def test_from_a_photo_to_music_one_can_hear_and_keep(visit: Visit, studio: FakeS
     assert len(studio.asked) == asked, "the photo's point is shown before any music is made"
 
     visit.compose()
-    assert studio.asked[-1].target is None, "untouched, the target is the photo's own point"
+    assert studio.asked[-1].target is None, "untouched, the target is the photo's own"
     assert page.inner_text("[data-row=piece] td:nth-child(2)") != "", "the plane shows where the piece lies"
     assert "from the target" in page.inner_text(".player-landing")
     assert "test engine" in page.text_content(".player-played")
@@ -243,12 +243,13 @@ def test_the_target_follows_the_mouse_the_arrow_keys_and_the_way_back(
     page = visit.page
     give_photo(page, beach)
     box = page.locator("#plane .plane-frame").bounding_box()
+    own = page.get_attribute(".plane-map", "data-target")
     page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.25)
     visit.compose()
     target = studio.asked[-1].target
     assert target is not None
     assert (target.valence, target.arousal) == pytest.approx((3.0, 7.0), abs=0.15)
-    assert page.get_attribute(".plane-map", "data-photo") != page.get_attribute(".plane-map", "data-target")
+    assert page.get_attribute(".plane-map", "data-target") != own
 
     page.focus(".plane-sliders input[name=arousal]")
     for _ in range(10):
@@ -379,6 +380,9 @@ def test_the_named_endpoints_read_and_compose(url: str, studio: FakeStudio, beac
 
     reading = client.predict(photo=client_library.handle_file(str(beach)), api_name="/read_photo")
     assert 1 <= reading["photo"]["valence"] <= 9
+    own = photo_target(studio.read_photo(scene("beach")).va)
+    told = reading["photo"]["target"]
+    assert (told["valence"], told["arousal"]) == pytest.approx((own.valence, own.arousal), abs=0.05)
     wanted = {"emotion": {"target": {"valence": 7.5, "arousal": 6.0}}, "pairing": "vqvae+fnt", "seed": 5, "seconds": 9}
     piece = client.predict(photo=None, **wanted, api_name="/compose")
     again = client.predict(photo=None, **wanted, api_name="/compose")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from eimg_core.emotion import VA
+from eimg_core.emotion import VA, distance, photo_target
 from eimg_core.errors import InputError
 from eimg_core.options import ComposeOptions
 from eimg_core.results import PAPER_TABLE_V
@@ -22,6 +22,7 @@ from eimg_core.shipped import RESULTS
 from eimg_core.sound.loudness import COMPARED_LUFS
 from eimg_core.ui.session.comparison_run import compose_all, pack, start_comparison
 from eimg_core.ui.session.composers import chosen, pairing_variants, papers_six, usual_choice
+from eimg_core.ui.session.points import point
 from eimg_core.ui.session.scorecard import control_rows, published
 from tests.fake_studio import PAIRINGS, FakePairing, FakeStudio, scene
 from tests.shots import give_photo, open_comparison
@@ -339,9 +340,13 @@ def test_the_named_endpoint_compares(url: str, studio: FakeStudio, folder: Path)
     assert [card["pairing"] for card in last["cards"]] == ["vqvae+fnt", "alae+fnt"]
     assert all(card["state"] == "done" and card["took_s"] >= 0 for card in last["cards"])
     assert set(last["files"]) == {"zip", "csv", "png"}
-    assert last["target"] == last["photo"]
+    own = photo_target(VA(last["photo"]["valence"], last["photo"]["arousal"]))
+    assert last["target"] == pytest.approx({**point(own)}, abs=0.002)
     assert studio.asked[-1] == ComposeOptions(seed=5, seconds=8.0)
-    assert last["cards"][0]["matching"] == last["cards"][0]["distance"]
+    card = last["cards"][0]
+    landed = VA(card["piece"]["valence"], card["piece"]["arousal"])
+    reading = VA(last["photo"]["valence"], last["photo"]["arousal"])
+    assert card["matching"] == pytest.approx(distance(landed, reading), abs=0.02), "as in the tables, from the reading"
     assert last["controls"][0]["name"] == "mean point"
     with pytest.raises(Exception, match="There is no composer 'nobody'"):
         client.predict(None, {}, ["nobody"], 5, 8, api_name="/compare")

@@ -92,7 +92,7 @@ def test_it_composes_for_a_photo_with_the_clean_composer_and_no_other_weights(ro
     studio = CleanStudio(root)
     made = studio.compose(photo, options=SHORT)
     assert loaded == [CLEAN_COMPOSER]
-    assert made.photo_va == ColourReader().read(photo).va
+    assert made.photo_va == made.target_va == ColourReader().read(photo).va
     assert made.pairing == CLEAN_PAIRING
     assert made.piece_va is None  # there is no evaluator
     assert len(made.takes) == 3

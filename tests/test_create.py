@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eimg_core.emotion import PHOTO_CENTRE, VA
+from eimg_core.emotion import PHOTO_CENTRE, VA, photo_target
 from eimg_core.errors import InputError
 from eimg_core.midi.writing import write_midi
 from eimg_core.options import USUAL_TAKES, ComposeOptions
@@ -160,6 +160,11 @@ def test_a_why_that_fails_says_so_and_can_be_asked_again(visit: Visit, studio: F
     page.wait_for_selector(".why[data-state=shown]")
 
 
+def point_shown(page: Any, which: str) -> list[float]:
+    """Valence and arousal that the plane shows for ``photo`` or ``target``."""
+    return [float(number) for number in page.get_attribute(".plane-map", f"data-{which}").split(",")]
+
+
 # ---- the page: the plane -----------------------------------------------------------------------------------------
 
 
@@ -167,20 +172,23 @@ def test_a_why_that_fails_says_so_and_can_be_asked_again(visit: Visit, studio: F
 def test_the_map_itself_takes_the_arrow_keys_and_the_way_home(visit: Visit, beach: Path) -> None:
     page = visit.page
     give_photo(page, beach)
-    valence, arousal = map(float, page.get_attribute(".plane-map", "data-photo").split(","))
+    reading, (valence, arousal) = point_shown(page, "photo"), point_shown(page, "target")
+    own = photo_target(VA(*reading))
+    assert (valence, arousal) == pytest.approx((own.valence, own.arousal), abs=0.11), "apart from the reading"
     page.focus(".plane-map")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowUp")
-    moved = [float(number) for number in page.get_attribute(".plane-map", "data-target").split(",")]
+    moved = point_shown(page, "target")
     assert moved == pytest.approx([valence + 0.1, arousal + 1.0], abs=0.051)
     assert "Target at valence" in page.inner_text(".plane-live")
-    assert page.inner_text(".plane-sliders label:nth-child(2) output") == "+1.0"
+    offset = float(page.inner_text(".plane-sliders label:nth-child(2) output"))
+    assert offset == pytest.approx(moved[1] - reading[1], abs=0.11), "sliders tell how far it is from the reading"
     assert page.evaluate("getComputedStyle(document.querySelector('#plane .plane-map')).outlineStyle") == "solid"
     page.keyboard.press("Home")
-    assert page.get_attribute(".plane-map", "data-target") == page.get_attribute(".plane-map", "data-photo")
+    assert point_shown(page, "target") == [valence, arousal]
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Escape")
-    assert page.get_attribute(".plane-map", "data-target") == page.get_attribute(".plane-map", "data-photo")
+    assert point_shown(page, "target") == [valence, arousal]
     ellipse = page.locator("#plane .plane-doubt")
     assert float(ellipse.get_attribute("rx")) == pytest.approx(40 * 1.0), "one standard deviation on each axis"
     assert float(ellipse.get_attribute("ry")) == pytest.approx(40 * 0.8)
@@ -191,11 +199,11 @@ def test_the_target_can_be_made_stronger_until_the_edge(visit: Visit, beach: Pat
     page = visit.page
     assert page.is_hidden(".plane-stronger"), "there is nothing to make stronger yet"
     give_photo(page, beach)
-    photo = [float(number) for number in page.get_attribute(".plane-map", "data-photo").split(",")]
+    own = point_shown(page, "target")
     page.click("button:text-is('Stronger')")
-    target = [float(number) for number in page.get_attribute(".plane-map", "data-target").split(",")]
+    target = point_shown(page, "target")
     assert target == pytest.approx(
-        [mean + 1.5 * (at - mean) for at, mean in zip(photo, PHOTO_CENTRE, strict=True)], abs=0.1
+        [mean + 1.5 * (at - mean) for at, mean in zip(own, PHOTO_CENTRE, strict=True)], abs=0.13
     )
     for _ in range(12):
         if page.is_enabled(".plane-stronger"):
@@ -203,7 +211,7 @@ def test_the_target_can_be_made_stronger_until_the_edge(visit: Visit, beach: Pat
     assert page.is_disabled(".plane-stronger"), "there is an edge"
     assert {"1.0", "9.0"} & set(page.get_attribute(".plane-map", "data-target").split(","))
     page.click(".plane-back")
-    assert page.get_attribute(".plane-map", "data-target") == page.get_attribute(".plane-map", "data-photo")
+    assert point_shown(page, "target") == own
 
 
 @browser_test
@@ -291,7 +299,7 @@ def test_the_same_tune_calmer_continued_and_undone(visit: Visit, studio: FakeStu
     give_photo(page, beach)
     visit.compose()
     _, first = visit.download("MIDI")
-    before = studio.read_photo(scene("beach")).va
+    before = studio.target_for(studio.read_photo(scene("beach")).va)
     wait_for_new_sound(visit, lambda: page.click("button:text-is('Calmer')"))
     _, target = studio.retold[-1]
     assert target.valence == pytest.approx(before.valence, abs=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -12,8 +13,11 @@ from eimg_core.emotion import (
     MUSIC_COVARIANCE,
     MUSIC_REACH,
     PHOTO_CENTRE,
+    PHOTO_LIFT,
+    PHOTO_REACH,
     VA,
     map_scale,
+    photo_target,
     similarity,
     within_music,
 )
@@ -30,6 +34,25 @@ def test_scales_are_mapped_by_their_ends():
 def test_the_similarity_of_equation_1_is_infinite_at_distance_0():
     assert similarity(VA(2, 2), VA(5, 6)) == pytest.approx(0.2)
     assert similarity(VA(2, 2), VA(2, 2)) == math.inf
+
+
+def test_the_target_of_a_photo_goes_farther_than_its_reading_and_stays_inside_the_plane():
+    middle = photo_target(VA(*PHOTO_CENTRE))
+    assert (middle.valence, middle.arousal) == pytest.approx((PHOTO_CENTRE[0], PHOTO_CENTRE[1] + PHOTO_LIFT))
+    grim = photo_target(VA(3.49, 5.61))
+    assert (grim.valence, grim.arousal) == pytest.approx((3.09, 6.11))
+    assert photo_target(VA(8.9, 1.0)) == VA(9.0, 1.0)
+
+
+def test_the_target_of_a_photo_is_the_one_that_was_measured():
+    record = json.loads((RESULTS / "photo-target.json").read_text(encoding="utf-8"))
+    rows = {(row["reach"], row["lift"]): row for row in record["rows"]}
+    literal, chosen = rows[1.0, 0.0], rows[PHOTO_REACH, PHOTO_LIFT]
+    assert chosen["distance"] < 1.05 * literal["distance"], "it costs little"
+    for row in (literal, chosen):  # the docstring says what was measured
+        assert f"{row['exciting_read_exciting']:.2f}".lstrip("0") in photo_target.__doc__
+        assert f"{row['distance']:.2f}" in photo_target.__doc__
+    assert chosen["exciting_read_exciting"] > 2 * literal["exciting_read_exciting"]
 
 
 def test_the_centre_of_photos_is_what_the_constant_of_the_records_answers():

@@ -8,11 +8,13 @@ import torch
 from PIL import Image
 
 from eimg_core.checkpoints import load_component, save_component
-from eimg_core.emotion import VA
+from eimg_core.emotion import VA, photo_target
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.midi.writing import write_midi
 from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline, available, split_key, variants
+from eimg_core.studio import Studio
+from eimg_core.va.image_reader import ImageReading
 from tests.tiny import save_tiny_pairing
 
 PHOTO_VA = VA(3.0, 6.0)
@@ -55,8 +57,6 @@ def test_a_plain_name_means_the_variant_that_was_heard_nearest(tmp_path):
 
 
 def test_what_two_pairings_share_is_loaded_once(tmp_path):
-    from eimg_core.studio import Studio
-
     for variant in ("paper", "eimg2"):
         save_tiny_pairing(tmp_path, variant=variant)
     studio = Studio(tmp_path)
@@ -102,6 +102,34 @@ def test_a_target_moves_the_photo_and_says_so(pipeline):
     alone = pipeline.compose(None, None, ComposeOptions(seconds=6.0, target=VA(8.0, 2.0)))
     assert alone.photo_va is None
     assert alone.piece.notes
+
+
+def test_a_photo_keeps_its_own_place_where_nobody_chose_a_target(pipeline):
+    literal = pipeline.compose(photo(), PHOTO_VA, ComposeOptions(seconds=6.0))
+    farther = pipeline.compose(photo(), PHOTO_VA, ComposeOptions(seconds=6.0), photo_target=VA(2.0, 7.0))
+    assert (literal.target_va, farther.target_va) == (PHOTO_VA, VA(2.0, 7.0))
+    assert farther.piece == literal.piece, "fnt is not told the emotion"
+    assert farther.remarks == ()
+    assert farther.options.target is None, "the recipe leaves the target to the photo"
+
+
+def test_a_composer_that_is_told_the_emotion_follows_the_target_of_the_photo(root, monkeypatch):
+    pipeline = Pipeline.load("vqvae+fnt", root)
+    monkeypatch.setattr(type(pipeline.music_ae), "uses_va", True)
+    literal = pipeline.compose(photo(), PHOTO_VA, ComposeOptions(seconds=6.0))
+    farther = pipeline.compose(photo(), PHOTO_VA, ComposeOptions(seconds=6.0), photo_target=VA(8.0, 2.0))
+    assert farther.piece != literal.piece
+
+
+def test_the_studio_aims_at_the_target_of_a_photo_and_at_the_reading_of_none(root, monkeypatch):
+    studio = Studio(root)
+    monkeypatch.setattr(studio, "read_photo", lambda picture: ImageReading(PHOTO_VA, 1.0, 1.0))
+    made = studio.compose(photo(), "vqvae+fnt", ComposeOptions(seconds=6.0))
+    assert (made.photo_va, made.target_va) == (PHOTO_VA, photo_target(PHOTO_VA))
+    known = studio.compose(photo(), "vqvae+fnt", ComposeOptions(seconds=6.0), photo_va=VA(6.0, 4.0))
+    assert known.target_va == photo_target(VA(6.0, 4.0)), "a reading that is known is not read again"
+    chosen = studio.compose(photo(), "vqvae+fnt", ComposeOptions(seconds=6.0, target=VA(8.0, 2.0)))
+    assert chosen.target_va == VA(8.0, 2.0)
 
 
 def test_moving_is_the_difference_of_places(pipeline):

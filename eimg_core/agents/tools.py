@@ -63,10 +63,13 @@ class Tools(Calls):
 
     @tool(READS)
     async def read_photo(self, context: Context, photo: Photo) -> Answer:
-        """Read the emotion of a photo: valence and arousal from 1 to 9, each with its standard deviation."""
+        """Read the emotion of a photo: valence and arousal from 1 to 9, each with its standard deviation.
+
+        `target` is what a piece for the photo aims at where no other is asked for.
+        """
 
         def work(tell: Progress) -> Answer:
-            found = dict(photo_value(self.studio.read_photo(self.opened(photo).image))["photo"])
+            found = dict(photo_value(self.studio, self.opened(photo).image)["photo"])
             del found["id"]
             return {name: round(said, 2) if isinstance(said, float) else said for name, said in found.items()}
 

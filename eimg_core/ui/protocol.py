@@ -86,6 +86,8 @@ class Studio(Maker, Protocol):
 
     def read_photo(self, photo: Image) -> PhotoReading: ...
 
+    def target_for(self, reading: VA) -> VA: ...
+
     def compose(
         self,
         photo: Image | None,

@@ -32,6 +32,7 @@ PROTOCOLS: Mapping[str, int] = {
     "midi_evaluation": 1,
     "dataset": 1,
     "photo_cues": 1,
+    "photo_target": 1,
     "realness": 1,
     "obedience": 2,
     "retelling": 1,

@@ -39,16 +39,17 @@ def composed(studio: Studio, photo: Path | None, target: VA | None, seed: int) -
 
 
 def farthest(studio: Studio) -> list[Path]:
-    """For each quadrant the example photo that is read farthest from the middle."""
-    read = {path: studio.read_photo(open_photo(path)).va for path in sorted(EXAMPLES.glob("*.jpg"))}
+    """For each quadrant the example photo whose target lies farthest from the middle."""
+    paths = sorted(EXAMPLES.glob("*.jpg"))
+    targets = {path: studio.target_for(studio.read_photo(open_photo(path)).va) for path in paths}
     middle = VA(MIDDLE, MIDDLE)
     return [
         max(
-            (path for path, va in read.items() if va.quadrant == quadrant),
-            key=lambda path: distance(read[path], middle),
+            (path for path, va in targets.items() if va.quadrant == quadrant),
+            key=lambda path: distance(targets[path], middle),
         )
         for quadrant in QUADRANTS
-        if any(va.quadrant == quadrant for va in read.values())
+        if any(va.quadrant == quadrant for va in targets.values())
     ]
 
 

@@ -33,7 +33,7 @@ from eimg_core.va.kernel_head import AXES, KernelHead, pack
 from train.stages.backbones import ENCODERS, ensure_backbone, ensure_class_layer
 from train.stages.stage import ComponentResult, Request, save_tensors, use_threads
 
-__all__ = ["ImageVARequest", "NamedNetwork", "fit_reader", "read_sights", "train_image_va"]
+__all__ = ["ImageVARequest", "NamedNetwork", "features_of", "fit_reader", "read_sights", "train_image_va"]
 
 Array = NDArray[np.float64]
 
@@ -249,6 +249,27 @@ def _mean(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         else round(sum(one[key] for one in found) / len(found), 4)
         for key, value in found[0].items()
     }
+
+
+def features_of(root: Path, corpus: Corpus, runs: Path) -> Array:
+    """What the heads of a trained reader compare, of all photos in corpus order, (N, F).
+
+    Args:
+        root: the checkpoints folder, with the reader, its networks and its class layers.
+        corpus: photos.
+        runs: where sights are kept.
+    Raises:
+        CheckpointError: a component is missing or damaged.
+    """
+    config = read_card(root / READER_FOLDER)["config"]
+    layers = config["class_layers"] or [None] * len(config["networks"])
+    networks = [
+        NamedNetwork(name, load_backbone(root / name), layer, load_class_layer(root / layer) if layer else None)
+        for name, layer in zip(config["networks"], layers, strict=True)
+    ]
+    sights = read_sights(networks, root, corpus, runs)
+    blocks = _blocks([sights[one.name] for one in networks], config["spreads"], bool(config["class_layers"]))
+    return np.concatenate(blocks, axis=1)
 
 
 def _blocks(sights: Sequence[Sight], spreads: bool, classes: bool) -> list[Array]:

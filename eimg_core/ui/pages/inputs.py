@@ -115,9 +115,10 @@ def wire_inputs(studio: Studio, inputs: Inputs) -> Dependency:
     """
 
     def read_photo(photo: OpenedPhoto | None) -> dict[str, Any]:
-        """Read the emotion of a photo: valence and arousal from 1 to 9, each with one standard deviation."""
+        """Read the emotion of a photo: valence and arousal from 1 to 9, each with one standard deviation, and the
+        target of a piece for it."""
         try:
-            return photo_value(studio.read_photo(photo.image), photo_id(photo.image)) if photo else {}
+            return photo_value(studio, photo.image, photo_id(photo.image)) if photo else {}
         except Exception as error:
             raise toast(error) from error
 

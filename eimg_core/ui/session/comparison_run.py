@@ -44,6 +44,7 @@ class ComparisonRun:
 
     Args:
         photo_va: emotion of ``photo``, read once for all.
+        target: what all of them aim at.
         folder: where all files go.
         state: ``working``, then ``packing``, then ``done``.
         files: of the whole comparison (``zip``, ``csv``, ``png``), once it is packed.
@@ -52,16 +53,13 @@ class ComparisonRun:
 
     photo: OpenedPhoto | None
     photo_va: VA | None
+    target: VA
     options: ComposeOptions
     folder: Path
     entries: tuple[Entry, ...]
     state: str = "working"
     files: Mapping[str, Path] = field(default_factory=dict)
     fault: str | None = None
-
-    @property
-    def target(self) -> VA | None:
-        return self.options.target or self.photo_va
 
     def having(self, n: int, entry: Entry) -> ComparisonRun:
         """The same run with another ``n``-th entry."""
@@ -82,10 +80,12 @@ def start_comparison(
     """
     if not composers:
         raise InputError("Nobody is chosen to compose. Choose at least one composer.")
-    if photo is None and options.target is None:
-        raise InputError("There is nothing to compose for yet. Add a photo, or choose an emotion in the plane.")
     photo_va = studio.read_photo(photo.image).va.clamped() if photo else None
-    return ComparisonRun(photo, photo_va, options, folder, tuple(Entry(each.key, each.title) for each in composers))
+    target = options.target or (studio.target_for(photo_va) if photo_va else None)
+    if target is None:
+        raise InputError("There is nothing to compose for yet. Add a photo, or choose an emotion in the plane.")
+    entries = tuple(Entry(each.key, each.title) for each in composers)
+    return ComparisonRun(photo, photo_va, target, options, folder, entries)
 
 
 def compose_all(studio: Studio, run: ComparisonRun) -> Iterator[ComparisonRun]:

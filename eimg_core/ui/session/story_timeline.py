@@ -89,7 +89,7 @@ def make_story(
     points: list[VA] = []
     for n, photo in enumerate(photos):
         progress(READING_ALL, _READ * n / len(photos))
-        points.append(studio.read_photo(photo.image).va.clamped())
+        points.append(studio.target_for(studio.read_photo(photo.image).va.clamped()))
     progress(COMPOSING, _READ)
     composition = studio.story(
         [photo.image for photo in photos],

@@ -2,8 +2,8 @@
 
 Its value is a plain dict, every number on the 1-9 scale::
 
-    {"photo":  {"valence", "arousal", "sd_valence", "sd_arousal", "id"} | null,
-     "target": {"valence", "arousal"} | null,      null: aim at the photo's own point
+    {"photo":  {"valence", "arousal", "sd_valence", "sd_arousal", "target": {"valence", "arousal"}, "id"} | null,
+     "target": {"valence", "arousal"} | null,      null: the photo's own target
      "piece":  {"valence", "arousal"} | null,
      "takes":  [{"valence", "arousal", "letter", "kept"}]}     where the guide hears each take
 """
@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from PIL.Image import Image
+
 from eimg_core.emotion import NEUTRAL_RADIUS, PHOTO_CENTRE, REGIONS, VA
 from eimg_core.errors import InputError
-from eimg_core.ui.protocol import PhotoReading
+from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.faults import toast
 from eimg_core.ui.session.points import point
 from eimg_core.ui.widgets.parts import Widget, script, template
@@ -26,7 +28,7 @@ __all__ = [
 
 
 class EmotionPlane(Widget):
-    """The plane as a Gradio component; an event receives the target, or ``None`` for the photo's own point."""
+    """The plane as a Gradio component; an event receives the target, or ``None`` for the photo's own."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -62,10 +64,14 @@ class EmotionPlane(Widget):
         return {"target": {"valence": 6.5, "arousal": 3.0}}
 
     def example_value(self) -> Any:
-        return {"photo": {"valence": 6.5, "arousal": 3.0, "sd_valence": 1.0, "sd_arousal": 0.8}}
+        target = {"valence": 6.7, "arousal": 3.0}
+        return {"photo": {"valence": 6.5, "arousal": 3.0, "sd_valence": 1.0, "sd_arousal": 0.8, "target": target}}
 
 
-def photo_value(reading: PhotoReading, identity: str | None = None) -> dict[str, Any]:
+def photo_value(studio: Studio, photo: Image, identity: str | None = None) -> dict[str, Any]:
     """The plane with only the photo in it; ``identity`` is a hash by which the page knows the photo again."""
-    photo = point(reading.va) or {}
-    return {"photo": {**photo, "sd_valence": reading.sd_valence, "sd_arousal": reading.sd_arousal, "id": identity}}
+    reading = studio.read_photo(photo)
+    margins = {"sd_valence": reading.sd_valence, "sd_arousal": reading.sd_arousal}
+    target = point(studio.target_for(reading.va.clamped()))
+    read = {**(point(reading.va) or {}), **margins, "target": target}
+    return {"photo": {**read, "id": identity}}

@@ -13,6 +13,7 @@ const gap = find(".plane-gap");
 
 const TAKES_APART = 16;
 const tenth = (number) => Math.round(number * 10) / 10;
+const targetOf = (photo) => photo && photo.target; // where nobody chose one
 const targetAt = (point) => message("Target at {point}.", { point: where(point, region) });
 const signed = (number) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(1);
 
@@ -69,7 +70,7 @@ find(".plane-moods").append(...moods);
 
 function draw() {
   const { photo, piece, takes, target: chosen, reading } = props.value || {};
-  const target = chosen || (photo && { valence: photo.valence, arousal: photo.arousal });
+  const target = chosen || targetOf(photo);
   back.hidden = !(photo && chosen);
   stronger.hidden = !target;
   stronger.disabled = target && same(moreOf(target), target);
@@ -130,12 +131,12 @@ map.addEventListener("keydown", (event) => {
   const { photo, target } = props.value || {};
   const step = STEPS[event.key];
   if (step) {
-    const start = target || photo || { valence: MIDDLE, arousal: MIDDLE }, size = event.shiftKey ? 1 : 0.1;
+    const start = target || targetOf(photo) || { valence: MIDDLE, arousal: MIDDLE }, size = event.shiftKey ? 1 : 0.1;
     aim({ valence: tenth(clamp(start.valence + size * step[0])), arousal: tenth(clamp(start.arousal + size * step[1])) });
   } else if ((event.key === "Home" || event.key === "Escape") && photo && target) aim(null);
   else return;
   event.preventDefault();
-  const now = (props.value || {}).target || photo;
+  const now = (props.value || {}).target || targetOf(photo);
   tell(find(".plane-live"), targetAt(now));
 });
 
@@ -155,13 +156,13 @@ map.addEventListener("click", (event) => event.pointerType === "touch" && aimAt(
 for (const [name, slider] of Object.entries(sliders)) {
   slider.addEventListener("input", () => {
     const { photo, target } = props.value || {};
-    const start = target || photo || { valence: MIDDLE, arousal: MIDDLE };
+    const start = target || targetOf(photo) || { valence: MIDDLE, arousal: MIDDLE };
     aim({ valence: tenth(clamp(start.valence)), arousal: tenth(clamp(start.arousal)), [name]: Number(slider.value) });
   });
 }
 stronger.addEventListener("click", () => {
   const { photo, target } = props.value;
-  const point = moreOf(target || photo);
+  const point = moreOf(target || targetOf(photo));
   aim(point);
   tell(find(".plane-live"), targetAt(point));
 });

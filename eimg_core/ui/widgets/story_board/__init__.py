@@ -55,7 +55,7 @@ class StoryBoard(Widget):
                 photo = open_upload(file)
                 with one_at_a_time:
                     return {
-                        "point": point(studio.read_photo(photo.image).va.clamped()),
+                        "point": point(studio.target_for(studio.read_photo(photo.image).va.clamped())),
                         "thumb": thumbnail(photo.image),
                     }
             except Exception as error:

@@ -66,7 +66,7 @@ def _ease(t: NDArray) -> NDArray:
     return t * t * t * (t * (6 * t - 15) + 10)
 
 
-def _smooth(low: float, high: float, x: NDArray) -> NDArray:
+def _smooth(low: float | NDArray, high: float, x: NDArray) -> NDArray:
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return t * t * (3 - 2 * t)
 
@@ -492,39 +492,70 @@ def _spine(rng: np.random.Generator, x: float, foot: float, thick: float) -> lis
     return spine
 
 
-def winter_tree() -> Image.Image:
-    """One bare tree on a snowy hill under a gray sky: unpleasant and very calm."""
-    rng = np.random.default_rng(29)
+def prison_cell() -> Image.Image:
+    """A cell behind bars, with one small window: unpleasant and calm."""
     x, y = _pixels()
-    noise = Noise(101)
-    canvas = _ramp(y, [(0.0, "8b95a0"), (0.4, "a9b1b8"), (0.72, "c6cacc")])
-    cloud = noise.fractal(x * 1.1, y * 3.0, 6)
-    canvas = canvas * (0.86 + 0.26 * cloud[..., None])
-    woods = 0.735 + 0.016 * (0.5 - Noise(6).fractal(x[:1] * 45, x[:1] * 0, 3)) + 0.02 * (x[:1] - 0.7)
-    canvas = _over(canvas, _rgb("939ca4"), 0.75 * _smooth(-0.004, 0.004, y - woods))
+    noise = Noise(77)
+    grain = noise.fractal(x * 9, y * 9, 6)
+    canvas = _over(_stone_wall(noise, grain), _cell_floor(noise), _smooth(0.738, 0.746, y))
+    canvas = _cell_window(canvas, noise)
+    bench = _smooth(0.002, -0.002, np.abs(y - 0.665) - 0.018) * _smooth(0.94, 0.945, x)
+    canvas = _over(canvas, (0.10 + 0.08 * grain)[..., None] * _rgb("b9a890"), bench)
+    rust = noise.fractal(x * 14, y * 5, 5)
+    for upright in range(9):
+        canvas = _iron_bar(canvas, (x + 0.02 - 0.183 * upright) / 0.021, rust)
+    for level in (0.335, 0.80):
+        canvas = _iron_bar(canvas, (y - level) / 0.026, rust)
+    return _finish(_grade(np.clip(canvas, 0, 1), 7, vignette=0.5, grain=0.016))
 
-    hill = 0.755 + 0.10 * ((x - 0.95) / 0.9) ** 2 + 0.012 * (noise.fractal(x * 2.2, y * 0, 4) - 0.5)
-    drift = noise.fractal(x * 2.4 + y, (y - hill) * 12, 6)
-    slope = np.clip((y - hill) / 0.25, 0, 1)
-    snow = _ramp(slope, [(0, "dfe3e6"), (0.5, "c9d0d6"), (1, "a3adb8")]) * (0.91 + 0.16 * drift[..., None])
-    canvas = _over(canvas, snow, _smooth(-0.0015, 0.0015, y - hill))
 
-    def tree(draw: ImageDraw.ImageDraw) -> None:
-        _branch(draw, rng, (0.95 * H, 0.775 * H), math.pi / 2 + 0.05, 0.165 * H, 0.036 * H)
+_WINDOW = (0.62, 0.20, 0.10, 0.08)  # its middle, and half its width and height
+_COLD = "c8d2d8"
 
-    canvas = _over(canvas, _rgb("23262a"), _mask(tree, blur=0.3))
-    foot = np.exp(-(((x - 0.95) / 0.06) ** 2) - (((y - 0.783) / 0.010) ** 2))
-    canvas = _over(canvas, _rgb("8d97a1"), 0.7 * foot)
-    for distance, count in ((0.35, 900), (0.7, 420), (1.4, 110)):
-        spots = rng.random((count, 2)) * (W, H)
 
-        def flakes(draw: ImageDraw.ImageDraw, spots: NDArray = spots, distance: float = distance) -> None:
-            for px, py in spots:
-                size = 1.6 * distance * _FINE * rng.uniform(0.6, 1.2)
-                draw.ellipse((px - size, py - size, px + size, py + size), fill=255)
+def _stone_wall(noise: Noise, grain: NDArray) -> Canvas:
+    """Courses of stone with dark joints, lit from the window."""
+    x, y = _pixels()
+    course = np.floor(y / 0.085)
+    across, down = x / 0.19 + 0.5 * (course % 2), y / 0.085
+    to_joint = np.minimum(np.minimum(across % 1, 1 - across % 1) * 0.19, np.minimum(down % 1, 1 - down % 1) * 0.085)
+    stone = noise(np.floor(across) * 3.7 + 0.5, course * 5.3 + 0.5)
+    wall = (0.20 + 0.10 * stone + 0.22 * (grain - 0.5)) * (0.45 + 0.55 * _smooth(0.0, 0.006, to_joint))
+    light = np.exp(-np.hypot((x - _WINDOW[0]) / 0.55, (y - _WINDOW[1]) / 0.42))
+    return (1.6 * wall * (0.25 + 1.7 * light))[..., None] * _rgb(_COLD)
 
-        canvas = _over(canvas, _rgb("f3f5f6"), 0.8 * _mask(flakes, blur=0.5 + 0.6 * distance))
-    return _finish(_grade(canvas, 2, vignette=0.30, grain=0.010))
+
+def _cell_floor(noise: Noise) -> Canvas:
+    """Worn slabs, with the patch of light that falls through the window."""
+    x, y = _pixels()
+    depth = np.maximum(y - 0.74, 0) + 0.03
+    slab = noise.fractal((x - 0.7) / depth * 0.6, 0.5 / depth, 6)
+    patch = _smooth(0.20, 0.15, np.abs(x - 0.74 - 0.55 * (y - 0.74)))
+    patch = patch * _smooth(0.79, 0.81, y) * _smooth(0.93, 0.90, y)
+    return ((0.05 + 0.16 * slab) * (0.6 + 2.6 * patch))[..., None] * _rgb(_COLD)
+
+
+def _cell_window(canvas: Canvas, noise: Noise) -> Canvas:
+    """A barred window with a pale sky, its glow on the wall, and the beam below it."""
+    x, y = _pixels()
+    cx, cy, half_x, half_y = _WINDOW
+    dx, dy = np.abs(x - cx), np.abs(y - cy)
+    opening = _smooth(half_x + 0.005, half_x, dx) * _smooth(half_y + 0.005, half_y, dy)
+    canvas = _over(canvas, _ramp(noise.fractal(x * 3, y * 5, 5), [(0.2, "aab6be"), (0.7, "eef2f3")]), opening)
+    glow = np.exp(-np.hypot(np.maximum(dx - half_x, 0), np.maximum(dy - half_y, 0)) / 0.06) * (1 - opening)
+    canvas = canvas + 0.3 * glow[..., None] * _rgb("8c9aa4")
+    for bar in range(4):
+        canvas = _over(canvas, _rgb("15181a"), opening * _smooth(0.009, 0.007, np.abs(x - 0.5555 - 0.043 * bar)))
+    below = y - cy
+    beam = _smooth(0.13 + 0.105 * below, 0.05, np.abs(x - cx - 0.42 * below)) * _smooth(0.0, 0.1, below)
+    beam = beam * _smooth(0.75, 0.3, below) * (0.6 + 0.8 * noise.fractal(x * 2, y * 2, 4))
+    return canvas + 0.10 * beam[..., None] * _rgb("c5d3dc")
+
+
+def _iron_bar(canvas: Canvas, across: NDArray, rust: NDArray) -> Canvas:
+    """A round bar in front of everything; ``across`` is -1 at one edge of it and 1 at the other."""
+    metal = 0.03 + 0.18 * np.exp(-(((across + 0.3) / 0.3) ** 2)) + 0.05 * (rust - 0.5)
+    return _over(canvas, metal[..., None] * _rgb("c2c6c8"), _smooth(1.0, 0.93, np.abs(across)))
 
 
 SCENES: dict[str, Callable[[], Image.Image]] = {
@@ -532,7 +563,7 @@ SCENES: dict[str, Callable[[], Image.Image]] = {
     "forest_fire": forest_fire,
     "evening_meadow": evening_meadow,
     "forest_path": forest_path,
-    "winter_tree": winter_tree,
+    "prison_cell": prison_cell,
 }
 
 

@@ -33,7 +33,7 @@ __all__ = ["LEAD", "StoryPage", "story_page", "wire_story"]
 
 LEAD = message("Put two to eight photos in order: one piece moves through their emotions, from the first to the last.")
 
-_EXAMPLES = ("winter_tree", "forest_path", "evening_meadow", "fireworks")  # from quiet to loud
+_EXAMPLES = ("forest_path", "china", "evening_meadow", "fireworks")  # from quiet to loud
 SHOW_WAITING = "() => [{state: 'working', stage: 'waiting', done: 0}, {interactive: false, __type__: 'update'}]"
 # A story that is asked for while photos are being read waits for them, unless the visitor has enough of waiting.
 PHOTOS_READ = """async () => {

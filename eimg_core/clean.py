@@ -130,6 +130,9 @@ class CleanStudio(Studio):
         """The emotion of a photo by its colours, which are a weak sign of it; the margin says how weak."""
         return ColourReader().read(photo)
 
+    def reader_note(self) -> None:
+        """None: the formula of colour reads the photos, whatever reader the host has beside it."""
+
     def target_for(self, reading: VA) -> VA:
         """The reading itself: what is known of how readings of rated photos lean has no part in this mode."""
         return reading

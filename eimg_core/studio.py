@@ -28,6 +28,7 @@ from eimg_core.exports.record import describe
 from eimg_core.exports.work import Work
 from eimg_core.figures import save_comparison_figure
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.messages import Message, message
 from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
@@ -42,6 +43,8 @@ from eimg_core.sound.render import Waveform, render
 from eimg_core.va.evaluator import Evaluator
 from eimg_core.va.explain import Explanation, explain
 from eimg_core.va.image_reader import ImageReader, ImageReading
+from eimg_core.va.readers import photo_reader, reader_note
+from eimg_core.va.vision_model import VisionReader
 
 __all__ = ["PairingInfo", "Studio", "describe"]
 
@@ -116,8 +119,8 @@ class Studio:
 
         return self._once(f"pairing {pairing}", lambda: Pipeline.load(pairing, self.root, shared))
 
-    def _reader(self) -> ImageReader:
-        return self._once("reader", lambda: ImageReader.load(self.root))
+    def _reader(self) -> ImageReader | VisionReader:
+        return self._once("reader", lambda: photo_reader(self.root))
 
     def _evaluator(self) -> Evaluator | None:
         def load() -> Evaluator | None:
@@ -146,13 +149,24 @@ class Studio:
         """The emotion of a photo, with one standard deviation on each axis."""
         return self._reader().read(photo)
 
+    def reader_note(self) -> Message | None:
+        """What a visitor must know about who reads the photos; ``None`` for the built-in reader."""
+        return reader_note()
+
     def target_for(self, reading: VA) -> VA:
         """What a piece aims at for a photo that was read so, where nobody chose a target."""
         return photo_target(reading)
 
     def explain_photo(self, photo: Image) -> Explanation:
-        """Which parts of a photo make it pleasant or exciting; see ``eimg_core.va.explain``."""
-        return explain(self._reader(), photo)
+        """Which parts of a photo make it pleasant or exciting; see ``eimg_core.va.explain``.
+
+        Raises:
+            InputError: a vision model reads the photos here.
+        """
+        reader = self._reader()
+        if isinstance(reader, VisionReader):
+            raise InputError(message("A vision model reads the photos here, and does not say which parts count."))
+        return explain(reader, photo)
 
     def compose(
         self,
@@ -183,11 +197,13 @@ class Studio:
         loaded = time.perf_counter()
         if progress:
             progress("reading the photo", 0.05)
-        if photo is not None and photo_va is None:
-            photo_va = self.read_photo(photo).va.clamped()
+        reading = self.read_photo(photo) if photo is not None and photo_va is None else None
+        photo_va = reading.va.clamped() if reading else photo_va
         timings = {"load": loaded - started, "read_photo": time.perf_counter() - loaded}
         own = self.target_for(photo_va) if photo_va else None
         composition = pipeline.compose(photo, photo_va, replace(options, tempo=1.0), progress, own)
+        if reading and reading.remark:
+            composition = replace(composition, remarks=(reading.remark, *composition.remarks))
         return self._finished(_at_tempo(composition, options), Recipe(pairing, options, photo_id(photo)), timings)
 
     def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:

@@ -22,6 +22,9 @@ if "GRADIO_TEMP_DIR" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
 
+os.environ.update(EIMG_READER="", EIMG_VISION_URL="")  # the reader that ships, whatever this computer has besides
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("visit")

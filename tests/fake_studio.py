@@ -46,6 +46,7 @@ class FakeReading:
     va: VA
     sd_valence: float = 1.0
     sd_arousal: float = 0.8
+    remark: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,8 @@ class FakeStudio:
     retold: list[tuple[Piece, VA]] = field(default_factory=list)
     extended: list[tuple[Piece, float]] = field(default_factory=list)
     restored: list[Composition] = field(default_factory=list)
+    note: Message | None = None
+    remark: Message | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def pairings(self) -> list[FakePairing]:
@@ -135,7 +138,10 @@ class FakeStudio:
     def read_photo(self, photo: Image.Image) -> FakeReading:
         colours = np.asarray(photo.resize((16, 16)), dtype=np.float32) / 255.0
         vivid = float((colours.max(axis=-1) - colours.min(axis=-1)).mean())
-        return FakeReading(VA(1.5 + 7.0 * float(colours.mean()), 2.0 + 6.0 * vivid))
+        return FakeReading(VA(1.5 + 7.0 * float(colours.mean()), 2.0 + 6.0 * vivid), remark=self.remark)
+
+    def reader_note(self) -> Message | None:
+        return self.note
 
     def target_for(self, reading: VA) -> VA:
         return photo_target(reading)

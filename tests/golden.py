@@ -28,6 +28,8 @@ PLAIN = {  # before torch is imported: the same kernels on every processor, and 
     "ONEDNN_MAX_CPU_ISA": "SSE41",
     "MKL_CBWR": "COMPATIBLE",
     "OMP_NUM_THREADS": "1",
+    "EIMG_READER": "",  # and the reader that ships
+    "EIMG_VISION_URL": "",
 }
 EXAMPLES = ROOT / "assets" / "examples"
 POINT = ["--valence", "7", "--arousal", "3"]

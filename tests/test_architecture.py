@@ -89,6 +89,7 @@ RUNTIME = {
 EXTRAS = {
     **{f"eimg_core.agents.{name}": {"mcp"} for name in ("calls", "server", "serving", "tools")},
     "eimg_core.dask_engine": {"distributed"},
+    "eimg_core.backbones.timm": {"timm"},
     "eimg_core.metrics.realness": {"sklearn"},
 }
 """Modules for those who installed more, see docs/agents.md, docs/batch.md and requirements-dev.txt."""

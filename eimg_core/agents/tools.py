@@ -71,6 +71,7 @@ class Tools(Calls):
         def work(tell: Progress) -> Answer:
             found = dict(photo_value(self.studio, self.opened(photo).image)["photo"])
             del found["id"]
+            found = {name: said for name, said in found.items() if said is not None}
             return {name: round(said, 2) if isinstance(said, float) else said for name, said in found.items()}
 
         return await self.working(context, work)

@@ -10,6 +10,7 @@
     eimg retell FILE.mid --valence 3 --arousal 2  the same tune with another emotion
     eimg extend FILE.mid --seconds 40             a piece that goes on
     eimg app [--port N]                           the page in the browser
+    eimg eyes --encoder timm:NAME --data DIR      photos read by a network of your own
     eimg pairings [--json]                        what is shipped
     eimg licences [--markdown]                    what the weights learnt from, and its terms
     eimg render FILE.mid --out FILE.wav           a MIDI file as sound, as a score or as a picture
@@ -30,6 +31,7 @@ from eimg_core.cli.console import PROGRAM, exit_code
 from eimg_core.cli.info import add_info
 from eimg_core.cli.midi import add_midi
 from eimg_core.cli.page import add_page
+from eimg_core.cli.reader import add_reader
 from eimg_core.cli.tunes import add_tunes
 
 __all__ = ["command_parser", "main"]
@@ -41,7 +43,7 @@ def command_parser() -> argparse.ArgumentParser:
         prog=PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (add_compose, add_tunes, add_page, add_info, add_midi):
+    for add in (add_compose, add_tunes, add_page, add_reader, add_info, add_midi):
         add(commands)
     return parser
 

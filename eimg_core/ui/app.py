@@ -125,7 +125,7 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
         demo.load(js=name_examples(examples), **IN_PAGE)
         demo.load(js=say_no_camera(), **IN_PAGE)
         with gr.Row(elem_id="inputs", elem_classes="only-create only-compare only-listen", equal_height=True):
-            photo, why = photo_card(examples)
+            photo, why = photo_card(examples, studio.reader_note())
             plane = emotion_card()
             with gr.Column(elem_classes="card", min_width=280, scale=8):
                 words("<h2 data-say>Music</h2>")

@@ -13,6 +13,7 @@ from PIL.Image import Image
 
 from eimg_core.composer import Composition, Progress
 from eimg_core.emotion import VA
+from eimg_core.messages import Message
 from eimg_core.midi.notes import Piece
 from eimg_core.options import ComposeOptions
 from eimg_core.remake import Maker
@@ -48,6 +49,10 @@ class PhotoReading(Protocol):
     def sd_valence(self) -> float: ...
     @property
     def sd_arousal(self) -> float: ...
+    @property
+    def remark(self) -> Message | None:
+        """What the visitor should know about how it was read."""
+        ...
 
 
 class SeenClass(Protocol):
@@ -85,6 +90,8 @@ class Studio(Maker, Protocol):
     def warm_up(self) -> None: ...
 
     def read_photo(self, photo: Image) -> PhotoReading: ...
+
+    def reader_note(self) -> Message | None: ...
 
     def target_for(self, reading: VA) -> VA: ...
 

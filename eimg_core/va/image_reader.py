@@ -13,9 +13,10 @@ Conventions: VA is on 1-9. A margin (``sd``) is one standard deviation of people
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,15 +30,17 @@ from eimg_core.backbones.effnet_lite import pooled
 from eimg_core.checkpoints import load_component, read_card
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
+from eimg_core.messages import Message
 from eimg_core.va.class_knowledge import class_knowledge, probabilities
-from eimg_core.va.kernel_head import KernelHead, unpack
+from eimg_core.va.kernel_head import AXES, KernelHead, unpack
 
-__all__ = ["ALL", "READER_FOLDER", "TRAIN", "ImageReader", "ImageReading", "Sight"]
+__all__ = ["ALL", "LATE", "READER_FOLDER", "TRAIN", "ImageReader", "ImageReading", "Sight", "reader_config"]
 
 Array = NDArray[np.float64]
 
 READER_FOLDER = "va_predictor/image"
 ALL, TRAIN = "all", "train"  # the two heads, by the photos that they were fitted on
+LATE = 5  # how many of a network's last maps the head looks at: of EfficientNet-Lite the last four stages and the head
 _BATCH = 16  # photos per forward pass
 
 
@@ -49,11 +52,13 @@ class ImageReading:
         va: the reading, inside the plane.
         sd_valence: one standard deviation of the valence, in points of the 1-9 scale.
         sd_arousal: the same for the arousal.
+        remark: what the person should know about how it was read; ``None`` for nothing.
     """
 
     va: VA
     sd_valence: float
     sd_arousal: float
+    remark: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +188,32 @@ class ImageReader:
             rows.append(pooled(maps[-self.late :], self.spreads))
             logits.append(layer(maps) if layer else torch.empty(len(images), 0))
         return torch.cat(rows).double().numpy(), torch.cat(logits).double().numpy()
+
+
+def reader_config(
+    networks: Sequence[str], class_layers: Sequence[str], late: int, spreads: bool, heads: Mapping[str, KernelHead]
+) -> dict[str, Any]:
+    """The ``config`` of the card of a reader, as ``ImageReader.load`` takes it.
+
+    Args:
+        networks, class_layers: names of components.
+        late, spreads: see ``ImageReader``.
+        heads: ``ALL`` and ``TRAIN``, packed into the tensors by ``kernel_head.pack``.
+    """
+    return {
+        "networks": list(networks),
+        "class_layers": list(class_layers),
+        "late": late,
+        "spreads": spreads,
+        "blocks": list(heads[ALL].blocks),
+        "heads": {
+            name: {
+                "photos": len(head.support),
+                "kernels": {axis: asdict(kernel) for axis, kernel in zip(AXES, head.kernels, strict=True)},
+            }
+            for name, head in heads.items()
+        },
+    }
 
 
 def _whole(photo: Image.Image, side: int) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eimg_core.backbones import TORCHVISION, TorchvisionBackbone
+from eimg_core.backbones import TIMM, TORCHVISION, component_of, library_network, library_origin
 from eimg_core.backbones.effnet_lite import FEATURES, VARIANTS, ConvNorm, EfficientNetLite
 from eimg_core.checkpoints import half, read_card, save_component
 from eimg_core.errors import CheckpointError
@@ -68,14 +68,14 @@ def ensure_backbone(encoder: str, out: Path, preset: str) -> str:
     """Put the component of a network in its place unless it is there; returns its name, ``backbone/…``.
 
     Args:
-        encoder: one of ``VARIANTS``, or "torchvision:" and the name of a model.
+        encoder: one of ``VARIANTS``, or "torchvision:" or "timm:" and the name of a model.
         out: the checkpoints folder.
         preset: "smoke" takes random weights and asks for no package and no internet.
     Raises:
         CheckpointError: nobody knows this encoder, its package is missing, or its file is not the one this project
             was made with.
     """
-    name = f"backbone/{encoder.replace(':', '_')}"
+    name = component_of(encoder)
     if (out / name).exists():
         return name
     card: dict[str, Any] = {"kind": "backbone", "key": encoder}
@@ -84,14 +84,9 @@ def ensure_backbone(encoder: str, out: Path, preset: str) -> str:
         card["preset"] = preset
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        if encoder.startswith(TORCHVISION):
-            net: nn.Module = TorchvisionBackbone(encoder.removeprefix(TORCHVISION), pretrained=trained)
-            if trained:
-                card |= {
-                    "source": "the weights that torchvision recommends for this model",
-                    "trained_on": [{"data": "ImageNet (by the authors of the weights)"}],
-                    "licence": "see https://pytorch.org/vision/stable/models.html",
-                }
+        net: nn.Module | None = library_network(encoder, pretrained=trained)
+        if net is not None:
+            card |= library_origin(encoder) if trained else {}
         elif encoder in VARIANTS:
             lite = EfficientNetLite(VARIANTS[encoder]).eval()
             if trained:
@@ -101,7 +96,8 @@ def ensure_backbone(encoder: str, out: Path, preset: str) -> str:
                 card |= origin
             net, card["config"] = lite.fuse(), asdict(lite.variant)
         else:
-            raise CheckpointError(f"There is no encoder {encoder!r}: take {', '.join(VARIANTS)} or {TORCHVISION}NAME.")
+            known = f"{', '.join(VARIANTS)}, {TORCHVISION}NAME or {TIMM}NAME"
+            raise CheckpointError(f"There is no encoder {encoder!r}: take {known}.")
     if trained:
         card["date"] = datetime.date.today().isoformat()
     save_component(out / name, half(net.state_dict()), card)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from eimg_core.data import SPLITS, Corpus, read_oasis
 from eimg_core.emotion import MIDDLE
 from eimg_core.errors import DataError
 from eimg_core.images import open_photo
-from eimg_core.va.image_reader import ALL, READER_FOLDER, TRAIN, ImageReader, Sight
+from eimg_core.va.image_reader import ALL, LATE, READER_FOLDER, TRAIN, ImageReader, Sight, reader_config
 from eimg_core.va.kernel_head import AXES, KernelHead, pack
 from train.stages.backbones import ENCODERS, ensure_backbone, ensure_class_layer
 from train.stages.stage import ComponentResult, Request, save_tensors, use_threads
@@ -49,7 +49,6 @@ SELECTION = (
     "are the test photos among them: what the head of all photos is worth for a photo of a new theme."
 )
 
-LATE = 5  # how many of a network's last maps the head looks at: of EfficientNet-Lite the last four stages and the head
 # Each kind of features: whether spreads count beside means, and whether what the classes say counts as well.
 KINDS = {"means": (False, False), "means and spreads": (True, False), "and classes": (True, True)}
 # Candidates for the shares of affect and attributes of the classes; the networks divide the rest. More of them are
@@ -336,20 +335,7 @@ def _save(
         "key": "image",
         "preset": request.preset,
         "depends_on": {name: read_card(request.out / name)["sha256"] for name in (*names, *layers)},
-        "config": {
-            "networks": names,
-            "class_layers": layers,
-            "late": reader.late,
-            "spreads": reader.spreads,
-            "blocks": list(heads[ALL].blocks),
-            "heads": {
-                name: {
-                    "photos": len(head.support),
-                    "kernels": {axis: asdict(kernel) for axis, kernel in zip(AXES, head.kernels, strict=True)},
-                }
-                for name, head in heads.items()
-            },
-        },
+        "config": reader_config(names, layers, reader.late, reader.spreads, heads),
         "trained_on": [
             {
                 "data": corpus.title,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from eimg_core.errors import InputError
 from eimg_core.messages import Message
 from eimg_core.options import Option
 from eimg_core.recipe import photo_id
-from eimg_core.ui.languages import term
+from eimg_core.ui.languages import marked, term
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.events import HEAVY, IN_PAGE, READING
 from eimg_core.ui.server.faults import toast
@@ -45,10 +46,16 @@ class Inputs:
     options: OptionControls
 
 
-def photo_card(examples: Path) -> tuple[Photo, Why]:
-    """The place for the photo, why it is read as it is, and the photos of the folder ``examples`` to start from."""
+def photo_card(examples: Path, note: Message | None = None) -> tuple[Photo, Why]:
+    """The place for the photo, why it is read as it is, and the photos of the folder ``examples`` to start from.
+
+    Args:
+        note: what a visitor must know before giving a photo.
+    """
     with gr.Column(elem_classes="card", min_width=300, scale=10):
         words("<h2 data-say>Photo</h2>")
+        if note:
+            words(f'<p class="photo-note"{marked(note)}>{escape(note)}</p>')
         why = Why(elem_id="why")
         photo = photo_input()
         words('<p class="photo-said" role="alert"></p>')

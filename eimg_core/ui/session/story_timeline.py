@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,12 @@ def make_story(
     check_count(len(photos))
     STORY_SECONDS.check(options.seconds)
     points: list[VA] = []
+    told: list[str] = []
     for n, photo in enumerate(photos):
         progress(READING_ALL, _READ * n / len(photos))
-        points.append(studio.target_for(studio.read_photo(photo.image).va.clamped()))
+        reading = studio.read_photo(photo.image)
+        points.append(studio.target_for(reading.va.clamped()))
+        told += [reading.remark] if reading.remark and reading.remark not in told else []
     progress(COMPOSING, _READ)
     composition = studio.story(
         [photo.image for photo in photos],
@@ -99,6 +103,7 @@ def make_story(
         points,
     )
     progress(PLAYING, _COMPOSED)
+    composition = replace(composition, remarks=(*told, *composition.remarks))
     return story_value(studio, composition, pairing_title, folder, photos)
 
 

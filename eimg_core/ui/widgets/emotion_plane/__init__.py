@@ -2,7 +2,8 @@
 
 Its value is a plain dict, every number on the 1-9 scale::
 
-    {"photo":  {"valence", "arousal", "sd_valence", "sd_arousal", "target": {"valence", "arousal"}, "id"} | null,
+    {"photo":  {"valence", "arousal", "sd_valence", "sd_arousal", "target": {"valence", "arousal"}, "id",
+                "remark"} | null,                      remark: on how it was read, or null
      "target": {"valence", "arousal"} | null,      null: the photo's own target
      "piece":  {"valence", "arousal"} | null,
      "takes":  [{"valence", "arousal", "letter", "kept"}]}     where the guide hears each take
@@ -74,4 +75,4 @@ def photo_value(studio: Studio, photo: Image, identity: str | None = None) -> di
     margins = {"sd_valence": reading.sd_valence, "sd_arousal": reading.sd_arousal}
     target = point(studio.target_for(reading.va.clamped()))
     read = {**(point(reading.va) or {}), **margins, "target": target}
-    return {"photo": {**read, "id": identity}}
+    return {"photo": {**read, "id": identity, "remark": reading.remark}}

@@ -78,6 +78,7 @@ function draw() {
   tell(find(".plane-hint"), reading ? message("Reading the photo …") : photo ? message("Drag to aim elsewhere") : message("Click to choose one"));
 
   for (const mood of moods) mood.setAttribute("aria-pressed", Boolean(target) && region(target) === mood.dataset.region);
+  tell(find(".plane-remark"), (photo && photo.remark && said(photo.remark)) || "");
   placePhoto(photo);
   place(".mark-target", target);
   place(".mark-reach", target);
@@ -105,6 +106,7 @@ function draw() {
 }
 
 function announce() {
+  learn(props.value);
   const { photo } = props.value || {};
   if (photo) tell(find(".plane-live"), message("The photo feels {region}.", { region: message(region(photo)) }));
   draw();

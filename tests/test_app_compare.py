@@ -187,10 +187,10 @@ def test_cards_fill_one_by_one_in_their_places_and_everything_can_be_kept(
 
     with page.expect_download() as waiting_for:
         page.click(".comparison-files a:has-text('ZIP')")
-    assert waiting_for.value.suggested_filename == "Beach day – calm, comparison.zip"
+    assert waiting_for.value.suggested_filename == "Beach day – serene, comparison.zip"
     names = zipfile.ZipFile(io.BytesIO(Path(waiting_for.value.path()).read_bytes())).namelist()
     for each in SIX:
-        assert {f"Beach day – calm, {each.key}.{kind}" for kind in ("mid", "wav", "json", "png")} < set(names)
+        assert {f"Beach day – serene, {each.key}.{kind}" for kind in ("mid", "wav", "json", "png")} < set(names)
     assert len(names) == 6 * 4 + 2
 
 
@@ -269,7 +269,7 @@ def test_any_pairing_and_variant_can_be_chosen_by_keyboard_and_the_score_card_se
     assert [row[0][1:] for row in made] == ["ALAE + FNT", "VQ-VAE + LSR (paper)", "EffNet + TVAE"]
     many = published("vqvae+lsr@paper")
     measured = ["0.530", "3.61", "0.9800", "0.810"]
-    assert made[1][1:7] == ["2.31", f"{many['mean']:.2f} ± {many['sd']:.2f}", *measured]
+    assert made[1][1:7] == ["2.10", f"{many['mean']:.2f} ± {many['sd']:.2f}", *measured]
     assert page.inner_text(".score .best th").endswith("EffNet + TVAE"), "the nearest to the photo stands out"
     controls = page.evaluate(cells.replace("score-made", "score-controls"))
     assert [row[0] for row in controls] == ["mean point", "constant", "random", "oracle", "real clips"]

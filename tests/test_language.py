@@ -205,7 +205,7 @@ def test_a_chinese_visitor_reads_no_english(visit: Visit, beach: Path) -> None:
     page.wait_for_selector(".why[data-state=shown]")
     page.click("#more button")
     visit.compose()
-    assert page.text_content(".player-done h3") == "一首平静的曲子"
+    assert page.text_content(".player-done h3") == "一首恬静的曲子"
     assert left_in_english(page) == []
     page.click("[data-view=score]")
     page.click("[data-move]:not([disabled])")

@@ -56,7 +56,7 @@ from eimg_core.performance import perform
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.music_features import features
 
-_SHIPPED_CARD = CHECKPOINTS / "image_ae" / "vqvae" / "card.json"
+_SHIPPED_CARD = CHECKPOINTS / "image_ae" / "vqvae@paper" / "card.json"
 SLOWEST_S = 5.0  # on one core that is busy with something else
 _NUMBERS = (0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
 _WORDS = (
@@ -288,9 +288,9 @@ def _use_api(folder: Path) -> Callable[[bytes], None]:
 
 def targets(folder: Path) -> dict[str, Target]:
     """Everything that reads what others wrote, by name; ``folder`` is for its files."""
-    tiny = folder / "image_ae" / "beta_vae"
-    kind = IMAGE_AUTOENCODERS["beta_vae"]
-    save_model(tiny, kind(kind.Config.tiny()), {"kind": "image_ae", "key": "beta_vae"})  # type: ignore[call-arg]
+    tiny = folder / "image_ae" / "beta_vae@paper"
+    kind = IMAGE_AUTOENCODERS["beta_vae@paper"]
+    save_model(tiny, kind(kind.Config.tiny()), {"kind": "image_ae", "key": "beta_vae@paper"})  # type: ignore[call-arg]
     card, weights = (tiny / "card.json").read_bytes(), (tiny / "weights.safetensors").read_bytes()
     table = b"name,valence,arousal,seed\nfirst,7,3,1\nsecond,2.5,8,\n"
     labels = b'file,theme,valence,arousal,split\na.jpg,dog,4.5,6.25,train\n"b, c.jpg",sea,2,1,test\n'

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from eimg_core.emotion import VA
@@ -81,6 +82,15 @@ class ImageAutoencoder(Autoencoder):
     @abstractmethod
     def decode(self, latents: Tensor) -> Tensor:
         """The picture of a v_x: (B, D) → (B, 3, S, S) in [-1, 1]."""
+
+    def look(self, images: Any) -> Any:
+        """Photos as the trained part sees them and is asked for them again: the photos themselves, (B, 3, S, S), where
+        nothing frozen stands before it."""
+        return images
+
+    def errors(self, painted: Any, seen: Any) -> Mapping[str, Tensor]:
+        """By name, how far what was painted is from what ``look`` gave: here the mean squared error in [-1, 1]."""
+        return {"pixels": F.mse_loss(painted, seen)}
 
 
 class MusicAutoencoder(Autoencoder):

@@ -26,7 +26,7 @@ from eimg_core.composer import Composer, Composition, Progress, Take
 from eimg_core.critic import CRITIC_FOLDER, Critic
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
-from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.image_ae import IMAGE_AUTOENCODERS, image_key_of, image_keys
 from eimg_core.images import to_tensor
 from eimg_core.messages import Message, message
 from eimg_core.midi.attributes import key_of, tonic_shift
@@ -86,7 +86,7 @@ def _bridges(root: Path) -> dict[str, dict[str, float]]:
 def available(root: Path = CHECKPOINTS) -> list[str]:
     """Keys of the pairings whose weights are shipped under ``root``: the default first, then as the registries list
     them, music autoencoder by music autoencoder. Reads no tensors."""
-    images, music = list(IMAGE_AUTOENCODERS), list(MUSIC_AUTOENCODERS)
+    images, music = image_keys(), list(MUSIC_AUTOENCODERS)
 
     def place(key: str) -> tuple[bool, int, int]:
         image_key, music_key, _ = split_key(key)
@@ -98,7 +98,7 @@ def available(root: Path = CHECKPOINTS) -> list[str]:
 def _known(key: str) -> bool:
     """Whether this version has the autoencoders of a pairing."""
     image_key, music_key, _ = split_key(key)
-    return image_key in IMAGE_AUTOENCODERS and music_key in MUSIC_AUTOENCODERS
+    return image_key in image_keys() and music_key in MUSIC_AUTOENCODERS
 
 
 def variants(pairing: str, root: Path = CHECKPOINTS) -> list[str]:
@@ -184,9 +184,10 @@ class Pipeline(Composer):
                     shipped=shipped,
                 )
             )
-        image_ae, image_card = load(root / "image_ae" / image_key, IMAGE_AUTOENCODERS)
+        variant = variant or shipped[0]
+        image_ae, image_card = load(root / "image_ae" / image_key_of(image_key, variant), IMAGE_AUTOENCODERS)
         music_ae, music_card = load(root / "music_ae" / music_key, MUSIC_AUTOENCODERS)
-        bridge, bridge_card = load(root / "bridge" / f"{pairing}@{variant or shipped[0]}", BRIDGES)
+        bridge, bridge_card = load(root / "bridge" / f"{pairing}@{variant}", BRIDGES)
         for name, found in (("image", image_card), ("music", music_card)):
             if bridge_card["depends_on"].get(name) != found["sha256"]:
                 raise CheckpointError(

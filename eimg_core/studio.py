@@ -27,7 +27,7 @@ from eimg_core.exports.formats import FORMATS, usual_formats
 from eimg_core.exports.record import describe
 from eimg_core.exports.work import Work
 from eimg_core.figures import save_comparison_figure
-from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.image_ae import IMAGE_AUTOENCODERS, image_key_of
 from eimg_core.messages import Message, message
 from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Piece
@@ -100,8 +100,8 @@ class Studio:
         for key in available(self.root):
             image_key, music_key, _ = split_key(key)
             shipped = variants(key, self.root)
-            bridge = f"bridge/{key}@{shipped[0]}"
-            folders = [self.root / p for p in (bridge, f"image_ae/{image_key}", f"music_ae/{music_key}")]
+            image = f"image_ae/{image_key_of(image_key, shipped[0])}"
+            folders = [self.root / p for p in (f"bridge/{key}@{shipped[0]}", image, f"music_ae/{music_key}")]
             size = sum(file.stat().st_size for folder in folders for file in folder.glob("weights.safetensors"))
             title = f"{IMAGE_AUTOENCODERS[image_key].title} + {MUSIC_AUTOENCODERS[music_key].title}"
             preset = str(read_card(folders[0]).get("preset", ""))

@@ -60,7 +60,7 @@ def test_an_ablation_is_one_change():
 def test_a_table_trains_what_it_needs_and_nothing_else():
     assert needed(["table1"]) == []
     four = {stage.component for stage in needed(["table4"])}
-    assert {"image_ae/vqvae", "image_ae/effnet", "music_ae/fnt", "va_predictor/evaluator"} <= four
+    assert {"image_ae/vqvae@paper", "image_ae/effnet", "music_ae/fnt", "va_predictor/evaluator"} <= four
     assert not any(name.startswith("bridge") or name == "music_ae/tvae" for name in four)
     five = {stage.component for stage in needed(["table5"])}
     assert sum(name.startswith("bridge") for name in five) == 6

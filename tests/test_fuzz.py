@@ -152,17 +152,17 @@ def test_a_midi_file_cannot_ask_for_a_lifetime(data, tmp_path):
         {"config": {"hidden": 2**31}},
         {"config": {"latent": 10**9}},
         {"config": []},
-        {"key": ["beta_vae"]},
+        {"key": ["beta_vae@paper"]},
         {"key": None},
         {"borrows": {"x.": "../../../../etc/passwd"}},
         {"borrows": {"x.": "backbone/.."}},
-        {"depends_on": None, "borrows": {"x.": "image_ae/beta_vae"}},
+        {"depends_on": None, "borrows": {"x.": "image_ae/beta_vae@paper"}},
         {"format": {"a": 1}},
     ],
 )
 def test_a_card_cannot_ask_for_more_than_its_weights_hold(change, readers, folder):
     """The memory of a module is touched only as far as there are weights for it, and cards lead to no other folder."""
-    path = folder / "image_ae" / "beta_vae"
+    path = folder / "image_ae" / "beta_vae@paper"
     readers["card"].run(readers["card"].seeds[0])  # writes the whole one
     card = json.loads((path / "card.json").read_text())
     if isinstance(change.get("config"), dict):

@@ -181,8 +181,8 @@ def test_one_result_for_everything_that_is_there(checked):
     folder, _ = checked
     names = {path.stem for path in (folder / "results").iterdir()}
     # There is no network to look at photos with in this folder, so that baseline is left out.
-    assert names == {"latents-image_ae-vqvae", "latents-music_ae-fnt", "latents-baseline-clips"}
-    photos, clips = result(folder, "image_ae-vqvae"), result(folder, "music_ae-fnt")
+    assert names == {"latents-image_ae-vqvae@paper", "latents-music_ae-fnt", "latents-baseline-clips"}
+    photos, clips = result(folder, "image_ae-vqvae@paper"), result(folder, "music_ae-fnt")
     for found in (photos, clips):
         assert found["n"] == {"train": 16, "val": 6, "test": 6}
         assert found["groups"] == {"train": 8, "val": 3, "test": 3}
@@ -228,7 +228,7 @@ def test_the_table_tells_both_columns_and_the_ceiling(checked):
     folder, _ = checked
     rows = latents_table(folder).splitlines()
     assert [row.split(" | ")[0] for row in rows[2:5]] == [
-        "| `image_ae/vqvae`", "| `music_ae/fnt`", "| *counted features of the evaluator*"
+        "| `image_ae/vqvae@paper`", "| `music_ae/fnt`", "| *counted features of the evaluator*"
     ]  # fmt: skip
     assert all(row.count("|") == 7 for row in rows[:5])
     assert " dB |" in rows[2]

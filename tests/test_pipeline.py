@@ -10,6 +10,7 @@ from PIL import Image
 from eimg_core.checkpoints import load_component, save_component
 from eimg_core.emotion import VA, photo_target
 from eimg_core.errors import CheckpointError, InputError
+from eimg_core.image_ae.vqvae import VQVAE, TrunkVQVAE
 from eimg_core.midi.writing import write_midi
 from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline, available, split_key, variants
@@ -59,11 +60,19 @@ def test_a_plain_name_means_the_variant_that_was_heard_nearest(tmp_path):
 def test_what_two_pairings_share_is_loaded_once(tmp_path):
     for variant in ("paper", "eimg2"):
         save_tiny_pairing(tmp_path, variant=variant)
+    save_tiny_pairing(tmp_path, music_key="lsr", variant="paper")
     studio = Studio(tmp_path)
     one, other = studio.pipeline("vqvae+fnt@paper"), studio.pipeline("vqvae+fnt@eimg2")
-    assert one.image_ae is other.image_ae
     assert one.music_ae is other.music_ae
     assert one.bridge is not other.bridge
+    assert one.image_ae is studio.pipeline("vqvae+lsr@paper").image_ae
+
+
+def test_the_variants_of_a_pairing_look_through_their_own_autoencoders(tmp_path):
+    for variant in ("paper", "eimg2"):
+        save_tiny_pairing(tmp_path, variant=variant)
+    assert type(Pipeline.load("vqvae+fnt@paper", tmp_path).image_ae) is VQVAE
+    assert type(Pipeline.load("vqvae+fnt@eimg2", tmp_path).image_ae) is TrunkVQVAE
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_piece(pipeline):

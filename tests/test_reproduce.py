@@ -14,7 +14,7 @@ import eimg_core.studio
 from eimg_core.bridge import BRIDGES
 from eimg_core.cli.main import main as command_line
 from eimg_core.emotion import VA
-from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.image_ae import IMAGE_AUTOENCODERS, image_keys
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING, variants
@@ -47,7 +47,7 @@ def trained(tmp_path_factory, registered):
 
 @pytest.fixture
 def pairings(registered):
-    return [f"{image}+{music}" for image in IMAGE_AUTOENCODERS for music in MUSIC_AUTOENCODERS]
+    return [f"{image}+{music}" for image in image_keys() for music in MUSIC_AUTOENCODERS]
 
 
 def variants_of(pairing):

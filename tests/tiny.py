@@ -10,7 +10,7 @@ import torch
 
 from eimg_core.bridge import BRIDGES, EmotionData
 from eimg_core.checkpoints import read_card, save_model
-from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.image_ae import IMAGE_AUTOENCODERS, image_key_of
 from eimg_core.midi.batch import MusicBatch, MusicSample
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
@@ -41,13 +41,14 @@ def save_tiny_pairing(
 ) -> str:
     """Write the three components of a pairing with random weights; returns its key."""
     torch.manual_seed(0)
-    image_class, music_class = IMAGE_AUTOENCODERS[image_key], MUSIC_AUTOENCODERS[music_key]
+    image_own = image_key_of(image_key, variant)
+    image_class, music_class = IMAGE_AUTOENCODERS[image_own], MUSIC_AUTOENCODERS[music_key]
     image_ae, music_ae = image_class(image_class.Config.tiny()), music_class(music_class.Config.tiny())
     pictures = torch.rand(16, 3, image_ae.image_size, image_ae.image_size) * 2 - 1
     for step in range(40):  # long enough that two photos no longer share their code
         image_ae.train().objectives()[0].loss(pictures, step)
         image_ae.after_step(step)
-    save_model(root / "image_ae" / image_key, image_ae, {"kind": "image_ae", "key": image_key})
+    save_model(root / "image_ae" / image_own, image_ae, {"kind": "image_ae", "key": image_own})
     save_model(root / "music_ae" / music_key, music_ae, {"kind": "music_ae", "key": music_key})
     bridge_class = BRIDGES[variant]
     widths = {"image_dim": image_ae.latent_dim, "music_dim": music_ae.latent_dim}
@@ -56,7 +57,7 @@ def save_tiny_pairing(
     bridge.eval().draw_emotion_map(EmotionData(torch.randn(30, music_ae.latent_dim), va))
     pairing = f"{image_key}+{music_key}"
     depends = {
-        "image": read_card(root / "image_ae" / image_key)["sha256"],
+        "image": read_card(root / "image_ae" / image_own)["sha256"],
         "music": read_card(root / "music_ae" / music_key)["sha256"],
     }
     card = {"kind": "bridge", "key": variant, "pairing": pairing, "depends_on": depends, "preset": "tiny"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eimg_core.bridge import BRIDGES
-from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.image_ae import image_keys
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from train.commands import stage_options, told
 from train.stages.bridge import BridgeRequest, train_bridge
@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = stage_options(__doc__)
-    parser.add_argument("image", choices=list(IMAGE_AUTOENCODERS))
+    parser.add_argument("image", choices=image_keys())
     parser.add_argument("music", choices=list(MUSIC_AUTOENCODERS))
     parser.add_argument("--variant", choices=list(BRIDGES), default="eimg2")
     print(told(train_bridge(request_from(BridgeRequest, parser.parse_args(argv)))))

@@ -18,7 +18,7 @@ from typing import Any
 
 from eimg_core.bridge import BRIDGES
 from eimg_core.checkpoints import read_card
-from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.image_ae import IMAGE_AUTOENCODERS, image_key_of, image_keys
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.results import CONTROLS, PAPER_TABLE_V
 from train.commands import stage_options
@@ -134,9 +134,9 @@ def stages() -> list[Stage]:
             train_bridge,
             BridgeRequest,
             {"image": i, "music": m, "variant": variant},
-            (f"image_ae/{i}", f"music_ae/{m}"),
+            (f"image_ae/{image_key_of(i, variant)}", f"music_ae/{m}"),
         )
-        for i in IMAGE_AUTOENCODERS
+        for i in image_keys()
         for m in MUSIC_AUTOENCODERS
         for variant in BRIDGES
         if variant != "paper" or not {i, m} & OURS
@@ -155,7 +155,9 @@ def needed(tables: Sequence[str]) -> list[Stage]:
     """The stages that some tables of the paper need."""
     printed = set(PAPER_TABLE_V) if "table5" in tables else set()
     keys = [pairing.split("+") for pairing in {e.pairing for e in experiments_of(tables) if e.pairing} | printed]
-    components = {f"image_ae/{image}" for image, _ in keys} | {f"music_ae/{music}" for _, music in keys}
+    components = {f"image_ae/{image_key_of(image, 'paper')}" for image, _ in keys} | {
+        f"music_ae/{music}" for _, music in keys
+    }
     components |= {f"bridge/{pairing}@paper" for pairing in printed}
     if set(tables) - {"table1"}:  # it is the only one without estimates
         components |= {"va_predictor/image", "va_predictor/evaluator", "va_predictor/guide"}

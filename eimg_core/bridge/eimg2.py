@@ -43,7 +43,7 @@ class SoftConfig(BridgeConfig):
         liveliness: how much of what the emotion leaves open is drawn, from 0 (nothing, the mean) to 1 (all of it).
     """
 
-    image_noise: float = 8.0
+    image_noise: float = 4.0
     music_noise: float = 0.5
     temperature: float = 0.3
     sigma: float = 0.5

@@ -4,7 +4,8 @@ Four networks: F maps noise to a style w, G paints a picture from w, E reads a w
 alone, whether the picture was real. G and F play against E and D; besides, E must find the very w that G painted from
 (reciprocity in latent space). So E(x) is a style that G understands. v_x is E(x).
 
-It is trained at 64 pixels with narrow layers, which is what two CPU cores can do; the paper's config goes to 256.
+``AdversarialLatent`` is the game. ``ALAE`` plays it with pictures, from scratch: at 64 pixels with narrow layers, which
+is what two CPU cores can do; the paper's config goes to 256. ``TrunkALAE`` plays it with the maps of a frozen backbone.
 
 References: Pidhorskyi, Adjeroh, Doretto 2020, "Adversarial Latent Autoencoders"; Karras et al. 2018 (equalised learning
 rate, minibatch-free variant); Karras et al. 2019 (style modulation, noise); Mescheder et al. 2018 (R1).
@@ -13,7 +14,8 @@ rate, minibatch-free variant); Karras et al. 2019 (style modulation, noise); Mes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -22,22 +24,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
+from eimg_core.image_ae.trunk import TrunkAutoencoder, TrunkConfig
 from eimg_core.losses import adversarial_discriminator, adversarial_generator, r1_penalty
 from eimg_core.trainable import LossTerms, Objective
 
-__all__ = ["ALAE", "ALAEConfig"]
+__all__ = ["ALAE", "ALAEConfig", "AdversarialLatent", "Game", "TrunkALAE", "TrunkALAEConfig"]
 
 
 @dataclass(frozen=True)
-class ALAEConfig:
+class Game:
     """γ of R1, the learning-rate multipliers and the depth of F and D are the original's.
 
     Args:
-        channels: of the generator from 4 × 4 up, each level doubles the side; the encoder mirrors it.
-        r1_every: R1 is computed every so many steps and weighted by as much (lazy regularisation).
+        latent: W, numbers in a style and so in v_x.
+        noise_dim, mapping_layers: numbers that F begins with, and its layers.
+        head_layers: of D.
+        slow: learning rate of F and D, as a share of the others'.
+        r1_gamma, r1_every: γ; R1 is computed every so many steps and weighted by as much (lazy regularisation).
+        weight_latent: of Eq. 10.
     """
 
-    channels: tuple[int, ...] = (128, 128, 96, 48, 24)
     latent: int = 512
     noise_dim: int = 128
     mapping_layers: int = 4
@@ -47,12 +53,38 @@ class ALAEConfig:
     r1_every: int = 4
     weight_latent: float = 1.0
 
+
+@dataclass(frozen=True)
+class ALAEConfig(Game):
+    """From scratch.
+
+    Args:
+        channels: of the generator from 4 × 4 up, each level doubles the side; the encoder mirrors it.
+    """
+
+    channels: tuple[int, ...] = (128, 128, 96, 48, 24)
+
     @classmethod
     def tiny(cls) -> ALAEConfig:
         return cls(channels=(12, 8, 6), latent=10, noise_dim=6, mapping_layers=2, r1_every=1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
+
+
+@dataclass(frozen=True)
+class TrunkALAEConfig(TrunkConfig, Game):
+    """With a trunk.
+
+    Args:
+        weight_rebuilt: of what is painted from the styles of real photos against these photos.
+    """
+
+    weight_rebuilt: float = 1.0
+
+    @classmethod
+    def tiny(cls) -> TrunkALAEConfig:
+        return cls(**asdict(TrunkConfig.tiny()), latent=10, noise_dim=6, mapping_layers=2, r1_every=1)
 
 
 class _Equalised(nn.Module):
@@ -95,7 +127,7 @@ def _leaky(x: Tensor) -> Tensor:
 class Mapping(nn.Module):
     """F: noise on the unit sphere → style w, (B, Z) → (B, W)."""
 
-    def __init__(self, config: ALAEConfig) -> None:
+    def __init__(self, config: Game) -> None:
         super().__init__()
         widths = [config.noise_dim, *[config.latent] * config.mapping_layers]
         self.layers = nn.ModuleList(
@@ -182,10 +214,50 @@ class Encoder(nn.Module):
         return w
 
 
+class MapGenerator(nn.Module):
+    """The first levels of G, up to the grid of a trunk: style → cells, (B, W) → (B, C, G, G)."""
+
+    def __init__(self, channels: int, latent: int, grid: int) -> None:
+        super().__init__()
+        self.constant = nn.Parameter(torch.randn(1, channels, grid // 2, grid // 2))
+        self.layers = nn.ModuleList(StyledLayer(channels, channels, latent) for _ in range(3))
+
+    def forward(self, w: Tensor, *, noisy: bool) -> Tensor:
+        x = self.constant.expand(len(w), -1, -1, -1)
+        for index, layer in enumerate(self.layers):
+            if index == 1:
+                x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            noise = torch.randn(len(w), 1, *x.shape[2:]) if noisy else None
+            x = layer(x, w, noise)
+        return x
+
+
+class MapEncoder(nn.Module):
+    """E for the maps of a trunk: their means and deviations, those of a layer above, and last its cells are mapped to W
+    and summed: (B, C, G, G) → (B, W)."""
+
+    def __init__(self, maps: int, channels: int, latent: int, grid: int) -> None:
+        super().__init__()
+        self.conv = EqualisedConv(maps, channels, size=1)
+        self.reads = nn.ModuleList(EqualisedLinear(2 * width, latent, gain=1.0) for width in (maps, channels))
+        self.read_cells = EqualisedLinear(channels * (grid // 2) ** 2, latent, gain=1.0)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        w = self.reads[0](_moments(maps))
+        x = _leaky(self.conv(maps))
+        w = w + self.reads[1](_moments(x))
+        return w + self.read_cells(F.avg_pool2d(x, 2).flatten(1))
+
+
+def _moments(x: Tensor) -> Tensor:
+    """Mean and standard deviation of each channel: (B, C, H, W) → (B, 2 C)."""
+    return torch.cat([x.mean(dim=(2, 3)), (x.var(dim=(2, 3), correction=0) + 1e-6).sqrt()], dim=1)
+
+
 class Head(nn.Module):
     """D: style → how real, (B, W) → (B,)."""
 
-    def __init__(self, config: ALAEConfig) -> None:
+    def __init__(self, config: Game) -> None:
         super().__init__()
         hidden = [
             EqualisedLinear(config.latent, config.latent, rate=config.slow) for _ in range(config.head_layers - 1)
@@ -199,7 +271,82 @@ class Head(nn.Module):
         return self.out(w)[:, 0]
 
 
-class ALAE(ImageAutoencoder):
+class AdversarialLatent(ImageAutoencoder):
+    """The game of four networks; x is what a subclass gives them for a photo.
+
+    Attributes:
+        mapping, head: F and D.
+        encoder: E, x → style.
+        generator: G, style → x.
+    """
+
+    config: Any
+    mapping: nn.Module
+    head: nn.Module
+    encoder: nn.Module
+    generator: nn.Module
+
+    @abstractmethod
+    def generated(self, w: Tensor) -> Tensor:
+        """G with noise: styles (B, W) → x."""
+
+    @abstractmethod
+    def played(self, seen: Any) -> Tensor:
+        """x of the equations, from what ``look`` gives."""
+
+    @property
+    def latent_dim(self) -> int:
+        return int(self.config.latent)
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.encoder(self.played(self.look(images)))
+
+    def parameter_groups(self) -> dict[str, tuple[nn.Module, ...]]:
+        return {
+            "encoder": (self.encoder,),
+            "head": (self.head,),
+            "mapping": (self.mapping,),
+            "generator": (self.generator,),
+        }
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (
+            Objective("discriminate", ("encoder", "head"), self.discriminate, adversarial=True),
+            Objective("generate", ("mapping", "generator"), self.generate, adversarial=True),
+            Objective("reconstruct", ("encoder", "generator"), self.reconstruct),
+        )
+
+    def discriminate(self, images: Any, step: int) -> LossTerms:
+        """ALAE, Eq. 8 (Algorithm 1, step I), with R1 on real photos."""
+        x = self.played(self.look(images))
+        with torch.no_grad():
+            generated = self.generated(self._styles(len(x)))
+        terms = {"discriminator": adversarial_discriminator(self._real(x), self._real(generated))}
+        if step % self.config.r1_every == 0:
+            real = x.clone().requires_grad_()
+            terms["r1"] = r1_penalty(self._real(real), real)
+        weights = {"discriminator": 1.0, "r1": 0.5 * self.config.r1_gamma * self.config.r1_every}
+        return LossTerms(terms, weights)
+
+    def generate(self, images: Any, step: int) -> LossTerms:
+        """ALAE, Eq. 9 (Algorithm 1, step II)."""
+        generated = self.generated(self._styles(len(self.played(self.look(images)))))
+        return LossTerms({"generator": adversarial_generator(self._real(generated))}, {"generator": 1.0})
+
+    def reconstruct(self, images: Any, step: int) -> LossTerms:
+        """ALAE, Eq. 10 (Algorithm 1, step III): E(G(w)) must be w. w itself does not move."""
+        w = self._styles(len(self.played(self.look(images)))).detach()
+        error = F.mse_loss(self.encoder(self.generated(w)), w)
+        return LossTerms({"latent": error}, {"latent": self.config.weight_latent})
+
+    def _styles(self, count: int) -> Tensor:
+        return self.mapping(torch.randn(count, self.config.noise_dim))
+
+    def _real(self, x: Tensor) -> Tensor:
+        return self.head(self.encoder(x))
+
+
+class ALAE(AdversarialLatent):
     """Adversarial latent autoencoder: three objectives, four networks."""
 
     Config = ALAEConfig
@@ -218,55 +365,56 @@ class ALAE(ImageAutoencoder):
     def image_size(self) -> int:
         return 4 * 2 ** (len(self.config.channels) - 1)
 
-    @property
-    def latent_dim(self) -> int:
-        return self.config.latent
+    def generated(self, w: Tensor) -> Tensor:
+        return self.generator(w, noisy=True)
 
-    def encode(self, images: Tensor) -> Tensor:
-        return self.encoder(images)
+    def played(self, seen: Any) -> Tensor:
+        return seen
 
     def decode(self, latents: Tensor) -> Tensor:
         return self.generator(latents, noisy=False).clamp(-1.0, 1.0)
 
+
+class TrunkALAE(TrunkAutoencoder, AdversarialLatent):
+    """The same game, played with the maps of a frozen backbone, which a painter leads to pixels.
+
+    Besides, maps and pixels of the photos themselves are asked for: with a few hundred photos the game alone would not
+    bring G to them.
+    """
+
+    Config = TrunkALAEConfig
+    config: TrunkALAEConfig
+    title = ALAE.title
+    reference = ALAE.reference
+
+    def __init__(self, config: TrunkALAEConfig | None = None) -> None:
+        config = config or TrunkALAEConfig()
+        super().__init__(config)
+        self.mapping, self.head = Mapping(config), Head(config)
+        width = config.channels[0]
+        self.encoder = MapEncoder(self.map_channels, width, config.latent, config.grid)
+        self.generator = MapGenerator(width, config.latent, config.grid)
+        self.painter = self.painter_of_maps()
+
+    def played(self, seen: Any) -> Tensor:
+        maps: Tensor = seen.maps
+        return maps
+
+    def generated(self, w: Tensor) -> Tensor:
+        return self.painter.maps(self.generator(w, noisy=True))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.enlarged(self.painter.pixels(self.generator(latents, noisy=False)))
+
     def parameter_groups(self) -> dict[str, tuple[nn.Module, ...]]:
-        return {
-            "encoder": (self.encoder,),
-            "head": (self.head,),
-            "mapping": (self.mapping,),
-            "generator": (self.generator,),
-        }
+        groups = super().parameter_groups()
+        return groups | {"generator": (self.generator, self.painter.maps), "painter": (self.painter.pixels,)}
 
     def objectives(self) -> tuple[Objective, ...]:
-        return (
-            Objective("discriminate", ("encoder", "head"), self.discriminate, adversarial=True),
-            Objective("generate", ("mapping", "generator"), self.generate, adversarial=True),
-            Objective("reconstruct", ("encoder", "generator"), self.reconstruct),
-        )
+        return (*super().objectives(), Objective("rebuild", ("encoder", "generator", "painter"), self.rebuild))
 
-    def discriminate(self, images: Any, step: int) -> LossTerms:
-        """ALAE, Eq. 8 (Algorithm 1, step I), with R1 on real pictures."""
-        with torch.no_grad():
-            painted = self.generator(self._styles(len(images)), noisy=True)
-        terms = {"discriminator": adversarial_discriminator(self._real(images), self._real(painted))}
-        if step % self.config.r1_every == 0:
-            real = images.clone().requires_grad_()
-            terms["r1"] = r1_penalty(self._real(real), real)
-        weights = {"discriminator": 1.0, "r1": 0.5 * self.config.r1_gamma * self.config.r1_every}
-        return LossTerms(terms, weights)
-
-    def generate(self, images: Any, step: int) -> LossTerms:
-        """ALAE, Eq. 9 (Algorithm 1, step II)."""
-        painted = self.generator(self._styles(len(images)), noisy=True)
-        return LossTerms({"generator": adversarial_generator(self._real(painted))}, {"generator": 1.0})
-
-    def reconstruct(self, images: Any, step: int) -> LossTerms:
-        """ALAE, Eq. 10 (Algorithm 1, step III): E(G(w)) must be w. w itself does not move."""
-        w = self._styles(len(images)).detach()
-        error = F.mse_loss(self.encoder(self.generator(w, noisy=True)), w)
-        return LossTerms({"latent": error}, {"latent": self.config.weight_latent})
-
-    def _styles(self, count: int) -> Tensor:
-        return self.mapping(torch.randn(count, self.config.noise_dim))
-
-    def _real(self, images: Tensor) -> Tensor:
-        return self.head(self.encoder(images))
+    def rebuild(self, images: Any, step: int) -> LossTerms:
+        """Maps and pixels that are painted from E(x) must be those of the photo."""
+        seen = self.look(images)
+        errors = self.errors(self.painter(self.generator(self.encoder(seen.maps), noisy=True)), seen)
+        return LossTerms(errors, dict.fromkeys(errors, self.config.weight_rebuilt))

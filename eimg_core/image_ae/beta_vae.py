@@ -4,43 +4,53 @@ The pressure towards independence follows Burgess et al.: the divergence from th
 rises while training, so that the latent first learns what matters most and then takes on more. v_x is the posterior
 mean, 128 numbers.
 
+``GaussianLatent`` is the bottleneck. ``BetaVAE`` learns to see from scratch, at 64 pixels. ``TrunkBetaVAE`` encodes the
+maps of a frozen backbone.
+
 References: Higgins et al. 2017, "beta-VAE"; Burgess et al. 2018, "Understanding disentangling in beta-VAE".
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from abc import abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
+from eimg_core.image_ae.trunk import MapReader, TrunkAutoencoder, TrunkConfig
 from eimg_core.losses import gaussian_kl
 from eimg_core.trainable import LossTerms, Objective
 
-__all__ = ["BetaVAE", "BetaVAEConfig", "Posterior"]
+__all__ = ["BetaVAE", "BetaVAEConfig", "Capacity", "GaussianLatent", "Posterior", "TrunkBetaVAE", "TrunkBetaVAEConfig"]
 
 
 @dataclass(frozen=True)
-class BetaVAEConfig:
-    """Four halvings and a wide layer as in Burgess et al.; twice their channels, since photos are not sprites.
+class Capacity:
+    """The latent and its price.
 
     Args:
+        latent: D, numbers in v_x.
         beta: weight of |KL − C|, per nat against half the summed squared error.
         capacity: final C in nats.
         capacity_steps: over which C rises from 0.
     """
 
-    image_size: int = 64
-    channels: tuple[int, ...] = (32, 64, 128, 128)
-    hidden: int = 512
     latent: int = 128
     beta: float = 4.0
     capacity: float = 80.0
     capacity_steps: int = 1500
+
+
+@dataclass(frozen=True)
+class BetaVAEConfig(Capacity):
+    """Four halvings and a wide layer as in Burgess et al.; twice their channels, since photos are not sprites."""
+
+    image_size: int = 64
+    channels: tuple[int, ...] = (32, 64, 128, 128)
+    hidden: int = 512
 
     @classmethod
     def tiny(cls) -> BetaVAEConfig:
@@ -52,6 +62,17 @@ class BetaVAEConfig:
             raise ValueError(f"{len(self.channels)} halvings do not fit an image of {self.image_size} pixels")
 
 
+@dataclass(frozen=True)
+class TrunkBetaVAEConfig(TrunkConfig, Capacity):
+    """With a trunk. ``hidden``: numbers that its maps are read into."""
+
+    hidden: int = 512
+
+    @classmethod
+    def tiny(cls) -> TrunkBetaVAEConfig:
+        return cls(**asdict(TrunkConfig.tiny()), hidden=24, latent=6, capacity_steps=20)
+
+
 class Posterior(NamedTuple):
     """q(z | photo): mu and logvar, (B, D)."""
 
@@ -59,13 +80,80 @@ class Posterior(NamedTuple):
     logvar: Tensor
 
 
-class BetaVAE(ImageAutoencoder):
+class GaussianLatent(ImageAutoencoder):
+    """The bottleneck; a subclass has the networks on its two sides.
+
+    Attributes:
+        spreads: σ of p(x | z) for each of ``errors``, near the error that is left after training.
+        mu, logvar: what ``hidden_of`` gives → the posterior's parameters, (B, D).
+        decoder: z → what ``errors`` compares with what ``look`` gave.
+    """
+
+    config: Any
+    spreads: ClassVar[dict[str, float]]
+    mu: nn.Module
+    logvar: nn.Module
+    decoder: nn.Module
+
+    @abstractmethod
+    def hidden_of(self, seen: Any) -> Tensor:
+        """What ``look`` gives → (B, hidden)."""
+
+    @property
+    def latent_dim(self) -> int:
+        return int(self.config.latent)
+
+    def posterior(self, seen: Any) -> Posterior:
+        """q(z | photo) of what ``look`` gives."""
+        hidden = self.hidden_of(seen)
+        return Posterior(self.mu(hidden), self.logvar(hidden).clamp(-10.0, 4.0))
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.posterior(self.look(images)).mu
+
+    def capacity_at(self, step: int) -> float:
+        """C in nats: a straight line from 0 to the final capacity."""
+        return float(self.config.capacity * min(1.0, step / max(1, self.config.capacity_steps)))
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (Objective("autoencode", ("model",), self.loss),)
+
+    def loss(self, images: Any, step: int) -> LossTerms:
+        """Burgess et al. 2018, Eq. 8: −log p(x | z) + β |KL − C|, with a Gaussian of variance σ² as p(x | z).
+
+        The first term is ½ ‖x − x̂‖² / σ², and both terms are divided by the number of pixels' values, so that the
+        learning rate does not depend on the size of the picture. Maps, where they are asked for too, count as if they
+        had as many values.
+        """
+        seen = self.look(images)
+        posterior = self.posterior(seen)
+        noise = torch.randn_like(posterior.mu) if self.training else torch.zeros_like(posterior.mu)
+        errors = self.errors(self.decoder(posterior.mu + (0.5 * posterior.logvar).exp() * noise), seen)
+        per_dimension = gaussian_kl(posterior.mu, posterior.logvar).mean(dim=0)
+        kl = per_dimension.sum()
+        return LossTerms(
+            {
+                **{name: error / (2 * self.spreads[name] ** 2) for name, error in errors.items()},
+                "capacity": (kl - self.capacity_at(step)).abs() / self.pixel_values,
+            },
+            {**dict.fromkeys(errors, 1.0), "capacity": self.config.beta},
+            {"kl": kl, "active_units": (per_dimension > 0.01).sum()},
+        )
+
+    @property
+    @abstractmethod
+    def pixel_values(self) -> int:
+        """How many numbers the painted picture has."""
+
+
+class BetaVAE(GaussianLatent):
     """The continuous, disentangled autoencoder of the paper."""
 
     Config = BetaVAEConfig
     config: BetaVAEConfig
     title = "β-VAE"
     reference = "Higgins et al. 2017"
+    spreads: ClassVar[dict[str, float]] = {"pixels": 0.3}
 
     def __init__(self, config: BetaVAEConfig | None = None) -> None:
         super().__init__()
@@ -95,43 +183,45 @@ class BetaVAE(ImageAutoencoder):
         return self.config.image_size
 
     @property
-    def latent_dim(self) -> int:
-        return self.config.latent
+    def pixel_values(self) -> int:
+        return 3 * self.image_size**2
 
-    def posterior(self, images: Tensor) -> Posterior:
-        hidden = self.encoder(images)
-        return Posterior(self.mu(hidden), self.logvar(hidden).clamp(-10.0, 4.0))
-
-    def encode(self, images: Tensor) -> Tensor:
-        return self.posterior(images).mu
+    def hidden_of(self, seen: Any) -> Tensor:
+        return self.encoder(seen)
 
     def decode(self, latents: Tensor) -> Tensor:
         return self.decoder(latents).clamp(-1.0, 1.0)
 
-    def capacity_at(self, step: int) -> float:
-        """C in nats: a straight line from 0 to the final capacity."""
-        return self.config.capacity * min(1.0, step / max(1, self.config.capacity_steps))
 
-    def objectives(self) -> tuple[Objective, ...]:
-        return (Objective("autoencode", ("model",), self.loss),)
+class TrunkBetaVAE(TrunkAutoencoder, GaussianLatent):
+    """The same bottleneck, on the maps of a frozen backbone."""
 
-    def loss(self, images: Any, step: int) -> LossTerms:
-        """Burgess et al. 2018, Eq. 8: −log p(x | z) + β |KL − C|, with a Gaussian of variance σ² as p(x | z).
+    Config = TrunkBetaVAEConfig
+    config: TrunkBetaVAEConfig
+    title = BetaVAE.title
+    reference = BetaVAE.reference
+    spreads: ClassVar[dict[str, float]] = {"pixels": 0.3, "maps": 0.8}
 
-        The first term is ½ ‖x − x̂‖² / σ² with σ = 0.3, near the error that is left after training, and both terms are
-        divided by the number of pixels' values, so that the learning rate does not depend on the size of the picture.
-        """
-        posterior = self.posterior(images)
-        noise = torch.randn_like(posterior.mu) if self.training else torch.zeros_like(posterior.mu)
-        rebuilt = self.decoder(posterior.mu + (0.5 * posterior.logvar).exp() * noise)
-        values = math.prod(images.shape[1:])
-        per_dimension = gaussian_kl(posterior.mu, posterior.logvar).mean(dim=0)
-        kl = per_dimension.sum()
-        return LossTerms(
-            {
-                "reconstruction": F.mse_loss(rebuilt, images) / (2 * 0.3**2),
-                "capacity": (kl - self.capacity_at(step)).abs() / values,
-            },
-            {"reconstruction": 1.0, "capacity": self.config.beta},
-            {"kl": kl, "active_units": (per_dimension > 0.01).sum()},
+    def __init__(self, config: TrunkBetaVAEConfig | None = None) -> None:
+        config = config or TrunkBetaVAEConfig()
+        super().__init__(config)
+        width, grid = config.channels[0], config.grid
+        self.encoder = MapReader(self.map_channels, grid, config.hidden)
+        self.mu = nn.Linear(config.hidden, config.latent)
+        self.logvar = nn.Linear(config.hidden, config.latent)
+        self.decoder = nn.Sequential(
+            nn.Linear(config.latent, width * grid**2),
+            nn.Unflatten(1, (width, grid, grid)),
+            nn.ReLU(),
+            self.painter_of_maps(),
         )
+
+    @property
+    def pixel_values(self) -> int:
+        return 3 * self.painted_size**2
+
+    def hidden_of(self, seen: Any) -> Tensor:
+        return self.encoder(seen.maps)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.enlarged(self.decoder(latents).pixels)

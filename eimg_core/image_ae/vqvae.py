@@ -1,8 +1,11 @@
 """VQ-VAE: a photo as a small map of codes.
 
-The encoder halves the picture ``stages`` times; each cell of the resulting map is replaced by the nearest of K codes;
-the decoder paints the picture from the codes. v_x is the flattened map of codes: 8 × 8 cells of 64 numbers, 4096 in
-all, at 128 pixels. (The paper says only that its v_x is wider than ALAE's 512.)
+An encoder turns the photo into a map of cells; each cell is replaced by the nearest of K codes; a decoder paints from
+the codes. v_x is the flattened map of codes: 8 × 8 cells of 64 numbers, 4096 in all. (The paper says only that its v_x
+is wider than ALAE's 512.)
+
+``VectorQuantised`` is the bottleneck. ``VQVAE`` learns to see from scratch: its encoder halves a picture of 128 pixels
+four times. ``TrunkVQVAE`` encodes the maps of a frozen backbone.
 
 Reference: van den Oord, Vinyals, Kavukcuoglu 2017, "Neural Discrete Representation Learning"; codes follow the moving
 averages of its Appendix A.1.
@@ -10,7 +13,8 @@ averages of its Appendix A.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -18,26 +22,50 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
+from eimg_core.image_ae.trunk import TrunkAutoencoder, TrunkConfig
 from eimg_core.layers import ResidualBlock
 from eimg_core.losses import vq_commitment
 from eimg_core.trainable import LossTerms, Objective
 
-__all__ = ["VQVAE", "Quantised", "VQVAEConfig", "VectorQuantiser", "perplexity"]
+__all__ = [
+    "VQVAE",
+    "Codebook",
+    "Quantised",
+    "TrunkVQVAE",
+    "TrunkVQVAEConfig",
+    "VQVAEConfig",
+    "VectorQuantised",
+    "VectorQuantiser",
+    "perplexity",
+]
 
 
 @dataclass(frozen=True)
-class VQVAEConfig:
-    """Defaults are the paper's where it states them (codes, commitment), else sized for the CPU."""
+class Codebook:
+    """Defaults are the paper's where it states them (codes, commitment).
+
+    Args:
+        codes, code_dim: K, and numbers in each code.
+        commitment_cost: β of VQ-VAE, Eq. 3.
+        decay: of the moving averages.
+        revive_below: a code chosen less often than this in a batch is moved onto an encoded cell.
+    """
+
+    codes: int = 512
+    code_dim: int = 64
+    commitment_cost: float = 0.25
+    decay: float = 0.97
+    revive_below: float = 0.1
+
+
+@dataclass(frozen=True)
+class VQVAEConfig(Codebook):
+    """From scratch, sized for the CPU."""
 
     image_size: int = 128
     channels: tuple[int, ...] = (32, 64, 128, 128)  # one stride-2 stage each
     residual_blocks: int = 2
     residual_channels: int = 48
-    code_dim: int = 64
-    codes: int = 512
-    commitment_cost: float = 0.25
-    decay: float = 0.97  # of the moving averages
-    revive_below: float = 0.1  # a code chosen less often than this in a batch is moved onto an encoded cell
 
     @classmethod
     def tiny(cls) -> VQVAEConfig:
@@ -47,6 +75,22 @@ class VQVAEConfig:
         object.__setattr__(self, "channels", tuple(self.channels))
         if self.image_size % 2 ** len(self.channels):
             raise ValueError(f"{len(self.channels)} halvings do not fit an image of {self.image_size} pixels")
+
+
+@dataclass(frozen=True)
+class TrunkVQVAEConfig(TrunkConfig, Codebook):
+    """With a trunk: the grid of its maps is the map of codes.
+
+    Args:
+        residual_blocks, residual_channels: of the decoder, before the painter.
+    """
+
+    residual_blocks: int = 2
+    residual_channels: int = 48
+
+    @classmethod
+    def tiny(cls) -> TrunkVQVAEConfig:
+        return cls(**asdict(TrunkConfig.tiny()), residual_blocks=1, residual_channels=8, code_dim=4, codes=16)
 
 
 class Quantised(NamedTuple):
@@ -97,7 +141,74 @@ def perplexity(indices: Tensor) -> Tensor:
     return torch.exp(torch.special.entr(share).sum())
 
 
-class VQVAE(ImageAutoencoder):
+class VectorQuantised(ImageAutoencoder):
+    """The bottleneck; a subclass has the networks on its two sides.
+
+    Attributes:
+        encoder: what ``look`` gives → cells, (B, C, G, G).
+        decoder: codes in the place of cells → what ``errors`` compares with what ``look`` gave.
+    """
+
+    config: Any
+    encoder: nn.Module
+    decoder: nn.Module
+    quantiser: VectorQuantiser
+    _chosen: tuple[Tensor, Tensor] | None = None  # cells and indices of the last step
+
+    @property
+    @abstractmethod
+    def grid(self) -> int:
+        """G, cells on each side of the map of codes."""
+
+    @property
+    def latent_dim(self) -> int:
+        return int(self.config.code_dim * self.grid**2)
+
+    def cells_of(self, seen: Any) -> Tensor:
+        """The encoder's cells, before they are replaced by codes: (B, C, G, G)."""
+        return self.encoder(seen)
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.quantiser(self.cells_of(self.look(images))).codes.flatten(1)
+
+    def codes_of(self, latents: Tensor) -> Tensor:
+        """v_x as a map of codes: (B, D) → (B, C, G, G)."""
+        return latents.view(-1, self.config.code_dim, self.grid, self.grid)
+
+    def usage(self, latents: Tensor) -> dict[str, float]:
+        """Besides: ``perplexity`` of the codes over all cells, and ``codes_used``, how many were chosen at all."""
+        indices = self.quantiser(self.codes_of(latents)).indices
+        return {
+            **super().usage(latents),
+            "perplexity": float(perplexity(indices)),
+            "codes_used": float(len(indices.unique())),
+        }
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (Objective("autoencode", ("model",), self.loss),)
+
+    def loss(self, images: Any, step: int) -> LossTerms:
+        """VQ-VAE, Eq. 3; its second term is replaced by moving averages in ``after_step``."""
+        seen = self.look(images)
+        cells = self.cells_of(seen)
+        quantised = self.quantiser(cells)
+        self._chosen = (cells.detach(), quantised.indices)
+        # Straight-through: forward uses the code, backward reaches the encoder.
+        straight = cells + (quantised.codes - cells).detach()
+        errors = self.errors(self.decoder(straight), seen)
+        return LossTerms(
+            {**errors, "commitment": vq_commitment(cells, quantised.codes)},
+            {**dict.fromkeys(errors, 1.0), "commitment": self.config.commitment_cost},
+            {"perplexity": perplexity(quantised.indices)},
+        )
+
+    def after_step(self, step: int) -> None:
+        if self._chosen is not None:
+            self.quantiser.update(*self._chosen, self.config.decay, self.config.revive_below)
+            self._chosen = None
+
+
+class VQVAE(VectorQuantised):
     """The discrete autoencoder of the pairing that the paper reports as its best."""
 
     Config = VQVAEConfig
@@ -110,16 +221,12 @@ class VQVAE(ImageAutoencoder):
         config = config or VQVAEConfig()
         self.config = config
         widest = config.channels[-1]
-
-        def residuals() -> list[nn.Module]:
-            return [ResidualBlock(widest, config.residual_channels) for _ in range(config.residual_blocks)]
-
         down: list[nn.Module] = []
         for inner, outer in zip((3, *config.channels[:-1]), config.channels, strict=True):
             down += [nn.Conv2d(inner, outer, 4, stride=2, padding=1), nn.ReLU()]
         self.encoder = nn.Sequential(
             *down[:-1],
-            *residuals(),
+            *_residuals(config, widest),
             nn.ReLU(),
             nn.Conv2d(widest, config.code_dim, 1),
             nn.BatchNorm2d(config.code_dim),
@@ -128,8 +235,7 @@ class VQVAE(ImageAutoencoder):
         up: list[nn.Module] = []
         for inner, outer in zip(config.channels[::-1], (*config.channels[-2::-1], 3), strict=True):
             up += [nn.ReLU(), nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1)]
-        self.decoder = nn.Sequential(nn.Conv2d(config.code_dim, widest, 3, padding=1), *residuals(), *up)
-        self._seen: tuple[Tensor, Tensor] | None = None
+        self.decoder = nn.Sequential(nn.Conv2d(config.code_dim, widest, 3, padding=1), *_residuals(config, widest), *up)
 
     @property
     def image_size(self) -> int:
@@ -137,50 +243,43 @@ class VQVAE(ImageAutoencoder):
 
     @property
     def grid(self) -> int:
-        """Cells on each side of the map of codes."""
         return self.config.image_size // 2 ** len(self.config.channels)
 
-    @property
-    def latent_dim(self) -> int:
-        return self.config.code_dim * self.grid**2
-
-    def encode(self, images: Tensor) -> Tensor:
-        return self.quantiser(self.encoder(images)).codes.flatten(1)
-
     def decode(self, latents: Tensor) -> Tensor:
-        cells = latents.view(-1, self.config.code_dim, self.grid, self.grid)
-        return self.decoder(cells).clamp(-1.0, 1.0)
+        return self.decoder(self.codes_of(latents)).clamp(-1.0, 1.0)
 
-    def usage(self, latents: Tensor) -> dict[str, float]:
-        """Besides: ``perplexity`` of the codes over all cells, and ``codes_used``, how many were chosen at all."""
-        cells = latents.view(-1, self.config.code_dim, self.grid, self.grid)
-        indices = self.quantiser(cells).indices
-        return {
-            **super().usage(latents),
-            "perplexity": float(perplexity(indices)),
-            "codes_used": float(len(indices.unique())),
-        }
 
-    def objectives(self) -> tuple[Objective, ...]:
-        return (Objective("autoencode", ("model",), self.loss),)
+class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
+    """The same bottleneck, on the maps of a frozen backbone."""
 
-    def loss(self, images: Any, step: int) -> LossTerms:
-        """VQ-VAE, Eq. 3; its second term is replaced by moving averages in ``after_step``."""
-        encoded = self.encoder(images)
-        quantised = self.quantiser(encoded)
-        self._seen = (encoded.detach(), quantised.indices)
-        # Straight-through: forward uses the code, backward reaches the encoder.
-        straight = encoded + (quantised.codes - encoded).detach()
-        return LossTerms(
-            {
-                "reconstruction": F.mse_loss(self.decoder(straight), images),
-                "commitment": vq_commitment(encoded, quantised.codes),
-            },
-            {"reconstruction": 1.0, "commitment": self.config.commitment_cost},
-            {"perplexity": perplexity(quantised.indices)},
+    Config = TrunkVQVAEConfig
+    config: TrunkVQVAEConfig
+    title = VQVAE.title
+    reference = VQVAE.reference
+
+    def __init__(self, config: TrunkVQVAEConfig | None = None) -> None:
+        config = config or TrunkVQVAEConfig()
+        super().__init__(config)
+        width = config.channels[0]
+        self.encoder = nn.Sequential(nn.Conv2d(self.map_channels, config.code_dim, 1), nn.BatchNorm2d(config.code_dim))
+        self.quantiser = VectorQuantiser(config.codes, config.code_dim)
+        self.decoder = nn.Sequential(
+            nn.Conv2d(config.code_dim, width, 3, padding=1),
+            *_residuals(config, width),
+            nn.ReLU(),
+            self.painter_of_maps(),
         )
 
-    def after_step(self, step: int) -> None:
-        if self._seen is not None:
-            self.quantiser.update(*self._seen, self.config.decay, self.config.revive_below)
-            self._seen = None
+    @property
+    def grid(self) -> int:
+        return self.config.grid
+
+    def cells_of(self, seen: Any) -> Tensor:
+        return self.encoder(seen.maps)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.enlarged(self.decoder(self.codes_of(latents)).pixels)
+
+
+def _residuals(config: Any, channels: int) -> list[nn.Module]:
+    return [ResidualBlock(channels, config.residual_channels) for _ in range(config.residual_blocks)]

@@ -25,6 +25,7 @@ from eimg_core.composer import Composer
 from eimg_core.critic import CRITIC_FOLDER
 from eimg_core.data import Corpus, Item, Split, load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
+from eimg_core.image_ae import image_key_of
 from eimg_core.images import open_photo
 from eimg_core.metrics.emotion_match import emotion_match
 from eimg_core.metrics.registry import METRICS, measure
@@ -149,10 +150,10 @@ def components_of(row: str, root: Path, *, photos: bool = True) -> list[str]:
     they choose among takes, the evaluator, and, for photos, the photo reader where the music autoencoder is told the
     emotion that was read."""
     key, takes = takes_of(row)
-    image_key, music_key, _ = split_key(key)
+    image_key, music_key, variant = split_key(key)
     folders = [EVALUATOR_FOLDER.as_posix()]
     if music_key:
-        folders += [f"bridge/{key}", f"image_ae/{image_key}", f"music_ae/{music_key}"]
+        folders += [f"bridge/{key}", f"image_ae/{image_key_of(image_key, variant)}", f"music_ae/{music_key}"]
         choosers = [GUIDE_FOLDER.as_posix(), f"{CRITIC_FOLDER}/{music_key}"] if takes > 1 else []
         folders += [chooser for chooser in choosers if (root / chooser).exists()]
         folders += [READER_FOLDER] if photos and MUSIC_AUTOENCODERS[music_key].uses_va else []

@@ -23,6 +23,7 @@ from eimg_core.bridge import BRIDGES
 from eimg_core.checkpoints import load_model
 from eimg_core.data import load_pieces, read_eimg, read_oasis
 from eimg_core.emotion import VA
+from eimg_core.image_ae import image_key_of
 from eimg_core.images import open_photo
 from eimg_core.metrics.copying import CopyIndex
 from eimg_core.metrics.emotion_match import emotion_match
@@ -73,7 +74,7 @@ class Experiment:
         tables: where the row stands.
         kind: ``bridge`` and ``direct`` lead from an image to a music autoencoder, ``tf_im`` and ``gan_im`` are trained
             from photo to notes, ``retrieval`` is not trained.
-        pairing: of the two autoencoders.
+        pairing: of the two autoencoders; the paper's image autoencoders are those that learn to see from scratch.
         n: size of the sets of Eq. 4-5; they are drawn from the 2 n nearest and farthest.
         change: what differs from the model's defaults.
     """
@@ -168,7 +169,7 @@ class Run:
     def components(self) -> list[str]:
         """What must have been trained before."""
         image, _, music = self.experiment.pairing.partition("+")
-        folders = [f"image_ae/{image}", f"music_ae/{music}"] if music else []
+        folders = [f"image_ae/{image_key_of(image, 'paper')}", f"music_ae/{music}"] if music else []
         folders += [READER_FOLDER] if self.experiment.kind == "retrieval" else []
         return [*folders, EVALUATOR_FOLDER.as_posix()]
 
@@ -279,7 +280,7 @@ class Bench:
 
     def _material(self, pairing: str) -> Material:
         image, _, music = pairing.partition("+")
-        return material(image, music, self.request.data, self.request.out, self.request.cache)
+        return material(image_key_of(image, "paper"), music, self.request.data, self.request.out, self.request.cache)
 
     @functools.cached_property
     def labels(self) -> Any:

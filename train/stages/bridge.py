@@ -20,6 +20,7 @@ from eimg_core.autoencoder import MusicAutoencoder
 from eimg_core.bridge import BRIDGES, Bridge, EmotionData
 from eimg_core.bridge.eimg2 import SoftBridge
 from eimg_core.emotion import VA, pairwise_distance
+from eimg_core.image_ae import image_key_of
 from eimg_core.images import open_photo
 from eimg_core.metrics.emotion_match import correlation, emotion_match
 from eimg_core.midi.batch import CLIP_S
@@ -197,7 +198,8 @@ def train_bridge(request: BridgeRequest) -> ComponentResult:
     component = f"bridge/{pairing}@{variant}"
     keys = (f"{key}@{variant}" for key in (pairing, request.music, request.image))
     stage = settings_of(request, "bridge", *keys, variant)
-    found = material(request.image, request.music, request.data, request.out, request.cache)
+    image_key = image_key_of(request.image, variant)
+    found = material(image_key, request.music, request.data, request.out, request.cache)
     bridge_class = BRIDGES[variant]
     widths = {"image_dim": found.image_ae.latent_dim, "music_dim": found.music_ae.latent_dim}
     model = bridge_class(replace(make_config(bridge_class.Config, stage.model), **widths))

@@ -1,23 +1,29 @@
 """Train an image autoencoder on the photos.
 
-Beside the component, a sheet of held-out photos above their reconstructions is kept with the run.
+What one with a trunk sees does not change while it trains, so it is computed once, for the photos and for a few varied
+copies of each. Beside the component, a sheet of held-out photos above their reconstructions is kept with the run.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torchvision.utils import save_image
 
 from eimg_core.autoencoder import ImageAutoencoder
-from eimg_core.data import SPLITS, Item, read_oasis
+from eimg_core.checkpoints import half
+from eimg_core.data import SPLITS, Corpus, Item, read_oasis
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
+from eimg_core.image_ae.trunk import TrunkAutoencoder, TrunkConfig, View
 from eimg_core.images import open_photo, to_tensor
-from train.stages.loop import fit
+from train.stages.loop import Batches, fit
 from train.stages.stage import (
     ComponentResult,
     LoopRequest,
@@ -29,7 +35,20 @@ from train.stages.stage import (
     settings_of,
 )
 
-__all__ = ["ImageAERequest", "PhotoBatches", "photo_tensor", "reconstruction_error", "train_image_ae", "varied"]
+__all__ = [
+    "COPIES",
+    "ImageAERequest",
+    "PhotoBatches",
+    "ViewBatches",
+    "photo_tensor",
+    "reconstruction_error",
+    "train_image_ae",
+    "varied",
+    "views_of",
+]
+
+COPIES = 4  # of each photo that a trunk sees while training: as it is, and varied
+_AT_ONCE = 4  # photos that are varied alike
 
 
 def photo_tensor(items: tuple[Item, ...], size: int) -> Tensor:
@@ -51,6 +70,54 @@ class PhotoBatches:
         order = torch.randperm(len(self.photos), generator=rng)
         for rows in order.split(self.batch_size)[: len(self)]:
             yield varied(self.photos[rows], rng)
+
+
+class ViewBatches:
+    """Shuffled batches of what a trunk sees of photos, of each photo one of its ``COPIES`` at random.
+
+    Args:
+        views: ``COPIES`` rows for each photo, copy after copy.
+    """
+
+    def __init__(self, views: View, batch_size: int, seed: int) -> None:
+        self.views, self.photos = views, len(views.maps) // COPIES
+        self.batch_size, self.seed = min(batch_size, self.photos), seed
+
+    def __len__(self) -> int:
+        return self.photos // self.batch_size
+
+    def epoch(self, index: int) -> Iterator[View]:
+        rng = torch.Generator().manual_seed(self.seed * 100_003 + index)
+        order = torch.randperm(self.photos, generator=rng)
+        copies = torch.randint(COPIES, (self.photos,), generator=rng)
+        for rows in (order + self.photos * copies).split(self.batch_size)[: len(self)]:
+            yield View(*(part[rows].float() for part in self.views))
+
+
+def views_of(model: TrunkAutoencoder, photos: Tensor, path: Path) -> View:
+    """What the trunk sees of photos, (N, 3, S, S), and of varied copies of them: ``COPIES`` · N rows in float16.
+
+    Args:
+        path: where they are kept, under a name that follows from the trunk and the photos.
+    """
+    if not path.exists():
+        parts = [model.view(part) for part in photos.split(_AT_ONCE)]
+        for copy in range(1, COPIES):
+            rng = torch.Generator().manual_seed(copy)
+            parts += [model.view(varied(part, rng)) for part in photos.split(_AT_ONCE)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(half(View(*map(torch.cat, zip(*parts, strict=True)))._asdict()), path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+    return View(**load_file(path))
+
+
+def _name_of_views(model: TrunkAutoencoder, corpus: Corpus) -> str:
+    """A file name that follows from all that views depend on."""
+    trunk = {field.name: getattr(model.config, field.name) for field in fields(TrunkConfig)}
+    digest = hashlib.sha256(json.dumps([trunk, corpus.digest(), COPIES], sort_keys=True).encode())
+    for tensor in model.backbone.state_dict().values():
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return f"views-{digest.hexdigest()[:12]}.safetensors"
 
 
 def varied(images: Tensor, rng: torch.Generator) -> Tensor:
@@ -103,9 +170,14 @@ def train_image_ae(request: ImageAERequest) -> ComponentResult:
     folder = run_folder(request, component, stage, [corpus], origin=origin)
     # Early in an adversarial game a grey picture has the least pixel error, so there the last weights are kept.
     adversarial = any(objective.adversarial for objective in model.objectives())
+    batches: Batches = PhotoBatches(train, stage.batch_size, request.seed)
+    if isinstance(model, TrunkAutoencoder):
+        views = views_of(model, train, request.cache / _name_of_views(model, corpus))
+        model.measure(views.maps)
+        batches = ViewBatches(views, stage.batch_size, request.seed)
     numbers = fit(
         model,
-        PhotoBatches(train, stage.batch_size, request.seed),
+        batches,
         stage.loop,
         folder=folder,
         evaluate=lambda m: reconstruction_error(m, held_out),  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ FULL = Preset(
     "full",
     {
         ("image_ae", "*"): StageConfig(LoopConfig(epochs=80, learning_rate=1e-3, average=0.99, evaluate_every=4), 32),
-        ("image_ae", "alae"): StageConfig(
+        ("image_ae", "alae@paper"): StageConfig(
             LoopConfig(
                 epochs=60,
                 learning_rate=2e-3,
@@ -87,11 +87,8 @@ FULL = Preset(
             LoopConfig(epochs=12, learning_rate=5e-4, average=0.99, weight_decay=1e-2), 16
         ),
         ("bridge", "eimg2"): StageConfig(_OURS, 128),
-        # These features hold emotion: less noise is enough to keep the photos from being learnt by heart.
-        ("bridge", "effnet@eimg2"): StageConfig(_OURS, 128, {"image_noise": 4.0}),
         # It is told the emotion beside v_y, so more of v_y can be left to chance: pieces are fuller and differ more.
         ("bridge", "tvae@eimg2"): StageConfig(_OURS, 128, {"liveliness": 0.9, "reach": 3.2}),
-        ("bridge", "effnet+tvae@eimg2"): StageConfig(_OURS, 128, {"image_noise": 4.0, "liveliness": 0.9, "reach": 3.2}),
         # Its members are clipped as one, so the clip is wide enough never to matter to a single one of them.
         ("va_predictor", "guide"): StageConfig(
             LoopConfig(epochs=20, learning_rate=1e-3, weight_decay=3.0, warmup_steps=20, gradient_clip=100.0), 64

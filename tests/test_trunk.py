@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from eimg_core.backbones.effnet_lite import VARIANTS, LiteVariant, load_lite
-from eimg_core.checkpoints import load_component, load_model, read_card, save_component, save_model
+from eimg_core.checkpoints import half, load_component, load_model, read_card, save_component, save_model
 from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS, image_key_of, image_keys
@@ -19,7 +19,7 @@ from eimg_core.image_ae.trunk import FrozenBackbone, TrunkAutoencoder, View
 from eimg_core.images import to_tensor
 from eimg_core.va.image_reader import ImageReader
 from tests.factories import make_mini_data, make_photo
-from train.stages.image_ae import COPIES, ImageAERequest, ViewBatches, train_image_ae, views_of
+from train.stages.image_ae import COPIES, ImageAERequest, ViewBatches, copy_of, train_image_ae, views_of
 
 WITH_BACKBONE = [key for key, kind in IMAGE_AUTOENCODERS.items() if issubclass(kind, FrozenBackbone)]
 WITH_TRUNK = [key for key, kind in IMAGE_AUTOENCODERS.items() if issubclass(kind, TrunkAutoencoder)]
@@ -126,7 +126,7 @@ def test_a_variant_looks_through_its_own_autoencoder_where_there_is_one():
 def test_a_view_stands_for_the_photos(key):
     model = tiny(key).eval()
     images = torch.rand(5, 3, model.image_size, model.image_size) * 2 - 1
-    model.measure(model.view(images).maps)
+    model.begin(model.view(images).maps)
     seen = model.look(model.view(images))
     assert seen.maps.shape == (5, model.map_channels, model.config.grid, model.config.grid)
     assert seen.pixels.shape == (5, 3, model.painted_size, model.painted_size)
@@ -144,22 +144,37 @@ def test_a_channel_that_never_changes_is_not_blown_up():
     model = tiny("vqvae")
     maps = torch.randn(6, model.map_channels, 4, 4)
     maps[:, 0] = 2.5
-    model.measure(maps)
+    model.begin(maps)
     seen = model.look(View(maps, torch.zeros(6, 3, 8, 8)))
     assert seen.maps[:, 0].abs().max() == 0
     assert seen.maps[:, 1].std() == pytest.approx(1.0, abs=0.1)
+
+
+def test_components_are_the_directions_in_which_cells_differ_most():
+    model = tiny("vqvae")
+    generator = torch.Generator().manual_seed(1)
+    wide = torch.randn(20, 3, 4, 4, generator=generator)  # three directions hold nearly all that differs
+    mixing = torch.randn(model.map_channels, 3, generator=generator)
+    noise = 0.01 * torch.randn(20, model.map_channels, 4, 4, generator=generator)
+    maps = torch.einsum("bkhw,ck->bchw", wide, mixing) + noise
+    model.begin(maps)
+    axes = model.components(maps, 3)
+    torch.testing.assert_close(axes @ axes.T, torch.eye(3), atol=1e-4, rtol=0)
+    cells = model.look(View(maps, maps[:, :3])).maps.movedim(1, -1).flatten(0, 2)
+    assert (cells @ axes.T).pow(2).sum() > 0.99 * cells.pow(2).sum()
 
 
 def test_views_are_seen_once_and_kept(tmp_path, monkeypatch):
     model = tiny("vqvae").eval()
     photos = torch.rand(6, 3, model.image_size, model.image_size) * 2 - 1
     path = tmp_path / "cache" / "views.safetensors"
-    views = views_of(model, photos, path)
+    views = views_of(model, photos, range(6), path)
     assert len(views.maps) == len(views.pixels) == 6 * COPIES
     torch.testing.assert_close(views.maps[:6].float(), model.view(photos).maps, rtol=1e-2, atol=1e-2)
     assert not torch.equal(views.pixels[:6], views.pixels[6:12])  # a varied copy
+    assert torch.equal(views.pixels[6 + 2], half({"": model.view(copy_of(photos[2], 2, 1)[None]).pixels})[""][0])
     monkeypatch.setattr(type(model), "view", None)  # nothing is looked at again
-    again = views_of(model, photos, path)
+    again = views_of(model, photos, range(6), path)
     assert all(torch.equal(a, b) for a, b in zip(views, again, strict=True))
 
 

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
-from eimg_core.image_ae.trunk import TrunkAutoencoder, TrunkConfig
+from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View
 from eimg_core.losses import adversarial_discriminator, adversarial_generator, r1_penalty
 from eimg_core.trainable import LossTerms, Objective
 
@@ -394,21 +394,22 @@ class TrunkALAE(TrunkAutoencoder, AdversarialLatent):
         width = config.channels[0]
         self.encoder = MapEncoder(self.map_channels, width, config.latent, config.grid)
         self.generator = MapGenerator(width, config.latent, config.grid)
-        self.painter = self.painter_of_maps()
+        self.maps = nn.Conv2d(width, self.map_channels, 1)
+        self.painter = Painter(config.channels)
 
     def played(self, seen: Any) -> Tensor:
         maps: Tensor = seen.maps
         return maps
 
     def generated(self, w: Tensor) -> Tensor:
-        return self.painter.maps(self.generator(w, noisy=True))
+        return self.maps(self.generator(w, noisy=True))
 
     def decode(self, latents: Tensor) -> Tensor:
-        return self.enlarged(self.painter.pixels(self.generator(latents, noisy=False)))
+        return self.enlarged(self.painter(self.generator(latents, noisy=False)))
 
     def parameter_groups(self) -> dict[str, tuple[nn.Module, ...]]:
         groups = super().parameter_groups()
-        return groups | {"generator": (self.generator, self.painter.maps), "painter": (self.painter.pixels,)}
+        return groups | {"generator": (self.generator, self.maps), "painter": (self.painter,)}
 
     def objectives(self) -> tuple[Objective, ...]:
         return (*super().objectives(), Objective("rebuild", ("encoder", "generator", "painter"), self.rebuild))
@@ -416,5 +417,6 @@ class TrunkALAE(TrunkAutoencoder, AdversarialLatent):
     def rebuild(self, images: Any, step: int) -> LossTerms:
         """Maps and pixels that are painted from E(x) must be those of the photo."""
         seen = self.look(images)
-        errors = self.errors(self.painter(self.generator(self.encoder(seen.maps), noisy=True)), seen)
+        cells = self.generator(self.encoder(seen.maps), noisy=True)
+        errors = self.errors(View(self.maps(cells), self.painter(cells)), seen)
         return LossTerms(errors, dict.fromkeys(errors, self.config.weight_rebuilt))

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
-from eimg_core.image_ae.trunk import MapReader, TrunkAutoencoder, TrunkConfig
+from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View, components
 from eimg_core.losses import gaussian_kl
 from eimg_core.trainable import LossTerms, Objective
 
@@ -64,13 +64,18 @@ class BetaVAEConfig(Capacity):
 
 @dataclass(frozen=True)
 class TrunkBetaVAEConfig(TrunkConfig, Capacity):
-    """With a trunk. ``hidden``: numbers that its maps are read into."""
+    """With a trunk. It begins with components, so C need not rise for the latent to learn what matters first.
 
-    hidden: int = 512
+    Args:
+        layout: numbers of each cell that are read beside the means of the maps.
+    """
+
+    capacity_steps: int = 0
+    layout: int = 16
 
     @classmethod
     def tiny(cls) -> TrunkBetaVAEConfig:
-        return cls(**asdict(TrunkConfig.tiny()), hidden=24, latent=6, capacity_steps=20)
+        return cls(**asdict(TrunkConfig.tiny()), layout=2, latent=6)
 
 
 class Posterior(NamedTuple):
@@ -193,6 +198,37 @@ class BetaVAE(GaussianLatent):
         return self.decoder(latents).clamp(-1.0, 1.0)
 
 
+class _ReadMaps(nn.Module):
+    """Maps as one row of numbers: the mean of each, and a few combinations of them in each cell."""
+
+    def __init__(self, config: TrunkBetaVAEConfig, maps: int) -> None:
+        super().__init__()
+        self.layout = nn.Conv2d(maps, config.layout, 1)
+        self.width = maps + config.layout * config.grid**2
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.cat([maps.mean(dim=(2, 3)), self.layout(maps).flatten(1)], dim=1)
+
+
+class _PaintedLatent(nn.Module):
+    """z → a ``View``: a line leads to the mean of each map, and cells lead to what differs from place to place and to
+    the pixels."""
+
+    def __init__(self, config: TrunkBetaVAEConfig, maps: int) -> None:
+        super().__init__()
+        width, grid = config.channels[0], config.grid
+        self.means = nn.Linear(config.latent, maps)
+        self.cells = nn.Sequential(
+            nn.Linear(config.latent, width * grid**2), nn.Unflatten(1, (width, grid, grid)), nn.ReLU()
+        )
+        self.maps = nn.Conv2d(width, maps, 1)
+        self.pixels = Painter(config.channels)
+
+    def forward(self, z: Tensor) -> View:
+        cells = self.cells(z)
+        return View(self.maps(cells) + self.means(z)[:, :, None, None], self.pixels(cells))
+
+
 class TrunkBetaVAE(TrunkAutoencoder, GaussianLatent):
     """The same bottleneck, on the maps of a frozen backbone."""
 
@@ -205,20 +241,31 @@ class TrunkBetaVAE(TrunkAutoencoder, GaussianLatent):
     def __init__(self, config: TrunkBetaVAEConfig | None = None) -> None:
         config = config or TrunkBetaVAEConfig()
         super().__init__(config)
-        width, grid = config.channels[0], config.grid
-        self.encoder = MapReader(self.map_channels, grid, config.hidden)
-        self.mu = nn.Linear(config.hidden, config.latent)
-        self.logvar = nn.Linear(config.hidden, config.latent)
-        self.decoder = nn.Sequential(
-            nn.Linear(config.latent, width * grid**2),
-            nn.Unflatten(1, (width, grid, grid)),
-            nn.ReLU(),
-            self.painter_of_maps(),
-        )
+        self.encoder = _ReadMaps(config, self.map_channels)
+        self.mu = nn.Linear(self.encoder.width, config.latent)
+        self.logvar = nn.Linear(self.encoder.width, config.latent)
+        self.decoder = _PaintedLatent(config, self.map_channels)
 
     @property
     def pixel_values(self) -> int:
         return 3 * self.painted_size**2
+
+    @torch.no_grad()
+    def begin(self, maps: Tensor) -> None:
+        """Besides: z begins as the directions in which the means of the maps differ most, at unit variance, each known
+        so well that together they cost about C nats."""
+        super().begin(maps)
+        means = torch.cat([self.look(View(part.float(), part)).maps.mean(dim=(2, 3)) for part in maps.split(64)])
+        axes = components(means, self.config.latent)
+        self.mu.weight.zero_()
+        self.mu.weight[:, : self.map_channels] = axes
+        self.mu.bias.zero_()
+        self.logvar.weight.zero_()
+        self.logvar.bias.fill_(-2.0 * self.config.capacity / self.config.latent)
+        self.decoder.means.weight.copy_((axes / axes.pow(2).sum(dim=1, keepdim=True).clamp_min(1e-12)).T)
+        self.decoder.means.bias.zero_()
+        self.decoder.maps.weight.zero_()
+        self.decoder.maps.bias.zero_()
 
     def hidden_of(self, seen: Any) -> Tensor:
         return self.encoder(seen.maps)

@@ -25,9 +25,10 @@ from eimg_core.backbones.effnet_lite import EfficientNetLite, LiteVariant, load_
 from eimg_core.checkpoints import read_card
 from eimg_core.errors import CheckpointError
 
-__all__ = ["BackboneConfig", "FrozenBackbone", "Painter", "TrunkAutoencoder", "TrunkConfig", "View"]
+__all__ = ["BackboneConfig", "FrozenBackbone", "Painter", "TrunkAutoencoder", "TrunkConfig", "View", "components"]
 
 _AT_ONCE = 4  # photos: the maps of more do not fit into the processor's cache, and take twice as long each
+_CHUNK = 64  # views that are looked at together where all of them would need gigabytes
 _STILL = 1e-3  # a channel with a smaller standard deviation says nothing and is not blown up
 
 
@@ -132,7 +133,7 @@ class TrunkConfig(BackboneConfig):
 
     stages: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     grid: int = 8
-    channels: tuple[int, ...] = (128, 64, 48, 24)
+    channels: tuple[int, ...] = (128, 64, 32, 16)
 
     @classmethod
     def tiny(cls) -> TrunkConfig:
@@ -143,53 +144,32 @@ class TrunkConfig(BackboneConfig):
         object.__setattr__(self, "channels", tuple(self.channels))
 
 
-class Painter(nn.Module):
-    """From a grid of cells to maps and pixels: (B, W, G, G) → a ``View``, G pixels doubled with each of ``channels``
-    after the first."""
+class Painter(nn.Sequential):
+    """From a grid of cells to pixels: (B, W, G, G) → (B, 3, P, P), the side doubled with each of ``channels`` after the
+    first."""
 
-    def __init__(self, channels: tuple[int, ...], maps: int) -> None:
-        super().__init__()
-        self.maps = nn.Conv2d(channels[0], maps, 1)
+    def __init__(self, channels: tuple[int, ...]) -> None:
         up: list[nn.Module] = []
         for inner, outer in pairwise(channels):
             up += [nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1), nn.ReLU()]
-        self.pixels = nn.Sequential(*up, nn.Conv2d(channels[-1], 3, 3, padding=1))
-
-    def forward(self, cells: Tensor) -> View:
-        return View(self.maps(cells), self.pixels(cells))
-
-
-class MapReader(nn.Module):
-    """Maps as one row of numbers: a line through the mean and the standard deviation of each, and through what a few of
-    their combinations are in each cell: (B, C, G, G) → (B, hidden)."""
-
-    def __init__(self, maps: int, grid: int, hidden: int, combinations: int = 16) -> None:
-        super().__init__()
-        self.combine = nn.Conv2d(maps, combinations, 1)
-        self.read = nn.Linear(2 * maps + combinations * grid**2, hidden)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        moments = [maps.mean(dim=(2, 3)), maps.std(dim=(2, 3), correction=0)]
-        return self.read(torch.cat([*moments, self.combine(maps).flatten(1)], dim=1))
+        super().__init__(*up, nn.Conv2d(channels[-1], 3, 3, padding=1))
 
 
 class TrunkAutoencoder(FrozenBackbone):
-    """An image autoencoder that encodes and paints a ``View``."""
+    """An image autoencoder that encodes and paints a ``View``. The bottleneck is a subclass's business."""
 
     config: Any
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__(config)
         with torch.no_grad():
-            self.map_channels = sum(self.backbone.maps(torch.zeros(1, 3, 32, 32))[i].shape[1] for i in config.stages)
+            maps = self.backbone.maps(torch.zeros(1, 3, 32, 32))
+        self.widths = tuple(maps[stage].shape[1] for stage in config.stages)
+        self.map_channels = sum(self.widths)
         self.register_buffer("map_mean", torch.zeros(self.map_channels, 1, 1))
         self.register_buffer("map_std", torch.ones(self.map_channels, 1, 1))
         self.map_mean: Tensor
         self.map_std: Tensor
-
-    def painter_of_maps(self) -> Painter:
-        """A new painter of these maps, the last part of a decoder."""
-        return Painter(self.config.channels, self.map_channels)
 
     @property
     def painted_size(self) -> int:
@@ -212,12 +192,19 @@ class TrunkAutoencoder(FrozenBackbone):
         return View((seen.maps - self.map_mean) / self.map_std, seen.pixels)
 
     @torch.no_grad()
-    def measure(self, maps: Tensor) -> None:
-        """Keep mean and standard deviation of each channel of the training views, (N, C, G, G). Called once."""
-        variance, mean = torch.var_mean(maps.float(), dim=(0, 2, 3), keepdim=True)
-        std = variance[0].sqrt()
-        self.map_mean.copy_(mean[0])
-        self.map_std.copy_(torch.where(std > _STILL, std, torch.ones_like(std)))
+    def begin(self, maps: Tensor) -> None:
+        """Keep mean and standard deviation of each channel of the training views, (N, C, G, G). Called once, before the
+        first step."""
+        count, total, squares = 0, torch.zeros(self.map_channels), torch.zeros(self.map_channels)
+        for part in maps.split(_CHUNK):
+            part = part.float()
+            count += part.shape[0] * part.shape[2] * part.shape[3]
+            total += part.sum(dim=(0, 2, 3))
+            squares += part.pow(2).sum(dim=(0, 2, 3))
+        mean = total / count
+        std = (squares / count - mean.pow(2)).clamp_min(0.0).sqrt()
+        self.map_mean.copy_(mean[:, None, None])
+        self.map_std.copy_(torch.where(std > _STILL, std, torch.ones_like(std))[:, None, None])
 
     @staticmethod
     def errors(painted: View, seen: View) -> Mapping[str, Tensor]:
@@ -228,3 +215,12 @@ class TrunkAutoencoder(FrozenBackbone):
         """What was painted, at the size of the photos: (B, 3, P, P) → (B, 3, S, S) in [-1, 1]."""
         size = self.image_size
         return F.interpolate(pixels.clamp(-1.0, 1.0), size, mode="bilinear", align_corners=False).clamp(-1.0, 1.0)
+
+
+def components(rows: Tensor, count: int) -> Tensor:
+    """The directions in which rows differ most: (N, C) → (count, C), at such lengths that ``rows @ components.T`` has
+    unit variance; the first differs most. Directions in which nothing differs are 0."""
+    centred = rows - rows.mean(dim=0)
+    variances, axes = torch.linalg.eigh(centred.T @ centred / len(rows))
+    scale = torch.where(variances > _STILL**2, variances, torch.inf).rsqrt()
+    return (axes * scale).T.flip(0)[:count]

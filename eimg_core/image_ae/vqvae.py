@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
-from eimg_core.image_ae.trunk import TrunkAutoencoder, TrunkConfig
+from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View, components
 from eimg_core.layers import ResidualBlock
 from eimg_core.losses import vq_commitment
 from eimg_core.trainable import LossTerms, Objective
@@ -79,18 +79,26 @@ class VQVAEConfig(Codebook):
 
 @dataclass(frozen=True)
 class TrunkVQVAEConfig(TrunkConfig, Codebook):
-    """With a trunk: the grid of its maps is the map of codes.
+    """With a trunk: 32 × 32 cells of 4 numbers, as many numbers as from scratch in smaller parts.
 
     Args:
+        split: cells on each side that one of the trunk's grid is divided into.
+        fine_stages: how many of ``stages``, the first ones, say what is where rather than what it means.
+        fine_cells: of the split² cells, those that begin with these stages; the others begin with the rest.
         residual_blocks, residual_channels: of the decoder, before the painter.
     """
 
+    code_dim: int = 4
+    split: int = 4
+    fine_stages: int = 3
+    fine_cells: int = 4
     residual_blocks: int = 2
     residual_channels: int = 48
 
     @classmethod
     def tiny(cls) -> TrunkVQVAEConfig:
-        return cls(**asdict(TrunkConfig.tiny()), residual_blocks=1, residual_channels=8, code_dim=4, codes=16)
+        small = {"code_dim": 4, "codes": 16, "split": 2, "fine_stages": 1, "fine_cells": 1}
+        return cls(**asdict(TrunkConfig.tiny()), **small, residual_blocks=1, residual_channels=8)
 
 
 class Quantised(NamedTuple):
@@ -112,8 +120,9 @@ class VectorQuantiser(nn.Module):
         self.usage: Tensor
         self.sums: Tensor
 
+    @torch.autocast("cpu", enabled=False)  # type: ignore[untyped-decorator]  # near codes differ by little
     def forward(self, encoded: Tensor) -> Quantised:
-        rows = encoded.movedim(1, -1)  # (B, H, W, C)
+        rows = encoded.float().movedim(1, -1)  # (B, H, W, C)
         distances = (
             rows.pow(2).sum(-1, keepdim=True) - 2 * rows @ self.codebook.T + self.codebook.pow(2).sum(-1)
         )  # (B, H, W, K)
@@ -123,7 +132,7 @@ class VectorQuantiser(nn.Module):
     @torch.no_grad()
     def update(self, encoded: Tensor, indices: Tensor, decay: float, revive_below: float) -> None:
         """Move every code towards the mean of the cells that chose it; give unused codes a random cell."""
-        rows = encoded.movedim(1, -1).reshape(-1, encoded.shape[1])  # (N, C)
+        rows = encoded.float().movedim(1, -1).reshape(-1, encoded.shape[1])  # (N, C)
         chosen = F.one_hot(indices.reshape(-1), len(self.codebook)).to(rows.dtype)  # (N, K)
         self.usage.lerp_(chosen.sum(dim=0), 1 - decay)
         self.sums.lerp_(chosen.T @ rows, 1 - decay)
@@ -249,6 +258,23 @@ class VQVAE(VectorQuantised):
         return self.decoder(self.codes_of(latents)).clamp(-1.0, 1.0)
 
 
+class _PaintedCodes(nn.Module):
+    """Codes → a ``View``: a line leads to the maps, and a painter to the pixels."""
+
+    def __init__(self, config: TrunkVQVAEConfig, maps: int) -> None:
+        super().__init__()
+        width, inside = config.channels[0], config.code_dim * config.split**2
+        self.gather = nn.PixelUnshuffle(config.split)
+        self.maps = nn.Conv2d(inside, maps, 1)
+        self.pixels = nn.Sequential(
+            nn.Conv2d(inside, width, 3, padding=1), *_residuals(config, width), nn.ReLU(), Painter(config.channels)
+        )
+
+    def forward(self, codes: Tensor) -> View:
+        cells = self.gather(codes)
+        return View(self.maps(cells), self.pixels(cells))
+
+
 class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
     """The same bottleneck, on the maps of a frozen backbone."""
 
@@ -260,19 +286,32 @@ class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
     def __init__(self, config: TrunkVQVAEConfig | None = None) -> None:
         config = config or TrunkVQVAEConfig()
         super().__init__(config)
-        width = config.channels[0]
-        self.encoder = nn.Sequential(nn.Conv2d(self.map_channels, config.code_dim, 1), nn.BatchNorm2d(config.code_dim))
+        self.combine = nn.Conv2d(self.map_channels, config.code_dim * config.split**2, 1)
+        self.encoder = nn.Sequential(self.combine, nn.PixelShuffle(config.split), nn.BatchNorm2d(config.code_dim))
         self.quantiser = VectorQuantiser(config.codes, config.code_dim)
-        self.decoder = nn.Sequential(
-            nn.Conv2d(config.code_dim, width, 3, padding=1),
-            *_residuals(config, width),
-            nn.ReLU(),
-            self.painter_of_maps(),
-        )
+        self.decoder = _PaintedCodes(config, self.map_channels)
 
     @property
     def grid(self) -> int:
-        return self.config.grid
+        return self.config.grid * self.config.split
+
+    @torch.no_grad()
+    def begin(self, maps: Tensor) -> None:
+        """Besides: encoder and decoder begin with the directions in which cells of the maps differ most."""
+        super().begin(maps)
+        config, fine = self.config, sum(self.widths[: self.config.fine_stages])
+        rows = self.look(View(maps[..., ::2, ::2].float(), maps)).maps.movedim(1, -1).flatten(0, 2)
+        begun = torch.zeros(config.split**2, config.code_dim, self.map_channels)
+        numbers = config.fine_cells * config.code_dim
+        begun[: config.fine_cells, :, :fine] = components(rows[:, :fine], numbers).unflatten(0, (-1, config.code_dim))
+        numbers = (config.split**2 - config.fine_cells) * config.code_dim
+        begun[config.fine_cells :, :, fine:] = components(rows[:, fine:], numbers).unflatten(0, (-1, config.code_dim))
+        begun = begun.transpose(0, 1).flatten(0, 1)  # as PixelShuffle has them: number by number, cell by cell
+        self.combine.weight.copy_(begun[:, :, None, None])
+        self.combine.bias.zero_()  # type: ignore[union-attr]
+        back = begun / begun.pow(2).sum(dim=1, keepdim=True).clamp_min(1e-12)
+        self.decoder.maps.weight.copy_(back.T[:, :, None, None])
+        self.decoder.maps.bias.zero_()
 
     def cells_of(self, seen: Any) -> Tensor:
         return self.encoder(seen.maps)

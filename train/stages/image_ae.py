@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -40,6 +40,7 @@ __all__ = [
     "ImageAERequest",
     "PhotoBatches",
     "ViewBatches",
+    "copy_of",
     "photo_tensor",
     "reconstruction_error",
     "train_image_ae",
@@ -48,7 +49,6 @@ __all__ = [
 ]
 
 COPIES = 4  # of each photo that a trunk sees while training: as it is, and varied
-_AT_ONCE = 4  # photos that are varied alike
 
 
 def photo_tensor(items: tuple[Item, ...], size: int) -> Tensor:
@@ -94,19 +94,37 @@ class ViewBatches:
             yield View(*(part[rows].float() for part in self.views))
 
 
-def views_of(model: TrunkAutoencoder, photos: Tensor, path: Path) -> View:
-    """What the trunk sees of photos, (N, 3, S, S), and of varied copies of them: ``COPIES`` · N rows in float16.
+def copy_of(photo: Tensor, number: int, copy: int) -> Tensor:
+    """One of the copies of a photo (3, S, S): the first is the photo itself, the others are cropped at random to
+    75-100 % of its side, and every second one is mirrored.
 
     Args:
-        path: where they are kept, under a name that follows from the trunk and the photos.
+        number: of the photo in its data set, which decides its crops.
+        copy: 0 … ``COPIES`` − 1.
+    """
+    if not copy:
+        return photo
+    rng, size = torch.Generator().manual_seed(number * 100 + copy), photo.shape[-1]
+    side = int(size * (0.75 + 0.25 * float(torch.rand((), generator=rng))))
+    top, left = (int(torch.randint(size - side + 1, (), generator=rng)) for _ in range(2))
+    crop = photo[None, :, top : top + side, left : left + side]
+    whole = torch.nn.functional.interpolate(crop, size, mode="bilinear", antialias=True, align_corners=False)[0]
+    return whole.flip(-1) if copy % 2 else whole
+
+
+def views_of(model: TrunkAutoencoder, photos: Tensor, numbers: Sequence[int], path: Path) -> View:
+    """What the trunk sees of the copies of N photos, (N, 3, S, S): ``COPIES`` · N rows in float16, copy after copy.
+
+    Args:
+        numbers: of the photos in their data set.
+        path: where the views are kept; what is there is read.
     """
     if not path.exists():
-        parts = [model.view(part) for part in photos.split(_AT_ONCE)]
-        for copy in range(1, COPIES):
-            rng = torch.Generator().manual_seed(copy)
-            parts += [model.view(varied(part, rng)) for part in photos.split(_AT_ONCE)]
+        copies = (copy_of(photo, n, k) for k in range(COPIES) for photo, n in zip(photos, numbers, strict=True))
+        parts = [half(model.view(copy[None])._asdict()) for copy in copies]
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(half(View(*map(torch.cat, zip(*parts, strict=True)))._asdict()), path.with_suffix(".part"))
+        made = {name: torch.cat([part[name] for part in parts]) for name in View._fields}
+        save_file(made, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
     return View(**load_file(path))
 
@@ -172,8 +190,9 @@ def train_image_ae(request: ImageAERequest) -> ComponentResult:
     adversarial = any(objective.adversarial for objective in model.objectives())
     batches: Batches = PhotoBatches(train, stage.batch_size, request.seed)
     if isinstance(model, TrunkAutoencoder):
-        views = views_of(model, train, request.cache / _name_of_views(model, corpus))
-        model.measure(views.maps)
+        numbers = [number for number, item in enumerate(corpus.items) if item.split == "train"]
+        views = views_of(model, train, numbers, request.cache / _name_of_views(model, corpus))
+        model.begin(views.maps[: len(train)])
         batches = ViewBatches(views, stage.batch_size, request.seed)
     numbers = fit(
         model,

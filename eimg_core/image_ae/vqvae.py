@@ -280,14 +280,19 @@ class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
 
     Config = TrunkVQVAEConfig
     config: TrunkVQVAEConfig
+    encoder: nn.Sequential
+    decoder: _PaintedCodes
     title = VQVAE.title
     reference = VQVAE.reference
 
     def __init__(self, config: TrunkVQVAEConfig | None = None) -> None:
         config = config or TrunkVQVAEConfig()
         super().__init__(config)
-        self.combine = nn.Conv2d(self.map_channels, config.code_dim * config.split**2, 1)
-        self.encoder = nn.Sequential(self.combine, nn.PixelShuffle(config.split), nn.BatchNorm2d(config.code_dim))
+        self.encoder = nn.Sequential(
+            nn.Conv2d(self.map_channels, config.code_dim * config.split**2, 1),
+            nn.PixelShuffle(config.split),
+            nn.BatchNorm2d(config.code_dim),
+        )
         self.quantiser = VectorQuantiser(config.codes, config.code_dim)
         self.decoder = _PaintedCodes(config, self.map_channels)
 
@@ -307,8 +312,8 @@ class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
         numbers = (config.split**2 - config.fine_cells) * config.code_dim
         begun[config.fine_cells :, :, fine:] = components(rows[:, fine:], numbers).unflatten(0, (-1, config.code_dim))
         begun = begun.transpose(0, 1).flatten(0, 1)  # as PixelShuffle has them: number by number, cell by cell
-        self.combine.weight.copy_(begun[:, :, None, None])
-        self.combine.bias.zero_()  # type: ignore[union-attr]
+        self.encoder[0].weight.copy_(begun[:, :, None, None])
+        self.encoder[0].bias.zero_()
         back = begun / begun.pow(2).sum(dim=1, keepdim=True).clamp_min(1e-12)
         self.decoder.maps.weight.copy_(back.T[:, :, None, None])
         self.decoder.maps.bias.zero_()

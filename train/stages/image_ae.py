@@ -190,8 +190,8 @@ def train_image_ae(request: ImageAERequest) -> ComponentResult:
     adversarial = any(objective.adversarial for objective in model.objectives())
     batches: Batches = PhotoBatches(train, stage.batch_size, request.seed)
     if isinstance(model, TrunkAutoencoder):
-        numbers = [number for number, item in enumerate(corpus.items) if item.split == "train"]
-        views = views_of(model, train, numbers, request.cache / _name_of_views(model, corpus))
+        places = [place for place, item in enumerate(corpus.items) if item.split == "train"]
+        views = views_of(model, train, places, request.cache / _name_of_views(model, corpus))
         model.begin(views.maps[: len(train)])
         batches = ViewBatches(views, stage.batch_size, request.seed)
     numbers = fit(

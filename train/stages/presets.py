@@ -39,6 +39,9 @@ class Preset:
         raise ValueError(f"preset {self.name} has no stage for {kind} {', '.join(keys)}")
 
 
+_TRUNK = LoopConfig(
+    epochs=24, learning_rate=1e-3, warmup_steps=20, average=0.98, evaluate_every=12, bfloat16=True
+)  # it begins near its end, and what it sees is at hand
 _OURS = LoopConfig(epochs=100, learning_rate=1e-3, average=0.99, weight_decay=1e-2, evaluate_every=10)
 
 FULL = Preset(
@@ -57,6 +60,9 @@ FULL = Preset(
             ),
             32,
         ),
+        ("image_ae", "vqvae"): StageConfig(_TRUNK, 32),
+        ("image_ae", "beta_vae"): StageConfig(_TRUNK, 32),
+        ("image_ae", "alae"): StageConfig(replace(_TRUNK, learning_rate=2e-3, momentum=0.0, gradient_clip=100.0), 32),
         ("image_ae", "effnet"): StageConfig(
             LoopConfig(epochs=20, learning_rate=1e-3, average=0.99, evaluate_every=5), 32
         ),

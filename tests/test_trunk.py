@@ -127,41 +127,58 @@ def test_a_view_stands_for_the_photos(key):
     model = tiny(key).eval()
     images = torch.rand(5, 3, model.image_size, model.image_size) * 2 - 1
     model.begin(model.view(images).maps)
-    seen = model.look(model.view(images))
-    assert seen.maps.shape == (5, model.map_channels, model.config.grid, model.config.grid)
+    seen = model.reduced(model.view(images))
+    assert seen.maps.shape == (5, model.seen_width, model.config.grid, model.config.grid)
     assert seen.pixels.shape == (5, 3, model.painted_size, model.painted_size)
     torch.testing.assert_close(seen.maps, model.look(images).maps)
-    torch.testing.assert_close(seen.maps.mean(dim=(0, 2, 3)), torch.zeros(model.map_channels), atol=1e-4, rtol=0)
     for objective in model.objectives():
         losses = []
-        for batch in (images, model.view(images)):
+        for batch in (images, seen):
             torch.manual_seed(3)
             losses.append(objective.loss(batch, 1).total.detach())
         torch.testing.assert_close(*losses)
 
 
-def test_a_channel_that_never_changes_is_not_blown_up():
-    model = tiny("vqvae")
-    maps = torch.randn(6, model.map_channels, 4, 4)
-    maps[:, 0] = 2.5
-    model.begin(maps)
-    seen = model.look(View(maps, torch.zeros(6, 3, 8, 8)))
-    assert seen.maps[:, 0].abs().max() == 0
-    assert seen.maps[:, 1].std() == pytest.approx(1.0, abs=0.1)
-
-
-def test_components_are_the_directions_in_which_cells_differ_most():
-    model = tiny("vqvae")
+def test_a_trunk_keeps_the_directions_in_which_cells_differ_most():
+    model = tiny("alae")
     generator = torch.Generator().manual_seed(1)
-    wide = torch.randn(20, 3, 4, 4, generator=generator)  # three directions hold nearly all that differs
-    mixing = torch.randn(model.map_channels, 3, generator=generator)
-    noise = 0.01 * torch.randn(20, model.map_channels, 4, 4, generator=generator)
-    maps = torch.einsum("bkhw,ck->bchw", wide, mixing) + noise
+    width = len(model.centre)
+    wide = torch.randn(40, 3, 4, 4, generator=generator)  # three directions hold nearly all that differs
+    mixing = torch.randn(width, 3, generator=generator)
+    maps = torch.einsum("bkhw,ck->bchw", wide, mixing) + 0.01 * torch.randn(40, width, 4, 4, generator=generator)
+    maps[:, -1] = 2.5  # and one channel never changes
     model.begin(maps)
-    axes = model.components(maps, 3)
-    torch.testing.assert_close(axes @ axes.T, torch.eye(3), atol=1e-4, rtol=0)
-    cells = model.look(View(maps, maps[:, :3])).maps.movedim(1, -1).flatten(0, 2)
-    assert (cells @ axes.T).pow(2).sum() > 0.99 * cells.pow(2).sum()
+    seen = model.reduced(View(maps, maps[:, :3])).maps
+    fine = model.config.fine
+    assert (model.directions[:fine, model.fine_width :] == 0).all()
+    assert (model.directions[fine:, : model.fine_width] == 0).all()
+    assert (model.directions[:, -1] == 0).all()
+    for part in (seen[:, :fine], seen[:, fine:]):
+        variances = part.var(dim=(0, 2, 3))
+        assert variances.mean() == pytest.approx(1.0, abs=0.2)
+        assert variances[:3].sum() > 0.99 * variances.sum()
+
+
+def test_a_vqvae_with_a_trunk_begins_with_codes_that_give_the_maps_back():
+    model = tiny("vqvae").train()
+    seen = model.view(torch.rand(40, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1)
+    model.begin(seen.maps)
+    seen = model.reduced(seen)
+    cells = model.cells_of(seen)
+    assert cells.std(dim=(0, 2, 3)).tolist() == pytest.approx([1.0] * 4, abs=0.05)
+    lost = (model.decoder(cells).maps - seen.maps).pow(2).mean()
+    assert float(lost) < 0.2 * float(seen.maps.var())
+
+
+def test_a_beta_vae_with_a_trunk_begins_with_what_differs_between_photos():
+    model = tiny("beta_vae").eval()
+    photos = torch.rand(40, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    views = model.view(photos)
+    model.begin(views.maps)
+    z, means = model.encode(photos), model.reduced(views).maps.mean(dim=(2, 3))
+    torch.testing.assert_close(z.T.cov(), torch.eye(6), atol=0.01, rtol=0)
+    lost = (model.decoder.means(z) - means).pow(2).sum()
+    assert float(lost) < 0.5 * float((means - means.mean(dim=0)).pow(2).sum())
 
 
 def test_views_are_seen_once_and_kept(tmp_path, monkeypatch):

@@ -392,9 +392,9 @@ class TrunkALAE(TrunkAutoencoder, AdversarialLatent):
         super().__init__(config)
         self.mapping, self.head = Mapping(config), Head(config)
         width = config.channels[0]
-        self.encoder = MapEncoder(self.map_channels, width, config.latent, config.grid)
+        self.encoder = MapEncoder(self.seen_width, width, config.latent, config.grid)
         self.generator = MapGenerator(width, config.latent, config.grid)
-        self.maps = nn.Conv2d(width, self.map_channels, 1)
+        self.maps = nn.Conv2d(width, self.seen_width, 1)
         self.painter = Painter(config.channels)
 
     def played(self, seen: Any) -> Tensor:

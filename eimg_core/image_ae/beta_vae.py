@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
-from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View, components
+from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View, principal
 from eimg_core.losses import gaussian_kl
 from eimg_core.trainable import LossTerms, Objective
 
@@ -234,6 +234,9 @@ class TrunkBetaVAE(TrunkAutoencoder, GaussianLatent):
 
     Config = TrunkBetaVAEConfig
     config: TrunkBetaVAEConfig
+    mu: nn.Linear
+    logvar: nn.Linear
+    decoder: _PaintedLatent
     title = BetaVAE.title
     reference = BetaVAE.reference
     spreads: ClassVar[dict[str, float]] = {"pixels": 0.3, "maps": 0.8}
@@ -241,10 +244,10 @@ class TrunkBetaVAE(TrunkAutoencoder, GaussianLatent):
     def __init__(self, config: TrunkBetaVAEConfig | None = None) -> None:
         config = config or TrunkBetaVAEConfig()
         super().__init__(config)
-        self.encoder = _ReadMaps(config, self.map_channels)
+        self.encoder = _ReadMaps(config, self.seen_width)
         self.mu = nn.Linear(self.encoder.width, config.latent)
         self.logvar = nn.Linear(self.encoder.width, config.latent)
-        self.decoder = _PaintedLatent(config, self.map_channels)
+        self.decoder = _PaintedLatent(config, self.seen_width)
 
     @property
     def pixel_values(self) -> int:
@@ -255,17 +258,19 @@ class TrunkBetaVAE(TrunkAutoencoder, GaussianLatent):
         """Besides: z begins as the directions in which the means of the maps differ most, at unit variance, each known
         so well that together they cost about C nats."""
         super().begin(maps)
-        means = torch.cat([self.look(View(part.float(), part)).maps.mean(dim=(2, 3)) for part in maps.split(64)])
-        axes = components(means, self.config.latent)
+        means = torch.cat([self.reduced(View(part, part)).maps.mean(dim=(2, 3)) for part in maps.split(64)])
+        axes = principal(means, self.config.latent)
+        spread = (means @ axes.T).std(dim=0, keepdim=True).clamp_min(1e-3).T
+        lengths = axes.pow(2).sum(dim=1, keepdim=True).clamp_min(1e-12)
         self.mu.weight.zero_()
-        self.mu.weight[:, : self.map_channels] = axes
-        self.mu.bias.zero_()
+        self.mu.weight[:, : self.seen_width] = axes / spread
+        self.mu.bias.copy_(-self.mu.weight[:, : self.seen_width] @ means.mean(dim=0))
         self.logvar.weight.zero_()
         self.logvar.bias.fill_(-2.0 * self.config.capacity / self.config.latent)
-        self.decoder.means.weight.copy_((axes / axes.pow(2).sum(dim=1, keepdim=True).clamp_min(1e-12)).T)
-        self.decoder.means.bias.zero_()
+        self.decoder.means.weight.copy_((axes * spread / lengths).T)
+        self.decoder.means.bias.copy_(means.mean(dim=0))
         self.decoder.maps.weight.zero_()
-        self.decoder.maps.bias.zero_()
+        self.decoder.maps.bias.zero_()  # type: ignore[union-attr]
 
     def hidden_of(self, seen: Any) -> Tensor:
         return self.encoder(seen.maps)

@@ -25,10 +25,9 @@ from eimg_core.backbones.effnet_lite import EfficientNetLite, LiteVariant, load_
 from eimg_core.checkpoints import read_card
 from eimg_core.errors import CheckpointError
 
-__all__ = ["BackboneConfig", "FrozenBackbone", "Painter", "TrunkAutoencoder", "TrunkConfig", "View", "components"]
+__all__ = ["BackboneConfig", "FrozenBackbone", "Painter", "TrunkAutoencoder", "TrunkConfig", "View", "principal"]
 
 _AT_ONCE = 4  # photos: the maps of more do not fit into the processor's cache, and take twice as long each
-_CHUNK = 64  # views that are looked at together where all of them would need gigabytes
 _STILL = 1e-3  # a channel with a smaller standard deviation says nothing and is not blown up
 
 
@@ -111,9 +110,9 @@ class FrozenBackbone(ImageAutoencoder):
 
 
 class View(NamedTuple):
-    """Photos as a trunk sees them, or as a painter paints them.
+    """Photos as a trunk sees them, or as they are painted.
 
-    maps: (B, C, G, G), the backbone's maps on one grid.
+    maps: (B, C, G, G), what the backbone says of each cell of one grid.
     pixels: (B, 3, P, P) in [-1, 1], the photos at the size at which they are painted.
     """
 
@@ -128,16 +127,22 @@ class TrunkConfig(BackboneConfig):
     Args:
         stages: which maps are looked at, see ``EfficientNetLite.maps``; all are brought to one grid and stacked.
         grid: G, cells on each side.
+        fine_stages: how many of ``stages``, the first ones, say what is where rather than what it is.
+        fine, coarse: directions of these maps, and of the others, that are kept: those in which cells differ most.
         channels: of the painter: of the grid that it is given, then of one map after each doubling of the side.
     """
 
     stages: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     grid: int = 8
+    fine_stages: int = 3
+    fine: int = 64
+    coarse: int = 192
     channels: tuple[int, ...] = (128, 64, 32, 16)
 
     @classmethod
     def tiny(cls) -> TrunkConfig:
-        return cls(backbone="", width=0.25, depth=0.5, side=32, stages=(1, 3, 5), grid=4, channels=(12, 8))
+        small = {"stages": (1, 3, 5), "grid": 4, "fine_stages": 1, "fine": 6, "coarse": 12, "channels": (12, 8)}
+        return cls(backbone="", width=0.25, depth=0.5, side=32, **small)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))
@@ -164,12 +169,13 @@ class TrunkAutoencoder(FrozenBackbone):
         super().__init__(config)
         with torch.no_grad():
             maps = self.backbone.maps(torch.zeros(1, 3, 32, 32))
-        self.widths = tuple(maps[stage].shape[1] for stage in config.stages)
-        self.map_channels = sum(self.widths)
-        self.register_buffer("map_mean", torch.zeros(self.map_channels, 1, 1))
-        self.register_buffer("map_std", torch.ones(self.map_channels, 1, 1))
-        self.map_mean: Tensor
-        self.map_std: Tensor
+        widths = [maps[stage].shape[1] for stage in config.stages]
+        self.fine_width = sum(widths[: config.fine_stages])
+        self.seen_width = config.fine + config.coarse
+        self.register_buffer("centre", torch.zeros(sum(widths)))
+        self.register_buffer("directions", torch.eye(self.seen_width, sum(widths)))
+        self.centre: Tensor
+        self.directions: Tensor
 
     @property
     def painted_size(self) -> int:
@@ -178,7 +184,7 @@ class TrunkAutoencoder(FrozenBackbone):
 
     @torch.no_grad()
     def view(self, images: Tensor) -> View:
-        """Photos (B, 3, S, S) through the trunk, in the units of the backbone. Training does this once."""
+        """Photos (B, 3, S, S) through the backbone: all its maps, in its units."""
         stacked = [
             torch.cat([F.adaptive_avg_pool2d(maps[stage], self.config.grid) for stage in self.config.stages], dim=1)
             for maps in self.maps_of(images)
@@ -186,29 +192,35 @@ class TrunkAutoencoder(FrozenBackbone):
         small = F.interpolate(images, self.painted_size, mode="bilinear", antialias=True, align_corners=False)
         return View(torch.cat(stacked).contiguous(), small)
 
-    def look(self, images: Tensor | View) -> View:
-        """Photos, or what ``view`` has kept of them, with each channel of the maps standardised."""
-        seen = images if isinstance(images, View) else self.view(images)
-        return View((seen.maps - self.map_mean) / self.map_std, seen.pixels)
-
     @torch.no_grad()
     def begin(self, maps: Tensor) -> None:
-        """Keep mean and standard deviation of each channel of the training views, (N, C, G, G). Called once, before the
-        first step."""
-        count, total, squares = 0, torch.zeros(self.map_channels), torch.zeros(self.map_channels)
-        for part in maps.split(_CHUNK):
-            part = part.float()
-            count += part.shape[0] * part.shape[2] * part.shape[3]
-            total += part.sum(dim=(0, 2, 3))
-            squares += part.pow(2).sum(dim=(0, 2, 3))
-        mean = total / count
-        std = (squares / count - mean.pow(2)).clamp_min(0.0).sqrt()
-        self.map_mean.copy_(mean[:, None, None])
-        self.map_std.copy_(torch.where(std > _STILL, std, torch.ones_like(std))[:, None, None])
+        """Learn from the training photos, once and before the first step, in which directions cells differ most.
 
-    @staticmethod
-    def errors(painted: View, seen: View) -> Mapping[str, Tensor]:
-        """Mean squared error of the maps, standardised, and of the pixels, in [-1, 1]."""
+        Args:
+            maps: of ``view``, (N, all maps, G, G).
+        """
+        rows = maps[..., ::2, ::2].float().movedim(1, -1).flatten(0, 2)  # a quarter of the cells is enough
+        centre, spread = rows.mean(dim=0), rows.std(dim=0)
+        spread = torch.where(spread > _STILL, spread, torch.inf)
+        rows = (rows - centre) / spread
+        cut, directions = self.fine_width, torch.zeros_like(self.directions)
+        directions[: self.config.fine, :cut] = principal(rows[:, :cut], self.config.fine)
+        directions[self.config.fine :, cut:] = principal(rows[:, cut:], self.config.coarse)
+        self.centre.copy_(centre)
+        self.directions.copy_(directions / spread)
+
+    @torch.no_grad()
+    def reduced(self, view: View) -> View:
+        """What is encoded of a view: its cells along the directions, (B, C, G, G) with C = ``seen_width``."""
+        maps = view.maps.float() - self.centre[:, None, None]
+        return View(F.conv2d(maps, self.directions[:, :, None, None]), view.pixels.float())
+
+    def look(self, images: Tensor | View) -> View:
+        """What is encoded of photos, (B, 3, S, S); training looks once, and gives what it kept."""
+        return images if isinstance(images, View) else self.reduced(self.view(images))
+
+    def errors(self, painted: View, seen: View) -> Mapping[str, Tensor]:
+        """Mean squared error of the maps, whose variance is 1 on average, and of the pixels, in [-1, 1]."""
         return {name: F.mse_loss(getattr(painted, name), getattr(seen, name)) for name in View._fields}
 
     def enlarged(self, pixels: Tensor) -> Tensor:
@@ -217,10 +229,9 @@ class TrunkAutoencoder(FrozenBackbone):
         return F.interpolate(pixels.clamp(-1.0, 1.0), size, mode="bilinear", align_corners=False).clamp(-1.0, 1.0)
 
 
-def components(rows: Tensor, count: int) -> Tensor:
-    """The directions in which rows differ most: (N, C) → (count, C), at such lengths that ``rows @ components.T`` has
-    unit variance; the first differs most. Directions in which nothing differs are 0."""
+def principal(rows: Tensor, count: int) -> Tensor:
+    """The directions in which rows differ most, (N, C) → (count, C), the first most: orthogonal and of one length, such
+    that the variance along them is 1 on average."""
     centred = rows - rows.mean(dim=0)
     variances, axes = torch.linalg.eigh(centred.T @ centred / len(rows))
-    scale = torch.where(variances > _STILL**2, variances, torch.inf).rsqrt()
-    return (axes * scale).T.flip(0)[:count]
+    return axes.T.flip(0)[:count] / variances[-count:].mean().clamp_min(1e-12).sqrt()

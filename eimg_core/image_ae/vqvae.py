@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
-from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View, components
+from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View
 from eimg_core.layers import ResidualBlock
 from eimg_core.losses import vq_commitment
 from eimg_core.trainable import LossTerms, Objective
@@ -83,21 +83,19 @@ class TrunkVQVAEConfig(TrunkConfig, Codebook):
 
     Args:
         split: cells on each side that one of the trunk's grid is divided into.
-        fine_stages: how many of ``stages``, the first ones, say what is where rather than what it means.
-        fine_cells: of the split² cells, those that begin with these stages; the others begin with the rest.
+        fine_cells: of the split² cells, those that begin with the fine directions of the trunk.
         residual_blocks, residual_channels: of the decoder, before the painter.
     """
 
     code_dim: int = 4
     split: int = 4
-    fine_stages: int = 3
     fine_cells: int = 4
     residual_blocks: int = 2
     residual_channels: int = 48
 
     @classmethod
     def tiny(cls) -> TrunkVQVAEConfig:
-        small = {"code_dim": 4, "codes": 16, "split": 2, "fine_stages": 1, "fine_cells": 1}
+        small = {"code_dim": 4, "codes": 16, "split": 2, "fine_cells": 1}
         return cls(**asdict(TrunkConfig.tiny()), **small, residual_blocks=1, residual_channels=8)
 
 
@@ -280,21 +278,21 @@ class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
 
     Config = TrunkVQVAEConfig
     config: TrunkVQVAEConfig
-    encoder: nn.Sequential
-    decoder: _PaintedCodes
     title = VQVAE.title
     reference = VQVAE.reference
 
     def __init__(self, config: TrunkVQVAEConfig | None = None) -> None:
         config = config or TrunkVQVAEConfig()
         super().__init__(config)
+        kept = config.code_dim * config.split**2
         self.encoder = nn.Sequential(
-            nn.Conv2d(self.map_channels, config.code_dim * config.split**2, 1),
+            nn.BatchNorm2d(self.seen_width, affine=False),
+            nn.Conv2d(self.seen_width, kept, 1),
             nn.PixelShuffle(config.split),
             nn.BatchNorm2d(config.code_dim),
         )
         self.quantiser = VectorQuantiser(config.codes, config.code_dim)
-        self.decoder = _PaintedCodes(config, self.map_channels)
+        self.decoder = _PaintedCodes(config, self.seen_width)
 
     @property
     def grid(self) -> int:
@@ -302,21 +300,21 @@ class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
 
     @torch.no_grad()
     def begin(self, maps: Tensor) -> None:
-        """Besides: encoder and decoder begin with the directions in which cells of the maps differ most."""
+        """Besides: cells begin as the first fine and the first coarse directions of the maps, each at unit variance,
+        and the line back as its inverse."""
         super().begin(maps)
-        config, fine = self.config, sum(self.widths[: self.config.fine_stages])
-        rows = self.look(View(maps[..., ::2, ::2].float(), maps)).maps.movedim(1, -1).flatten(0, 2)
-        begun = torch.zeros(config.split**2, config.code_dim, self.map_channels)
-        numbers = config.fine_cells * config.code_dim
-        begun[: config.fine_cells, :, :fine] = components(rows[:, :fine], numbers).unflatten(0, (-1, config.code_dim))
-        numbers = (config.split**2 - config.fine_cells) * config.code_dim
-        begun[config.fine_cells :, :, fine:] = components(rows[:, fine:], numbers).unflatten(0, (-1, config.code_dim))
-        begun = begun.transpose(0, 1).flatten(0, 1)  # as PixelShuffle has them: number by number, cell by cell
-        self.encoder[0].weight.copy_(begun[:, :, None, None])
-        self.encoder[0].bias.zero_()
-        back = begun / begun.pow(2).sum(dim=1, keepdim=True).clamp_min(1e-12)
-        self.decoder.maps.weight.copy_(back.T[:, :, None, None])
-        self.decoder.maps.bias.zero_()
+        config, combine = self.config, self.encoder[1]
+        assert isinstance(combine, nn.Conv2d)
+        kept, fine = combine.out_channels, config.fine_cells * config.code_dim
+        seen = torch.cat([torch.arange(fine), config.fine + torch.arange(kept - fine)])
+        # PixelShuffle makes cells of its channels number by number: the numbers of one cell are split² apart.
+        places = torch.arange(kept).unflatten(0, (config.code_dim, -1)).T.flatten()
+        spread = self.reduced(View(maps[:, :, ::2, ::2], maps)).maps.std(dim=(0, 2, 3))
+        for line, values in ((combine, 1.0), (self.decoder.maps, spread[seen])):
+            line.weight.zero_()
+            line.bias.zero_()  # type: ignore[union-attr]
+            pair = (places, seen) if line is combine else (seen, places)
+            line.weight[(*pair, 0, 0)] = torch.as_tensor(values)
 
     def cells_of(self, seen: Any) -> Tensor:
         return self.encoder(seen.maps)

@@ -48,6 +48,7 @@ __all__ = [
     "views_of",
 ]
 
+_AT_ONCE = 64  # views
 COPIES = 4  # of each photo that a trunk sees while training: as it is, and varied
 
 
@@ -91,7 +92,7 @@ class ViewBatches:
         order = torch.randperm(self.photos, generator=rng)
         copies = torch.randint(COPIES, (self.photos,), generator=rng)
         for rows in (order + self.photos * copies).split(self.batch_size)[: len(self)]:
-            yield View(*(part[rows].float() for part in self.views))
+            yield View(*(part[rows] for part in self.views))
 
 
 def copy_of(photo: Tensor, number: int, copy: int) -> Tensor:
@@ -127,6 +128,12 @@ def views_of(model: TrunkAutoencoder, photos: Tensor, numbers: Sequence[int], pa
         save_file(made, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
     return View(**load_file(path))
+
+
+def seen_in(model: TrunkAutoencoder, views: View) -> View:
+    """What a model that has begun encodes of views, a part at a time: all their maps need gigabytes as float32."""
+    parts = [model.reduced(View(*part)) for part in zip(*(each.split(_AT_ONCE) for each in views), strict=True)]
+    return View(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
 
 def _name_of_views(model: TrunkAutoencoder, corpus: Corpus) -> str:
@@ -193,7 +200,7 @@ def train_image_ae(request: ImageAERequest) -> ComponentResult:
         places = [place for place, item in enumerate(corpus.items) if item.split == "train"]
         views = views_of(model, train, places, request.cache / _name_of_views(model, corpus))
         model.begin(views.maps[: len(train)])
-        batches = ViewBatches(views, stage.batch_size, request.seed)
+        batches = ViewBatches(seen_in(model, views), stage.batch_size, request.seed)
     numbers = fit(
         model,
         batches,

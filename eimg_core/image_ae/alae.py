@@ -241,6 +241,8 @@ class MapEncoder(nn.Module):
         self.conv = EqualisedConv(maps, channels, size=1)
         self.reads = nn.ModuleList(EqualisedLinear(2 * width, latent, gain=1.0) for width in (maps, channels))
         self.read_cells = EqualisedLinear(channels * (grid // 2) ** 2, latent, gain=1.0)
+        for later in (self.reads[1], self.read_cells):  # a style begins as what the maps themselves say
+            nn.init.zeros_(later.weight)  # type: ignore[arg-type]
 
     def forward(self, maps: Tensor) -> Tensor:
         w = self.reads[0](_moments(maps))

@@ -40,7 +40,7 @@ class Preset:
 
 
 _TRUNK = LoopConfig(
-    epochs=24, learning_rate=1e-3, warmup_steps=20, average=0.98, evaluate_every=12, bfloat16=True
+    epochs=12, learning_rate=1e-3, warmup_steps=20, average=0.98, evaluate_every=12, bfloat16=True
 )  # it begins near its end, and what it sees is at hand
 _OURS = LoopConfig(epochs=100, learning_rate=1e-3, average=0.99, weight_decay=1e-2, evaluate_every=10)
 
@@ -61,8 +61,10 @@ FULL = Preset(
             32,
         ),
         ("image_ae", "vqvae"): StageConfig(_TRUNK, 32),
-        ("image_ae", "beta_vae"): StageConfig(_TRUNK, 32),
-        ("image_ae", "alae"): StageConfig(replace(_TRUNK, learning_rate=2e-3, momentum=0.0, gradient_clip=100.0), 32),
+        ("image_ae", "beta_vae"): StageConfig(replace(_TRUNK, epochs=24, evaluate_every=24), 32),
+        ("image_ae", "alae"): StageConfig(
+            replace(_TRUNK, epochs=8, evaluate_every=8, learning_rate=2e-3, momentum=0.0, gradient_clip=100.0), 32
+        ),
         ("image_ae", "effnet"): StageConfig(
             LoopConfig(epochs=20, learning_rate=1e-3, average=0.99, evaluate_every=5), 32
         ),

@@ -410,11 +410,14 @@ class TrunkALAE(TrunkAutoencoder, AdversarialLatent):
         return self.enlarged(self.painter(self.generator(latents, noisy=False)))
 
     def parameter_groups(self) -> dict[str, tuple[nn.Module, ...]]:
-        groups = super().parameter_groups()
+        groups = AdversarialLatent.parameter_groups(self)
         return groups | {"generator": (self.generator, self.maps), "painter": (self.painter,)}
 
     def objectives(self) -> tuple[Objective, ...]:
-        return (*super().objectives(), Objective("rebuild", ("encoder", "generator", "painter"), self.rebuild))
+        return (
+            *AdversarialLatent.objectives(self),
+            Objective("rebuild", ("encoder", "generator", "painter"), self.rebuild),
+        )
 
     def rebuild(self, images: Any, step: int) -> LossTerms:
         """Maps and pixels that are painted from E(x) must be those of the photo."""

@@ -177,6 +177,10 @@ class TrunkAutoencoder(FrozenBackbone):
         self.centre: Tensor
         self.directions: Tensor
 
+    def parameter_groups(self) -> dict[str, tuple[nn.Module, ...]]:
+        """All but the backbone."""
+        return {"model": tuple(child for child in self.children() if child is not self.backbone)}
+
     @property
     def painted_size(self) -> int:
         """P, pixels on each side of what is painted, before it is enlarged to the photo's size."""

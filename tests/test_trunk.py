@@ -40,6 +40,7 @@ def root(tmp_path, monkeypatch):
     """A folder of components with one trained backbone; its weights are large enough to see something."""
     config = EffNetConfig.tiny()
     monkeypatch.setitem(VARIANTS, "seen", LiteVariant(config.width, config.depth, config.side))
+    torch.manual_seed(1)
     save_component(
         tmp_path / "backbone/seen", EffNet(config).backbone.state_dict(), {"kind": "backbone", "key": "seen"}
     )

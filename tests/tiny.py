@@ -40,16 +40,19 @@ def save_tiny_pairing(
     root: Path, image_key: str = "vqvae", music_key: str = "fnt", variant: str = "paper", heard: float = 2.0
 ) -> str:
     """Write the three components of a pairing with random weights; returns its key."""
-    torch.manual_seed(0)
     image_own = image_key_of(image_key, variant)
     image_class, music_class = IMAGE_AUTOENCODERS[image_own], MUSIC_AUTOENCODERS[music_key]
-    image_ae, music_ae = image_class(image_class.Config.tiny()), music_class(music_class.Config.tiny())
+    torch.manual_seed(0)  # for each of them, so that those of another pairing are the same
+    music_ae = music_class(music_class.Config.tiny())
+    torch.manual_seed(0)
+    image_ae = image_class(image_class.Config.tiny())
     pictures = torch.rand(16, 3, image_ae.image_size, image_ae.image_size) * 2 - 1
     for step in range(40):  # long enough that two photos no longer share their code
         image_ae.train().objectives()[0].loss(pictures, step)
         image_ae.after_step(step)
     save_model(root / "image_ae" / image_own, image_ae, {"kind": "image_ae", "key": image_own})
     save_model(root / "music_ae" / music_key, music_ae, {"kind": "music_ae", "key": music_key})
+    torch.manual_seed(0)
     bridge_class = BRIDGES[variant]
     widths = {"image_dim": image_ae.latent_dim, "music_dim": music_ae.latent_dim}
     bridge = bridge_class(replace(bridge_class.Config.tiny(), **widths))

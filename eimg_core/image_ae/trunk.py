@@ -141,8 +141,10 @@ class TrunkConfig(BackboneConfig):
 
     @classmethod
     def tiny(cls) -> TrunkConfig:
-        small = {"stages": (1, 3, 5), "grid": 4, "fine_stages": 1, "fine": 6, "coarse": 12, "channels": (12, 8)}
-        return cls(backbone="", width=0.25, depth=0.5, side=32, **small)
+        return cls(
+            backbone="", width=0.25, depth=0.5, side=32,
+            stages=(1, 3, 5), grid=4, fine_stages=1, fine=6, coarse=12, channels=(12, 8),
+        )  # fmt: skip
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))

@@ -95,8 +95,8 @@ class TrunkVQVAEConfig(TrunkConfig, Codebook):
 
     @classmethod
     def tiny(cls) -> TrunkVQVAEConfig:
-        small = {"code_dim": 4, "codes": 16, "split": 2, "fine_cells": 1}
-        return cls(**asdict(TrunkConfig.tiny()), **small, residual_blocks=1, residual_channels=8)
+        small: dict[str, Any] = asdict(TrunkConfig.tiny())
+        return cls(**small, code_dim=4, codes=16, split=2, fine_cells=1, residual_blocks=1, residual_channels=8)
 
 
 class Quantised(NamedTuple):
@@ -285,14 +285,14 @@ class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
         config = config or TrunkVQVAEConfig()
         super().__init__(config)
         kept = config.code_dim * config.split**2
-        self.encoder = nn.Sequential(
+        self.encoder: nn.Sequential = nn.Sequential(
             nn.BatchNorm2d(self.seen_width, affine=False),
             nn.Conv2d(self.seen_width, kept, 1),
             nn.PixelShuffle(config.split),
             nn.BatchNorm2d(config.code_dim),
         )
         self.quantiser = VectorQuantiser(config.codes, config.code_dim)
-        self.decoder = _PaintedCodes(config, self.seen_width)
+        self.decoder: _PaintedCodes = _PaintedCodes(config, self.seen_width)
 
     @property
     def grid(self) -> int:
@@ -303,18 +303,17 @@ class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
         """Besides: cells begin as the first fine and the first coarse directions of the maps, each at unit variance,
         and the line back as its inverse."""
         super().begin(maps)
-        config, combine = self.config, self.encoder[1]
+        config, combine, back = self.config, self.encoder[1], self.decoder.maps
         assert isinstance(combine, nn.Conv2d)
         kept, fine = combine.out_channels, config.fine_cells * config.code_dim
         seen = torch.cat([torch.arange(fine), config.fine + torch.arange(kept - fine)])
         # PixelShuffle makes cells of its channels number by number: the numbers of one cell are split² apart.
         places = torch.arange(kept).unflatten(0, (config.code_dim, -1)).T.flatten()
         spread = self.reduced(View(maps[:, :, ::2, ::2], maps)).maps.std(dim=(0, 2, 3))
-        for line, values in ((combine, 1.0), (self.decoder.maps, spread[seen])):
-            line.weight.zero_()
-            line.bias.zero_()  # type: ignore[union-attr]
-            pair = (places, seen) if line is combine else (seen, places)
-            line.weight[(*pair, 0, 0)] = torch.as_tensor(values)
+        for parameter in (*combine.parameters(), *back.parameters()):
+            parameter.zero_()
+        combine.weight[places, seen, 0, 0] = 1.0
+        back.weight[seen, places, 0, 0] = spread[seen]
 
     def cells_of(self, seen: Any) -> Tensor:
         return self.encoder(seen.maps)

@@ -158,6 +158,13 @@ def fit(
         model.load_state_dict(trained)
 
     saved_at = time.monotonic()
+
+    def save_in_time() -> None:
+        nonlocal saved_at
+        if time.monotonic() - saved_at > config.save_every_s:
+            _save(state_path, state_now())
+            saved_at = time.monotonic()
+
     with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
         bar = tqdm(total=total, initial=step, desc=label, unit="step", mininterval=2.0, smoothing=0.02)
         for epoch in range(step // len(batches), config.epochs):
@@ -186,9 +193,8 @@ def fit(
                 if average:
                     _follow(average, model.state_dict(), min(config.average, (1 + step) / (10 + step)))
                 bar.update()
-                if time.monotonic() - saved_at > config.save_every_s:
-                    _save(state_path, state_now())
-                    saved_at = time.monotonic()
+                if step % len(batches):  # the last step of an epoch is saved with its evaluation, not without
+                    save_in_time()
             means = {name: value / max(1, len(batches) - first) for name, value in sums.items()}
             log.write(json.dumps({"step": step, "epoch": epoch + 1, "train": means}) + "\n")
             bar.set_postfix({name: f"{value:.3g}" for name, value in list(means.items())[-3:]})
@@ -196,6 +202,7 @@ def fit(
                 judged()
                 bar.set_postfix({"best": f"{best['score']:.4g}"})
             log.flush()
+            save_in_time()
         bar.close()
     _save(state_path, state_now())
     if best["weights"]:

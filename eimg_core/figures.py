@@ -25,11 +25,22 @@ from eimg_core.notation.harmony import NO_CHORD
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_piano_roll", "draw_plane", "save_comparison_figure", "save_figure", "save_roll"]
+__all__ = [
+    "HIGH_HAND",
+    "INK",
+    "LINE",
+    "LOW_HAND",
+    "SOFT",
+    "draw_piano_roll",
+    "draw_plane",
+    "save_comparison_figure",
+    "save_figure",
+    "save_roll",
+]
 
-_INK, _SOFT, _LINE = "#22303c", "#7c8894", "#dde3e8"
+INK, SOFT, LINE = "#22303c", "#7c8894", "#dde3e8"
 _PHOTO, _TARGET, _PIECE = "#d97742", "#22303c", "#2a7f8e"
-_LOW_HAND, _HIGH_HAND = "#a5661a", "#2c6152"  # as on the page by day, see colours.css
+LOW_HAND, HIGH_HAND = "#a5661a", "#2c6152"  # as on the page by day, see colours.css
 _MIDDLE_C = 60
 
 # Okabe and Ito (2008), "Color Universal Design", without yellow and black, which white paper and ink take away, and
@@ -61,21 +72,21 @@ def draw_plane(axes: Axes, photo: VA | None, target: VA, piece: VA | None) -> No
 def _draw_regions(axes: Axes) -> None:
     """The empty plane: axes, middle lines, names of the regions."""
     axes.set(xlim=(LOW, HIGH), ylim=(LOW, HIGH), aspect="equal", xticks=[1, 3, 5, 7, 9], yticks=[1, 3, 5, 7, 9])
-    axes.axhline(MIDDLE, color=_LINE, zorder=0)
-    axes.axvline(MIDDLE, color=_LINE, zorder=0)
+    axes.axhline(MIDDLE, color=LINE, zorder=0)
+    axes.axvline(MIDDLE, color=LINE, zorder=0)
     for name, degrees in REGIONS:
         angle = math.radians(degrees)
         axes.text(
             MIDDLE + 3.1 * math.cos(angle),
             MIDDLE + 3.1 * math.sin(angle),
             name,
-            color=_SOFT,
+            color=SOFT,
             ha="center",
             va="center",
             fontsize=8,
         )
-    axes.set_xlabel("valence (1 unpleasant – 9 pleasant)", color=_INK, fontsize=8)
-    axes.set_ylabel("arousal (1 calm – 9 excited)", color=_INK, fontsize=8)
+    axes.set_xlabel("valence (1 unpleasant – 9 pleasant)", color=INK, fontsize=8)
+    axes.set_ylabel("arousal (1 calm – 9 excited)", color=INK, fontsize=8)
     _quiet(axes)
 
 
@@ -91,13 +102,13 @@ def draw_piano_roll(axes: Axes, piece: Piece) -> None:
     and chord names
     stand above."""
     followed = follow(piece, piece)
-    for hand, colour in ((LEFT, _LOW_HAND), (RIGHT, _HIGH_HAND)):
+    for hand, colour in ((LEFT, LOW_HAND), (RIGHT, HIGH_HAND)):
         _draw_notes(axes, [n for n, h in zip(piece.notes, followed.hands, strict=True) if h == hand], colour)
     _draw_keyboard(axes, [piece])
     for bar in followed.bars[1:-1]:
-        axes.axvline(bar, color=_LINE, lw=0.7, zorder=0)
+        axes.axvline(bar, color=LINE, lw=0.7, zorder=0)
     _draw_chords(axes, followed.chords, piece.duration_s)
-    axes.set_xlabel("seconds", color=_INK, fontsize=8)
+    axes.set_xlabel("seconds", color=INK, fontsize=8)
 
 
 def _draw_chords(axes: Axes, chords: Sequence[tuple[float, float, str]], duration_s: float) -> None:
@@ -107,7 +118,7 @@ def _draw_chords(axes: Axes, chords: Sequence[tuple[float, float, str]], duratio
         if start >= free_from and name != NO_CHORD:
             axes.annotate(
                 name, (start, 1), (0, 4), xycoords=("data", "axes fraction"), textcoords="offset points",
-                color=_INK, fontsize=8,
+                color=INK, fontsize=8,
             )  # fmt: skip
             free_from = start + (0.012 * len(name) + 0.008) * max(duration_s, 1.0)
 
@@ -129,14 +140,14 @@ def _draw_keyboard(axes: Axes, pieces: Sequence[Piece]) -> None:
     octaves = [c for c in range(24, 109, 12) if low <= c <= high]
     axes.set_yticks(octaves, [f"C{c // 12 - 1}" for c in octaves])
     for c in octaves:
-        axes.axhline(c, color=_LINE, lw=0.7, zorder=0)
+        axes.axhline(c, color=LINE, lw=0.7, zorder=0)
     _quiet(axes)
 
 
 def _quiet(axes: Axes) -> None:
-    axes.tick_params(colors=_SOFT, labelsize=8)
+    axes.tick_params(colors=SOFT, labelsize=8)
     for spine in axes.spines.values():
-        spine.set_color(_LINE)
+        spine.set_color(LINE)
 
 
 def save_figure(
@@ -158,7 +169,7 @@ def save_figure(
     draw_piano_roll(axes[-1], composition.piece)
     figure.suptitle(
         f"{composition.pairing}   seed {composition.options.seed}   {composition.target_va.region}",
-        color=_INK,
+        color=INK,
         fontsize=10,
     )
     figure.savefig(file, format="png", metadata={"Software": "EIMG Studio", **(facts or {})})
@@ -170,7 +181,7 @@ def save_roll(piece: Piece, file: Path | BinaryIO, title: str) -> None:
 
     figure = Figure(figsize=(12, 3.9), dpi=120, facecolor="white", layout="constrained")
     draw_piano_roll(figure.subplots(), piece)
-    figure.suptitle(title, color=_INK, fontsize=10)
+    figure.suptitle(title, color=INK, fontsize=10)
     figure.savefig(file, format="png", metadata={"Software": "EIMG Studio", "Title": title})
 
 
@@ -197,7 +208,7 @@ def save_comparison_figure(compositions: Sequence[Composition], path: Path, phot
     top, bottom = 1 - 0.95 / height, 0.62 / height
     left = GridSpec(2, 1, figure, 0.055, bottom + 0.35 / height, 0.365, top, height_ratios=(1, 1.45), hspace=0.14)
     right = GridSpec(count, 1, figure, 0.43, bottom, 0.98, top, hspace=0.42 / roll)
-    figure.text(0.055, 1 - 0.38 / height, _headline(compositions), color=_INK, fontsize=14, va="center")
+    figure.text(0.055, 1 - 0.38 / height, _headline(compositions), color=INK, fontsize=14, va="center")
 
     if photo is not None:
         axes = figure.add_subplot(left[0])
@@ -215,7 +226,7 @@ def save_comparison_figure(compositions: Sequence[Composition], path: Path, phot
         _draw_keyboard(axes, [each.piece for each in compositions])
         axes.tick_params(bottom=number == count, labelbottom=number == count)
         _draw_title(axes, number, composition)
-    axes.set_xlabel("seconds", color=_INK, fontsize=8)
+    axes.set_xlabel("seconds", color=INK, fontsize=8)
     figure.savefig(path, metadata={"Software": "EIMG Studio"})
 
 
@@ -233,13 +244,13 @@ def _draw_title(axes: Axes, number: int, composition: Composition) -> None:
     """Number and name of a piece above its roll; on the right, how near it came."""
     _draw_number(axes, number, (0, 1), (8, 10), "axes fraction")
     line: dict[str, Any] = {"textcoords": "offset points", "xycoords": "axes fraction", "va": "center_baseline"}
-    axes.annotate(composition.pairing, (0, 1), (21, 10), color=_INK, fontsize=9.5, weight="bold", **line)
+    axes.annotate(composition.pairing, (0, 1), (21, 10), color=INK, fontsize=9.5, weight="bold", **line)
     estimate = composition.piece_va
     result = "no estimate"
     if estimate is not None:
         far = distance(composition.target_va, estimate)
         result = f"estimated at {estimate.valence:.2f}, {estimate.arousal:.2f}   ·   {far:.2f} from the target"
-    axes.annotate(result, (1, 1), (0, 10), color=_SOFT, fontsize=8.5, ha="right", **line)
+    axes.annotate(result, (1, 1), (0, 10), color=SOFT, fontsize=8.5, ha="right", **line)
 
 
 def _draw_number(
@@ -281,8 +292,8 @@ def _draw_comparison_plane(axes: Axes, compositions: Sequence[Composition]) -> N
         axes.plot([estimate.valence, badge[0]], [estimate.arousal, badge[1]], color=colour, lw=1.2, zorder=4)
         axes.plot(estimate.valence, estimate.arousal, "o", color=colour, ms=5, mec="white", mew=0.6, zorder=5)
         _draw_number(axes, number, (badge[0], badge[1]), (0, 0), "data")
-    axes.plot([], [], "o", color=_SOFT, ms=8, label="pieces, as estimated")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=3, frameon=False, fontsize=8, labelcolor=_INK)
+    axes.plot([], [], "o", color=SOFT, ms=8, label="pieces, as estimated")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=3, frameon=False, fontsize=8, labelcolor=INK)
 
 
 def _apart(points: NDArray[np.float64], marks: NDArray[np.float64]) -> NDArray[np.float64]:

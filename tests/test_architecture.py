@@ -81,7 +81,7 @@ FLOORS: dict[str, int] = {
 }
 RUNTIME = {
     "torch", "torchvision", "gradio", "mido", "fluidsynth", "matplotlib", "numpy", "safetensors",
-    "PIL", "tqdm", "mutagen", "pillow_heif", "verovio", "soundfile",
+    "PIL", "tqdm", "mutagen", "pillow_heif", "verovio", "soundfile", "av",
     "starlette", "anyio", "pydantic", "gradio_client",  # what Gradio is built on, and in no version without it
 }  # fmt: skip
 

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import mido
 import mutagen
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from tinytag import TinyTag
 
@@ -25,12 +27,13 @@ from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError
 from eimg_core.exports.audio import mp3_of, wav_tagged
+from eimg_core.exports.clip import LAYOUTS, Roll, square_file
 from eimg_core.exports.files import PHOTO, export, work_of, write
 from eimg_core.exports.formats import FORMATS
 from eimg_core.exports.record import composition_of, describe, music_of, read_record
 from eimg_core.exports.tags import tags_of
 from eimg_core.exports.work import Work
-from eimg_core.midi.notes import Section
+from eimg_core.midi.notes import Note, Piece, Section
 from eimg_core.midi.reading import read_midi
 from eimg_core.midi.writing import write_midi
 from eimg_core.notation.following import follow, time_map
@@ -222,6 +225,57 @@ def test_stems_are_the_hands_of_the_piece(saved, facts):
     assert min(np.abs(stem).max() for stem in stems) > 300
 
 
+@pytest.mark.parametrize(
+    ("kind", "size"), [("mp4", (720, 720)), ("portrait.mp4", (720, 1280)), ("landscape.mp4", (1280, 720))]
+)
+def test_a_clip_shows_the_photo_and_the_roll_and_plays_the_piece(saved, kind, size):
+    with wave.open(io.BytesIO(FakeStudio().render(composed().played).wav_bytes())) as sound:
+        rate, whole = sound.getframerate(), np.frombuffer(sound.readframes(sound.getnframes()), "<i2").reshape(-1, 2)
+    with av.open(str(saved[kind])) as clip:
+        picture, heard = clip.streams.video[0], clip.streams.audio[0]
+        assert (picture.codec_context.name, picture.pix_fmt, heard.codec_context.name) == ("h264", "yuv420p", "aac")
+        assert (picture.width, picture.height) == size
+        assert clip.metadata["title"] == tags_of(composed()).title
+        assert float(picture.duration * picture.time_base) == pytest.approx(len(whole) / rate, abs=0.05)
+        frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in clip.decode(video=0)]
+    with av.open(str(saved[kind])) as clip:
+        samples = np.concatenate([frame.to_ndarray() for frame in clip.decode(audio=0)], axis=1).T
+    samples = samples[1024:]  # a frame before the beginning, which players leave out as the file says
+    both = min(len(samples), len(whole))
+    assert both > len(whole) - 2048
+    assert np.corrcoef(samples[:both].ravel(), whole[:both].ravel())[0, 1] > 0.99, "the sound is that of the WAV file"
+    middle, later = frames[len(frames) // 2], frames[len(frames) // 2 + 10]
+    shown = np.asarray(scene("beach", (320, 200)).resize((32, 20))).reshape(-1, 3).mean(axis=0)
+    left, top, right, bottom = LAYOUTS[kind].photo
+    seen = middle[top:bottom, left:right].reshape(-1, 3).mean(axis=0)
+    assert np.abs(seen - shown).max() < 40, "the photo, cut to its place"
+    assert np.abs(later - middle)[top:bottom, left:right].mean() < 1, "stands still"
+    left, top, right, bottom = LAYOUTS[kind].roll
+    assert np.abs(later - middle)[top:bottom, left:right].mean() > 1, "and the roll moves"
+
+
+def test_a_clip_without_a_photo_is_all_roll():
+    wav = FakeStudio().render(composed().played).wav_bytes()
+    with av.open(io.BytesIO(square_file(Work(composed(), wav=wav)))) as clip:
+        frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in clip.decode(video=0)]
+    upper = slice(0, LAYOUTS["mp4"].photo[3])
+    assert np.abs(frames[60][upper] - frames[50][upper]).mean() > 0.5
+
+
+def test_what_sounds_is_lit_at_the_line():
+    piece = Piece((Note(0.0, 60, 2.0), Note(2.0, 72, 4.0)), 120.0)
+    roll = Roll(Work(replace(composed(), piece=piece, performance=None)), 300, 240, 4.0)
+
+    def dark_rows(moment_s: float) -> NDArray[np.int64]:
+        return np.flatnonzero(roll.at(moment_s)[:, roll.line + 8].astype(int).sum(axis=1) < 330)
+
+    low, high = dark_rows(0.5), dark_rows(2.5)
+    assert len(low)
+    assert len(high)
+    assert high.max() < low.min(), "the higher note stands above"
+    assert not len(dark_rows(3.99)[dark_rows(3.99) > high.max()])
+
+
 def test_the_same_piece_gives_the_same_bytes_of_sound():
     wav, tags = FakeStudio().render(composed().played).wav_bytes(), tags_of(composed())
     assert wav_tagged(wav, tags) == wav_tagged(wav, tags)
@@ -245,8 +299,9 @@ def test_musicxml_and_svg_say_it(saved, facts):
 
 
 def test_the_zip_holds_everything_and_the_json_lists_it(saved):
+    packed = {key for key, one in FORMATS.items() if not (one.packs or one.large)}
     with zipfile.ZipFile(saved["zip"]) as archive:
-        assert {name.partition(".")[2] for name in archive.namelist()} == set(FORMATS) - {"zip", "stems.zip"}
+        assert {name.partition(".")[2] for name in archive.namelist()} == packed
     record = json.loads(saved["json"].read_text())
     assert record["files"] == {kind: f"piece.{kind}" for kind in FORMATS}
     assert record["recipe"]["photo_id"] in saved["svg"].read_text()
@@ -319,6 +374,13 @@ def test_without_an_encoder_one_sentence_says_what_to_do(monkeypatch, tmp_path):
 
 
 # ---- the command line --------------------------------------------------------------------------------------------
+
+
+def test_without_av_one_sentence_says_how_to_get_clips(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    wav = FakeStudio().render(sketch(TARGET, 1, 4)).wav_bytes()
+    with pytest.raises(RenderError, match="pip install av"):
+        write(Work(composed(), wav=wav), tmp_path, "piece", ("mp4",))
 
 
 def test_compose_writes_the_formats_that_are_asked_for(tmp_path):

@@ -26,7 +26,7 @@ at_once = pytest.mark.parametrize("visit", [{"at_once": True}, {"at_once": True,
 def test_hands_have_the_same_colours_in_the_page_and_in_pictures() -> None:
     day = (Path(figures.__file__).parent / "ui/style/colours.css").read_text(encoding="utf-8").split(".dark")[0]
     right, left = (re.findall(rf"--{name}: (#\w{{6}})", day)[0] for name in ("upper", "lower"))
-    assert (right, left) == (figures._HIGH_HAND, figures._LOW_HAND)
+    assert (right, left) == (figures.HIGH_HAND, figures.LOW_HAND)
 
 
 def test_what_a_composers_pieces_may_be_used_for_is_what_its_card_says() -> None:

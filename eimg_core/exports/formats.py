@@ -82,6 +82,18 @@ FORMATS: dict[str, Format] = {
         message("Picture"), message("photo, emotion and piano roll (PNG)"), "image/png",
         "eimg_core.exports.picture:picture_file", photo=True, from_midi=True, usual=True,
     ),
+    "mp4": Format(
+        message("Clip"), message("photo, moving piano roll and music (MP4), square"), "video/mp4",
+        "eimg_core.exports.clip:square_file", package="av", sound=True, photo=True, large=True,
+    ),
+    "portrait.mp4": Format(
+        message("Tall clip"), message("the same for phones held upright"), "video/mp4",
+        "eimg_core.exports.clip:portrait_file", package="av", sound=True, photo=True, large=True,
+    ),
+    "landscape.mp4": Format(
+        message("Wide clip"), message("the same for wide screens"), "video/mp4",
+        "eimg_core.exports.clip:landscape_file", package="av", sound=True, photo=True, large=True,
+    ),
     "json": Format(
         message("Details"), message("every number and note (JSON)"), "application/json",
         "eimg_core.exports.record:record_file", usual=True, light=True,

@@ -129,7 +129,7 @@ def _samples(wav: bytes) -> tuple[NDArray[np.float32], int]:
 
     with wave.open(io.BytesIO(wav)) as file:
         data = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").reshape(-1, file.getnchannels())
-        return np.ascontiguousarray(data.T[:2], dtype=np.float32) / 32768, file.getframerate()
+        return np.ascontiguousarray(data.T[:2] / np.float32(32768), dtype=np.float32), file.getframerate()
 
 
 def _frames(work: Work, layout: Layout, seconds: float) -> Iterator[Pixels]:

@@ -121,7 +121,7 @@ class TransformerVAEConfig:
     return_lean: float = 0.8
     copy_lean: float = 0.8
     echo_lean: Sequence[float] = (0.6, 0.6, 0.4)
-    plan_guidance: float = 2.0
+    plan_guidance: float = 2.2
     notes_guidance: float = 1.0
     window: int = 512
     style: str = "eimg"

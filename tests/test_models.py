@@ -312,6 +312,11 @@ def test_the_frozen_head_reads_emotion_and_is_not_trained():
     assert "head_weights" not in dict(model.named_parameters())
 
 
+@pytest.mark.parametrize(("width", "noise"), [(128, 0.754), (512, 1.508), (3968, 4.0)])
+def test_few_numbers_of_a_photo_are_blurred_less(width, noise):
+    assert SoftBridge(replace(SoftBridge.Config(), image_dim=width)).image_noise == pytest.approx(noise, abs=1e-3)
+
+
 def test_photos_learn_the_way_back_to_their_own_emotion():
     torch.manual_seed(0)
     model = SoftBridge(replace(SoftBridge.Config.tiny(), image_noise=0.1, head_penalty=1.0))

@@ -143,9 +143,14 @@ class Bridge(Trainable):
     def loss(self, batch: Any, step: int) -> LossTerms:
         """What the variant asks for."""
 
+    @property
+    def image_noise(self) -> float:
+        """Standard deviation of the noise on standardised v_x while training."""
+        return float(self.config.image_noise)
+
     def noisy_images(self, v_x: Tensor) -> Tensor:
         """Training photos with noise on their features."""
-        return self._noisy(v_x, self.image_std, self.config.image_noise)
+        return self._noisy(v_x, self.image_std, self.image_noise)
 
     def noisy_music(self, v_y: Tensor) -> Tensor:
         """Training clips with noise on their features."""

@@ -63,7 +63,7 @@ def requests(folder: Path) -> dict[str, list[str]]:
         "requests": ["compose", "--requests", str(table), *one],
         "versions": ["compose", photo["coffee"], "--versions", "2", *one],
         "story": ["story", photo["flower"], photo["fireworks"], photo["forest_path"], "--seconds", "24"],
-        "retold": ["retell", tune, "--valence", "2.5", "--arousal", "3", "--seconds", "15"],
+        "retold": ["retell", tune, "--valence", "2.5", "--arousal", "3"],
         "extended": ["extend", tune, "--seconds", "30"],
     }
 

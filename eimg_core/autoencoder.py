@@ -124,7 +124,7 @@ class MusicAutoencoder(Autoencoder):
 
 
 class ComposingAutoencoder(MusicAutoencoder):
-    """One that composes: it follows a wished emotion, keeps a tune, goes on from an opening, moves along a path."""
+    """One that composes: it follows a target emotion, keeps a tune, goes on from an opening, moves along a path."""
 
     uses_va = True
 

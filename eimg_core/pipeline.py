@@ -304,7 +304,7 @@ class Pipeline(Composer):
         moves = follows and photo_va is not None and distance(target, photo_va) > _SAME_PLACE
         if z is None or moves:
             if not self.music_ae.uses_va and z is not None:
-                remarks.append(message("The photo's place in the emotion space was moved towards the wished emotion."))
+                remarks.append(message("The photo's place in the emotion space was moved towards the target."))
             z = self.moved(z, photo_va, target)
         v_y = self.to_music_latent(z)
         embedded = time.perf_counter()

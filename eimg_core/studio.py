@@ -57,7 +57,7 @@ T = TypeVar("T")
 class PairingInfo:
     """A shipped pairing, as menus show it; ``variants`` are those of its bridge, the one that ``key`` means first.
 
-    ``composes``: it can keep a tune, go on with a piece and follow a wished density.
+    ``composes``: it can keep a tune, go on with a piece and follow a density that is asked for.
     """
 
     key: str

@@ -75,7 +75,7 @@ class Mapped:
 
 
 class Baseline(Composer):
-    """A player as a composer. It follows the photo alone: a wished emotion it cannot follow, and says so."""
+    """A player as a composer. It follows the photo alone: another target it cannot follow, and says so."""
 
     def __init__(self, key: str, title: str, player: PhotoPlayer) -> None:
         self.key, self.title, self.player = key, title, player

@@ -36,7 +36,7 @@ class PairingInfo(Protocol):
     def variants(self) -> Sequence[str]: ...
     @property
     def composes(self) -> bool:
-        """Whether it can keep a tune, go on with a piece and follow a wished density."""
+        """Whether it can keep a tune, go on with a piece and follow a density that is asked for."""
         ...
 
 

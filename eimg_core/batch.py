@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eimg_core.atomic import clear_drafts, replace_file
-from eimg_core.emotion import VA, distance
+from eimg_core.emotion import VA, distance, photo_target
 from eimg_core.errors import EimgError, InputError
 from eimg_core.options import OPTIONS, ComposeOptions, option_values
 from eimg_core.recipe import photo_id
@@ -295,6 +295,19 @@ def _kept_rows(batch: Batch) -> dict[str, dict[str, str]]:
     return kept
 
 
+_ROUNDED = 1e-3  # farther apart than rounding to four decimals makes them
+
+
+def _for_its_reading(row: dict[str, str]) -> bool:
+    """Whether a row's piece was made for what was read of its photo, and not for a target that somebody chose."""
+    try:
+        read = VA(float(row["valence"]), float(row["arousal"]))
+        target = VA(float(row["target_valence"]), float(row["target_arousal"]))
+    except ValueError:  # the row of a piece without a photo, or of a damaged index
+        return False
+    return distance(photo_target(read), target) < _ROUNDED
+
+
 def _still_asked(row: dict[str, str], job: Job) -> bool:
     """Whether a row's piece was made from this very photo, with this seed and for this target."""
     if (row["file"], row["seed"]) != (_file_cell(job.name), str(job.seed)):
@@ -304,7 +317,7 @@ def _still_asked(row: dict[str, str], job: Job) -> bool:
         str(round(job.target.arousal, 4)),
     ):
         return False
-    if not job.target and (row["target_valence"], row["target_arousal"]) != (row["valence"], row["arousal"]):
+    if not job.target and not _for_its_reading(row):
         return False
     if not job.photo:
         return not row["photo_id"]

@@ -17,6 +17,7 @@ import pytest
 
 from eimg_core.emotion import VA, photo_target
 from eimg_core.errors import InputError, RenderError
+from eimg_core.exports.formats import formats_on_demand
 from eimg_core.midi.reading import read_midi
 from eimg_core.options import USUAL_TAKES, ComposeOptions
 from tests.fake_studio import FakeStudio, scene
@@ -388,7 +389,7 @@ def test_the_named_endpoints_read_and_compose(url: str, studio: FakeStudio, beac
     again = client.predict(photo=None, **wanted, api_name="/compose")
     assert piece["notes"] == again["notes"]
     assert set(piece["files"]) == {"mid", "wav", "json"}
-    assert set(piece["exports"]) == {"mp3", "musicxml", "svg", "png", "zip", "stems.zip"}
+    assert set(piece["exports"]) == set(formats_on_demand())
     assert studio.asked[-1] == ComposeOptions(5, 9.0, VA(7.5, 6.0), USUAL_TAKES)
     with pytest.raises(Exception, match="from 1 to 9"):
         client.predict(photo=None, **{**wanted, "emotion": {"target": {"valence": "high"}}}, api_name="/compose")

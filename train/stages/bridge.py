@@ -1,7 +1,6 @@
 """Train the bridge of a pairing on the frozen features of its two autoencoders.
 
-Of the variants of a pairing, the one whose pieces for the photos of the validation split the guide estimates nearest to
-them is what the plain name of the pairing means.
+How near the guide estimates the pieces for the photos of the validation split is written into its card.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from PIL import Image
 import eimg_core.studio
 from eimg_core.cli.main import main
 from eimg_core.composer import Composition
-from eimg_core.emotion import VA
+from eimg_core.emotion import VA, photo_target
 from eimg_core.errors import InputError
 from eimg_core.figures import save_comparison_figure
 from eimg_core.options import ComposeOptions
@@ -39,6 +39,9 @@ def root(tmp_path_factory) -> Path:
         (folder / shipped).symlink_to(CHECKPOINTS / shipped)
     for key in (BROKEN, *WHOLE):
         save_tiny_pairing(folder, *key.split("+"))
+    card = folder / "bridge" / f"{BROKEN}@paper" / "card.json"
+    told = json.loads(card.read_text())
+    card.write_text(json.dumps({**told, "depends_on": dict.fromkeys(told["depends_on"], "0" * 64)}))
     return folder
 
 
@@ -49,7 +52,8 @@ def studio(root) -> Studio:
 
 @pytest.fixture
 def photo(tmp_path) -> Path:
-    path = tmp_path / "dusk.png"
+    (tmp_path / "photos").mkdir()
+    path = tmp_path / "photos" / "dusk.png"
     scene("dusk", (120, 80)).save(path)
     return path
 
@@ -91,7 +95,10 @@ def test_two_pairings_of_one_photo(compose, photo, tmp_path, capsys):
 
     records = [record(out / f"dusk-{key}.json") for key in WHOLE]
     assert [r["seed"] for r in records] == [7, 7]
-    assert records[0]["photo"] == records[1]["photo"] == records[0]["target"]
+    assert records[0]["photo"] == records[1]["photo"]
+    own = photo_target(VA(records[0]["photo"]["valence"], records[0]["photo"]["arousal"]))
+    target = records[0]["target"]
+    assert (target["valence"], target["arousal"]) == pytest.approx((own.valence, own.arousal), abs=1e-3)
     assert records[0]["sound"] == records[1]["sound"]
     for key in WHOLE:
         assert lufs((out / f"dusk-{key}.wav").read_bytes()) == pytest.approx(COMPARED_LUFS, abs=0.5)

@@ -113,7 +113,7 @@ def test_tempo_plays_the_same_piece_and_the_same_takes_faster_or_slower(monkeypa
     """Whatever the music autoencoder would make of another tempo, it is asked for its own."""
 
     class Composing:
-        def compose(self, photo, photo_va, options, progress=None):
+        def compose(self, photo, photo_va, options, progress=None, own_target=None):
             target, asked = options.target, (options.tempo, options.seed)
             takes = tuple(Take(sketch(target, hash((asked, n)) % 1000, 12.0), target, float(n)) for n in range(4))
             return Composition(takes[0].piece, "a+b", options, None, target, takes=takes)

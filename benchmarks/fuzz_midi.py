@@ -9,9 +9,7 @@ repair where the file breaks the specification and none where it does not. For s
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
 import random
 import struct
 import sys
@@ -20,14 +18,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import mido
 
-from eimg_core import __version__
+from benchmarks.fuzz_record import fuzz_and_record
 from eimg_core.midi.reading import load_midi
-from eimg_core.shipped import CHECKPOINTS
 
 END_OF_TRACK = b"\xff\x2f\x00"
 FRAMES = {24: Fraction(24), 25: Fraction(25), 29: Fraction(30_000, 1001), 30: Fraction(30)}
@@ -364,22 +360,8 @@ def run(inputs: int, seed: int) -> dict[str, Any]:
     }
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=CHECKPOINTS.parent / "results" / "fuzz_midi.json")
-    args = parser.parse_args(argv)
-    record = {
-        "command": f"python -m benchmarks.fuzz_midi --inputs {args.inputs} --seed {args.seed}",
-        "version": __version__,
-        **run(args.inputs, args.seed),
-    }
-    print(json.dumps(record, indent=1))
-    if record["findings"]:
-        return 1
-    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    return 0
+def main(argv: Sequence[str] | None = None) -> int:
+    return fuzz_and_record("fuzz_midi", __doc__, run, argv)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,7 @@ a file right, it is asked, too.
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
 import random
 import struct
 import sys
@@ -22,17 +20,15 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from eimg_core import __version__
+from benchmarks.fuzz_record import fuzz_and_record
 from eimg_core.errors import InputError
 from eimg_core.images import open_photo
-from eimg_core.shipped import CHECKPOINTS
 
 Samples = NDArray[Any]
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -476,22 +472,8 @@ def run(inputs: int, seed: int) -> dict[str, Any]:
     }
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=CHECKPOINTS.parent / "results" / "fuzz_pictures.json")
-    args = parser.parse_args(argv)
-    record = {
-        "command": f"python -m benchmarks.fuzz_pictures --inputs {args.inputs} --seed {args.seed}",
-        "version": __version__,
-        **run(args.inputs, args.seed),
-    }
-    print(json.dumps(record, indent=1))
-    if record["findings"]:
-        return 1
-    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    return 0
+def main(argv: Sequence[str] | None = None) -> int:
+    return fuzz_and_record("fuzz_pictures", __doc__, run, argv)
 
 
 if __name__ == "__main__":

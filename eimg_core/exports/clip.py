@@ -145,9 +145,8 @@ def _frames(work: Work, layout: Layout, seconds: float) -> Iterator[Pixels]:
 
 def _both(layout: Layout) -> tuple[int, int, int, int]:
     """The rectangle that holds photo and roll."""
-    corners = zip(layout.photo, layout.roll, strict=True)
-    first, second, third, fourth = corners
-    return min(first), min(second), max(third), max(fourth)
+    (left, top, right, bottom), (left2, top2, right2, bottom2) = layout.photo, layout.roll
+    return min(left, left2), min(top, top2), max(right, right2), max(bottom, bottom2)
 
 
 def _still(work: Work, layout: Layout) -> Pixels:

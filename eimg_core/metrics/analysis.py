@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ class Analysis:
     key: int
     bar: float
 
-    @property
+    @cached_property
     def moments(self) -> Array:
         """When something is struck, in beats, (K,)."""
         return np.array([self.onsets[chord].min() for chord in self.struck])
@@ -98,6 +99,7 @@ class Analysis:
         mine = [chord[self.hands[chord] == hand] for chord in self.struck]
         return [chord for chord in mine if len(chord)]
 
+    @cached_property
     def sounding(self) -> list[Ints]:
         """For each moment the pitches that are struck or still held there, low to high, each once."""
         late = TOGETHER_S / self.piece.seconds_per_beat

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -35,7 +36,10 @@ Descriptor = Callable[[Analysis], float]
 _E3, _B5 = 52, 83
 _OCTAVE, _FIFTH = 12, 7
 _MAJOR, _MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 9, 10, 11)  # minor in its three forms
-_CONSONANT = (0, 3, 4, 5, 7, 8, 9)
+# Whether an interval within an octave is one of these, for each of 0-11 semitones.
+_CONSONANT, _IMPERFECT, _SEMITONES = (
+    np.isin(np.arange(_OCTAVE), semitones) for semitones in ((0, 3, 4, 5, 7, 8, 9), (3, 4, 8, 9), (1, 11))
+)
 _PLACES = 12  # of a beat
 
 
@@ -224,30 +228,31 @@ def moments_per_beat(analysis: Analysis) -> float:
 
 def minor_ninths(analysis: Analysis) -> float:
     """Moments at which two pitches 13 semitones apart sound. Share, 0-1."""
-    return _share([13 in _between(pitches) for pitches in analysis.sounding()])
+    return _share([13 in _between(pitches) for pitches in analysis.sounding])
 
 
 def struck_semitones(analysis: Analysis) -> float:
     """Moments at which a semitone, or one turned over or widened by is struck. Share, 0-1."""
-    return _share([bool(np.isin(_between(analysis.pitches[c]) % _OCTAVE, (1, 11)).any()) for c in analysis.struck])
+    return _share([bool(_SEMITONES[_between(analysis.pitches[c]) % _OCTAVE].any()) for c in analysis.struck])
 
 
 def low_seconds(analysis: Analysis) -> float:
     """Moments at which two pitches below E3 sound one or two semitones apart. Share, 0-1."""
-    sounding = [pitches[pitches < _E3] for pitches in analysis.sounding()]
-    return _share([bool(np.isin(np.diff(low), (1, 2)).any()) for low in sounding])
+    sounding = [pitches[pitches < _E3] for pitches in analysis.sounding]
+    between = [np.diff(low) for low in sounding]
+    return _share([bool(((steps == 1) | (steps == 2)).any()) for steps in between])
 
 
 def consonance(analysis: Analysis) -> float:
     """Pairs of pitches struck together that are no second, seventh or tritone. Share, 0-1."""
     pairs = [_between(analysis.pitches[chord]) % _OCTAVE for chord in analysis.struck]
-    return _share(np.isin(np.concatenate(pairs), _CONSONANT)) if pairs else math.nan
+    return _share(_CONSONANT[np.concatenate(pairs)]) if pairs else math.nan
 
 
 def thirds_and_sixths(analysis: Analysis) -> float:
     """Pairs of pitches struck together that are a third or a sixth, with octaves. Share, 0-1."""
     pairs = [_between(analysis.pitches[chord]) % _OCTAVE for chord in analysis.struck]
-    return _share(np.isin(np.concatenate(pairs), (3, 4, 8, 9))) if pairs else math.nan
+    return _share(_IMPERFECT[np.concatenate(pairs)]) if pairs else math.nan
 
 
 def chord_changes(analysis: Analysis) -> float:
@@ -311,12 +316,12 @@ def pitch_class_entropy(analysis: Analysis) -> float:
 
 def most_at_once(analysis: Analysis) -> float:
     """The most pitches that sound at one moment. Count, 1 upwards."""
-    return max((float(len(pitches)) for pitches in analysis.sounding()), default=math.nan)
+    return max((float(len(pitches)) for pitches in analysis.sounding), default=math.nan)
 
 
 def mean_sounding(analysis: Analysis) -> float:
     """Mean number of pitches that sound at a moment. Count, 1 upwards."""
-    return _mean([len(pitches) for pitches in analysis.sounding()])
+    return _mean([len(pitches) for pitches in analysis.sounding])
 
 
 def mean_struck(analysis: Analysis) -> float:
@@ -482,8 +487,14 @@ def _again(things: Iterable[Hashable]) -> float:
 
 def _between(pitches: NDArray[np.int64]) -> NDArray[np.int64]:
     """Semitones between all pairs of pitches given from low to high."""
-    rows, columns = np.triu_indices(len(pitches), k=1)
+    rows, columns = _pairs(len(pitches))
     return pitches[columns] - pitches[rows]
+
+
+@lru_cache(maxsize=64)  # asked for at every moment of a piece
+def _pairs(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The indices of all pairs of so many things, the first of each below the second."""
+    return np.triu_indices(count, k=1)
 
 
 def _changes(analysis: Analysis) -> list[tuple[Chord, Chord]]:

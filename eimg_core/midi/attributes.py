@@ -75,7 +75,7 @@ def key_correlations(piece: Piece) -> NDArray[np.float64]:
         weights[note.pitch % 12] += note.duration_s
     if weights.std() == 0:
         return np.zeros(24)
-    return np.array([np.corrcoef(weights, profile)[0, 1] for profile in _PROFILES])
+    return np.asarray(np.corrcoef(weights, _PROFILES)[0, 1:])
 
 
 def key_of(piece: Piece) -> int:

@@ -83,7 +83,8 @@ class TransformerVAEConfig:
             it returns as it was.
         echo_lean: added to the logits of the place, pitch (moved as before) and length that an echo offers, where the
             note before followed it in time.
-        plan_guidance, notes_guidance: how far the emotion is followed, 1 as in training.
+        plan_guidance, notes_guidance: how far the emotion is followed, 1 as in training; ``retold_guidance`` of a plan
+            under a given tune, which leaves less to follow it with.
         window: steps that playing looks back over.
         style: the corpus in whose manner it plays, one of ``CORPORA`` that it has learnt from.
         dynamics: whether it has learnt how loud notes are. Otherwise all it writes is equally loud.
@@ -121,7 +122,8 @@ class TransformerVAEConfig:
     return_lean: float = 0.8
     copy_lean: float = 0.8
     echo_lean: Sequence[float] = (0.6, 0.6, 0.4)
-    plan_guidance: float = 2.2
+    plan_guidance: float = 2.5
+    retold_guidance: float = 4.0
     notes_guidance: float = 1.0
     window: int = 512
     style: str = "eimg"

@@ -85,15 +85,16 @@ class Playing:
         self, decoder: PlanDecoder, z: Tensor, keys: Tensor, request: Request, generator: torch.Generator
     ) -> None:
         self.decoder, self.config, self.generator, self.request = decoder, decoder.config, generator, request
+        self.guidance = self.config.retold_guidance if request.tune else self.config.plan_guidance
         self.z = z if z.dim() == 3 else z[:, None]
         self.targets = request.targets
         self.keys, self.minor = keys, (keys >= 12).long()
         self.corpus = torch.full((len(keys),), CORPORA.index(self.config.style))
         idea = self._idea(decoder.plan_header, torch.zeros(len(keys)))
-        self.meter = draw(_guided(decoder.meter_head(idea), self.config.plan_guidance), _HEADER, generator)
+        self.meter = draw(_guided(decoder.meter_head(idea), self.guidance), _HEADER, generator)
         if request.meter in METERS:
             self.meter = torch.full_like(self.meter, METERS.index(request.meter))
-        drawn = draw(_guided(decoder.tempo_head(idea), self.config.plan_guidance), _HEADER, generator)
+        drawn = draw(_guided(decoder.tempo_head(idea), self.guidance), _HEADER, generator)
         tempi = [_tempo(tempo_of_class(c), request) for c in drawn.tolist()]
         self.tempo = torch.tensor([tempo_class(tempo) for tempo in tempi])
         self.gated = (torch.rand(len(keys), generator=generator) < _GATED).tolist()
@@ -137,7 +138,7 @@ class Playing:
             row = torch.zeros(B, len(plan.FIELDS), dtype=torch.int64)
             sources = torch.zeros_like(context)
             for field in range(len(plan.FIELDS)):
-                logits = _guided(planner.heads[field](context)[:, 0], self.config.plan_guidance)
+                logits = _guided(planner.heads[field](context)[:, 0], self.guidance)
                 logits = logits + torch.from_numpy(self._leanings(field, number)).to(logits.dtype)
                 logits = logits.masked_fill(~self._allowed(field, row, rows, number, bars), -torch.inf)
                 drawn = draw(logits, Sampling(*self.config.plan_sampling), self.generator)

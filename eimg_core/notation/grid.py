@@ -127,7 +127,7 @@ def lay_out(piece: Piece, hands: Sequence[int]) -> tuple[Grid, list[GridNote]]:
     onsets: dict[int, list[float]] = defaultdict(list)
     for note, hand in zip(piece.notes, hands, strict=True):
         onsets[hand].append(note.start_s / tick_s)
-    phase = factor * min(_PHASES, key=lambda p: _misfit(onsets, p * factor) + 0.05 * abs(p) * len(piece.notes))
+    phase = factor * _best_phase(onsets, factor, len(piece.notes))
     steps = {
         (hand, beat): step
         for hand, places in onsets.items()
@@ -199,10 +199,29 @@ def _by_beat(places: Sequence[float], phase: float) -> dict[int, list[float]]:
     return beats
 
 
+def _best_phase(onsets: dict[int, list[float]], factor: int, notes: int) -> int:
+    """The one of ``_PHASES`` at which all beats are read best; the nearer one costs less."""
+    best, least = 0, math.inf
+    for phase in _PHASES:
+        beside = 0.05 * abs(phase) * notes
+        if beside >= least:  # those that follow are no nearer
+            break
+        cost = _misfit(onsets, phase * factor) + beside
+        if cost < least:
+            best, least = phase, cost
+    return best
+
+
 def _best_step(inside: Sequence[float]) -> tuple[int, float]:
     """How the onsets of a quarter are read best, and how badly that fits."""
-    choices = ((step, _step_cost(inside, step, beside) + cost) for step, cost, beside in _STEPS)
-    return min(choices, key=lambda choice: choice[1])
+    best, least = 0, math.inf
+    for step, cost, beside in _STEPS:
+        if cost >= least:  # those that follow cost more
+            break
+        total = _step_cost(inside, step, beside) + cost
+        if total < least:
+            best, least = step, total
+    return best, least
 
 
 def _step_cost(inside: Sequence[float], step: int, beside: float) -> float:

@@ -9,6 +9,7 @@ Reference for the idea: Nakamura, Ono and Sagayama (2014), "Merged-output HMM fo
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
 from typing import NamedTuple
 
@@ -90,20 +91,23 @@ def hands_of(piece: Piece) -> tuple[int, ...]:
         counts = range(len(notes) + 1)  # of notes that the left hand takes
         right_chords = [_Chord.of(notes[count:], RIGHT) for count in counts]
         left_chords = [_Chord.of(notes[:count], LEFT) for count in counts]
-        # Many states have a hand in common: what each hand may do is worked out once.
-        rights = {hand: [_moved(hand, chord) for chord in right_chords] for hand in {s.right for s in states}}
-        lefts = {hand: [_moved(hand, chord) for chord in left_chords] for hand in {s.left for s in states}}
-        reached: dict[tuple[_Hand, _Hand], _State] = {}
+        # Many states have a hand in common: what each hand may do is worked out once, and equal hands are one object.
+        same: dict[_Hand, _Hand] = {}
+        rights = {hand: _choices(hand, right_chords, same) for hand in {s.right for s in states}}
+        lefts = {hand: _choices(hand, left_chords, same) for hand in {s.left for s in states}}
+        reached: dict[tuple[int, int], tuple[float, tuple[int, ...], int, _Hand, _Hand]] = {}
         for state in states:
             for count, (right, cost_right), (left, cost_left) in zip(
                 counts, rights[state.right], lefts[state.left], strict=True
             ):
-                crossed = max(0, left.high - right.low)
-                cost = state.cost + cost_right + cost_left + _PER_CROSSED * min(crossed, 6)
-                known = reached.get((right, left))
-                if known is None or cost < known.cost:
-                    reached[right, left] = _State(cost, right, left, (*state.left_counts, count))
-        states = sorted(reached.values(), key=lambda state: (state.cost, state.left_counts))[:_MOST_STATES]
+                cost = state.cost + cost_right + cost_left
+                if left.high > right.low:
+                    cost += _PER_CROSSED * min(left.high - right.low, 6)
+                known = reached.get((id(right), id(left)))
+                if known is None or cost < known[0]:
+                    reached[id(right), id(left)] = (cost, state.left_counts, count, right, left)
+        best = sorted(reached.values(), key=lambda way: way[:3])[:_MOST_STATES]
+        states = [_State(cost, right, left, (*before, count)) for cost, before, count, right, left in best]
     hands = [RIGHT] * len(piece.notes)
     for moment, count in zip(moments, states[0].left_counts, strict=True):
         for index in moment[:count]:
@@ -121,15 +125,25 @@ def _moments(piece: Piece) -> list[list[int]]:
     return [[index for _, _, index in sorted(group)] for _, group in groupby(places, key=lambda place: place[0])]
 
 
-def _moved(hand: _Hand, chord: _Chord | None) -> tuple[_Hand, float]:
-    """A hand after it struck a chord, or nothing, and what that cost."""
-    if chord is None:
-        return hand, 0.0
-    low, high, now = chord.low, chord.high, chord.struck_s
-    held = tuple((end, pitch) for end, pitch in hand.held if end > now + _TOGETHER_S)
-    span_low, span_high = min([low, *(p for _, p in held)]), max([high, *(p for _, p in held)])
-    cost = chord.stretched + 0.5 * max(0, span_high - span_low - TENTH) + chord.crowded + chord.far
-    # A leap: the hand moves as far as it must to cover the new notes, cheaper the more time there is.
-    leap = max(0, low - hand.low - 4, hand.high - high - 4) + 0.3 * abs((low + high) - (hand.low + hand.high)) / 2
-    cost += 0.5 * leap / (1.0 + (now - hand.struck_s) / _SLOW_LEAP_S)
-    return _Hand(low, high, now, held + chord.stays), cost
+def _choices(hand: _Hand, chords: list[_Chord | None], same: dict[_Hand, _Hand]) -> list[tuple[_Hand, float]]:
+    """A hand after it struck each of some chords, or nothing: as the first object in ``same`` that equals it, and what
+    that cost."""
+    choices: list[tuple[_Hand, float]] = []
+    at = math.nan
+    for chord in chords:
+        if chord is None:
+            choices.append((same.setdefault(hand, hand), 0.0))
+            continue
+        low, high, now = chord.low, chord.high, chord.struck_s
+        if now != at:  # mostly all of them are struck at once
+            at = now
+            held = tuple(key for key in hand.held if key[0] > now + _TOGETHER_S)
+            pitches = [pitch for _, pitch in held]
+            haste = 0.5 / (1.0 + (now - hand.struck_s) / _SLOW_LEAP_S)  # a leap is cheaper the more time there is
+        span = max(high, *pitches) - min(low, *pitches) if pitches else high - low
+        # A leap: the hand moves as far as it must to cover the new notes.
+        leap = max(0, low - hand.low - 4, hand.high - high - 4) + 0.3 * abs((low + high) - (hand.low + hand.high)) / 2
+        cost = chord.stretched + 0.5 * max(0, span - TENTH) + chord.crowded + chord.far + haste * leap
+        there = _Hand(low, high, now, held + chord.stays)
+        choices.append((same.setdefault(there, there), cost))
+    return choices

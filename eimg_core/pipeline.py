@@ -33,6 +33,7 @@ from eimg_core.midi.attributes import key_of, tonic_shift
 from eimg_core.midi.ending import ring_out
 from eimg_core.midi.notes import Piece
 from eimg_core.midi.request import Request, notes_in_beats
+from eimg_core.midi.sheet import METERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.options import OPTIONS, ComposeOptions
 from eimg_core.shipped import CHECKPOINTS
@@ -48,6 +49,8 @@ ModelLoader = Callable[[Path, Mapping[str, type[Any]]], tuple[Any, dict[str, Any
 DEFAULT_PAIRING = "effnet+tvae"
 _FASTEST_FOLDED = math.sqrt(2.0)  # how much faster a piece may be played whose tempo is asked for
 _LEAST_NOTES = 4  # of a piece that can be told again or continued
+_LIVE_FIRST = 2  # bars of live music to begin with
+_LIVE_S, _LIVE_HEARD_S = 2.0, 5.0  # of what is added at least, and of what it follows besides as much
 _SAME_PLACE = 0.05  # a target this near to the photo's own emotion does not move it
 
 
@@ -401,6 +404,94 @@ class Pipeline(Composer):
         )
         return self._ask(composer, self._feature(piece), request, options, target)
 
+    def fill(self, piece: Piece, bars: tuple[int, int], target: VA, options: ComposeOptions) -> Composition:
+        """The piece with some of its bars composed anew; what comes before and after them stays as it is.
+
+        Args:
+            bars: the first of them and the one after the last, from 0.
+        Raises:
+            InputError: the music autoencoder cannot fill bars, the piece has not got them, or not one meter that the
+                composer knows, or too few notes.
+        """
+        composer = self._composer(message("fill bars"))
+        self._needs_notes(piece)
+        above, below = piece.meter
+        bar_s = piece.seconds_per_beat * 4 * above / below
+        count = math.ceil((piece.notes[-1].start_s + 0.01) / bar_s)
+        first, end = bars
+        if not 0 <= first < end <= count:
+            raise InputError(
+                message("Give the first and the last bar to fill, between 1 and {count}.", count=f"{count:.0f}")
+            )
+        if end - first == count:
+            raise InputError(message("All bars are to be filled; leave at least one as it is, or compose a new piece."))
+        if piece.meter_changes or piece.meter not in METERS:
+            raise InputError(message("Bars can be filled where a piece has one meter throughout, such as 3/4 or 4/4."))
+        key = key_of(piece) if piece.key is None else piece.key
+        request = self._request(
+            options,
+            [target],
+            tonic=key % 12,
+            minor=key >= 12,
+            tempo_bpm=piece.tempo_bpm,
+            tempo_factor=1.0,
+            meter=piece.meter,
+            opening=notes_in_beats(piece.notes, piece.tempo_bpm),
+            anew=bars,
+            loop_bars=0,
+        )
+        return self._ask(
+            composer,
+            self._feature(piece),
+            request,
+            options,
+            target,
+            lambda made: piece.with_between(made, first * bar_s, end * bar_s),
+        )
+
+    def go_on(self, piece: Piece | None, target: VA, options: ComposeOptions) -> Piece:
+        """The piece and a bar more, or several quick ones, towards a target, without an end; or its first bars.
+
+        What comes next follows the last bars, in their tempo and meter and on their tonic; the mode is the target's. It
+        goes on at its ``loop_s``, a bar line.
+
+        Raises:
+            InputError: the music autoencoder does not compose.
+        """
+        composer = self._composer(message("play on and on"))
+        v_y = self.to_music_latent(self.place_of(None, target))
+        if piece is None:
+            request = self._request(options, [target], goes_on=_LIVE_FIRST, loop_bars=0)
+            return self._ask(composer, v_y, request, options, target).piece
+        bar_s = piece.seconds_per_beat * 4 * piece.meter[0] / piece.meter[1]
+        end = round(piece.length_s / bar_s)
+        more = math.ceil(_LIVE_S / bar_s)
+        since = max(0, end - more - math.ceil(_LIVE_HEARD_S / bar_s)) * bar_s
+        heard = [note for note in piece.notes if note.start_s >= since - 1e-6]
+        key = key_of(piece) if piece.key is None else piece.key
+        minor = composer.in_minor(v_y) if options.minor is None else options.minor
+        request = self._request(
+            options,
+            [target],
+            tonic=key % 12,
+            minor=minor,
+            tempo_bpm=piece.tempo_bpm,
+            tempo_factor=1.0,
+            meter=piece.meter,
+            opening=[
+                note._replace(onset=note.onset - since / piece.seconds_per_beat)
+                for note in notes_in_beats(heard, piece.tempo_bpm)
+            ],
+            goes_on=more,
+            loop_bars=0,
+        )
+
+        def appended(made: Piece) -> Piece:
+            new = [note for note in made.later(since).notes if note.start_s >= end * bar_s - 1e-6]
+            return replace(piece, notes=(*piece.notes, *new), loop_s=(end + more) * bar_s)
+
+        return self._ask(composer, v_y, request, options, target, appended).piece
+
     def story(self, stops: Sequence[tuple[Image | None, VA]], options: ComposeOptions) -> Composition:
         """One piece whose emotion moves through several photos, or points of the plane, evenly over its length.
 
@@ -438,12 +529,13 @@ class Pipeline(Composer):
         request: Request,
         options: ComposeOptions,
         target: VA,
+        whole: Callable[[Piece], Piece] = lambda made: made,
     ) -> Composition:
-        """Takes of a request for one v_y (1, D) or path (1, P, D), and the best of them."""
+        """Takes of a request for one v_y (1, D) or path (1, P, D), each made ``whole``, and the best of them."""
         started = time.perf_counter()
         many = v_y.expand(options.takes, *v_y.shape[1:])
         pieces = _played(lambda generator: composer.compose(many, request, generator), options.seed)
-        takes = self._weighed(pieces, target)
+        takes = self._weighed([whole(piece) for piece in pieces], target)
         timings = {"generate": time.perf_counter() - started}
         composition = Composition(
             takes[0].piece, self.key, options, None, target, timings_s=timings, variant=self.variant

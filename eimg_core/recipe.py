@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from PIL.Image import Image
 
@@ -23,26 +23,31 @@ from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
 from eimg_core.options import ComposeOptions, option_values, read_options
 
-__all__ = ["MOST_STEPS", "Recipe", "Step", "Stop", "photo_id"]
+__all__ = ["MOST_STEPS", "Do", "Recipe", "Step", "Stop", "given_id_of", "photo_id"]
 
 MOST_STEPS = 12
+_MOST_BARS = 1000
+Do = Literal["retell", "extend", "fill"]
 _ID_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is done with a piece: ``retell`` keeps its tune and aims at ``target``, ``extend`` goes on to ``seconds``.
+    """What is done with a piece: ``retell`` keeps its tune and aims at ``target``, ``extend`` goes on to ``seconds``,
+    ``fill`` composes some of its bars anew.
 
     Args:
+        bars: the first of those and the one after the last, from 0.
         keep: which of the step's takes; ``None`` leaves it to the guide.
         tempo: factor of the tempo that the piece has by then.
     """
 
-    do: Literal["retell", "extend"]
+    do: Do
     target: VA
     seconds: float
     keep: int | None = None
     tempo: float = 1.0
+    bars: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Recipe:
         steps: what was done with it since, in order.
         stops: the photos of a story, in order.
         source: the piece of a MIDI file with which the steps began; nothing was composed before them.
+        given_id: of a piece with which the steps began and that the recipe cannot make again; see ``given_id_of``.
     """
 
     pairing: str
@@ -72,6 +78,12 @@ class Recipe:
     steps: tuple[Step, ...] = ()
     stops: tuple[Stop, ...] = ()
     source: Piece | None = None
+    given_id: str | None = None
+
+    @property
+    def as_given(self) -> bool:
+        """Whether the piece is as it came from a file."""
+        return self.given_id is not None and self.given_id.startswith("file") and not self.steps
 
     @property
     def keep(self) -> int | None:
@@ -95,10 +107,16 @@ class Recipe:
 
     @classmethod
     def of_step(
-        cls, do: Literal["retell", "extend"], source: Piece, pairing: str, target: VA, options: ComposeOptions
+        cls,
+        do: Do,
+        source: Piece,
+        pairing: str,
+        target: VA,
+        options: ComposeOptions,
+        bars: tuple[int, int] | None = None,
     ) -> Recipe:
         """Of a step that began with a piece from elsewhere."""
-        step = Step(do, target, options.seconds, options.keep, options.tempo)
+        step = Step(do, target, options.seconds, options.keep, options.tempo, bars)
         return cls(pairing, replace(options, keep=None), steps=(step,), source=source)
 
     def value(self) -> dict[str, Any]:
@@ -106,6 +124,7 @@ class Recipe:
         return {
             "pairing": self.pairing,
             "photo_id": self.photo_id,
+            **({} if self.given_id is None else {"given_id": self.given_id}),
             **option_values(self.options),
             "steps": [
                 {
@@ -114,6 +133,7 @@ class Recipe:
                     "seconds": step.seconds,
                     "keep": step.keep,
                     "tempo": step.tempo,
+                    **({} if step.bars is None else {"bars": list(step.bars)}),
                 }
                 for step in self.steps
             ],
@@ -134,7 +154,14 @@ class Recipe:
                 )
             known = value.get("photo_id")
             photo = None if known is None else str(known)[:_ID_DIGITS]
-            recipe = cls(str(value["pairing"])[:60], read_options(value), photo, tuple(_step(step) for step in steps))
+            given = None if value.get("given_id") is None else str(value["given_id"])[: _ID_DIGITS + 5]
+            recipe = cls(
+                str(value["pairing"])[:60],
+                read_options(value),
+                photo,
+                tuple(_step(step) for step in steps),
+                given_id=given,
+            )
             for step in recipe.steps:
                 recipe.options_of(step)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
@@ -156,10 +183,19 @@ def photo_id(photo: Image | None) -> str | None:
     return seen.hexdigest()[:_ID_DIGITS]
 
 
+def given_id_of(kind: Literal["file", "live"], piece: Piece) -> str:
+    """Where a piece came from, and sixteen digits that tell pieces apart: of SHA-256 over notes, tempo and meter."""
+    notes = [(n.start_s, n.end_s, n.pitch, n.velocity) for n in piece.notes]
+    digits = hashlib.sha256(json.dumps([notes, piece.tempo_bpm, piece.meter]).encode()).hexdigest()[:_ID_DIGITS]
+    return f"{kind}:{digits}"
+
+
 def _step(value: Mapping[str, Any]) -> Step:
     do = value["do"]
-    if do not in ("retell", "extend"):
-        raise InputError(message("A piece can be told again or continued, not {step}.", step=repr(str(do)[:20])))
+    if do not in get_args(Do):
+        raise InputError(
+            message("A piece can be told again, continued or filled, not {step}.", step=repr(str(do)[:20]))
+        )
     target, keep = value["target"], value.get("keep")
     return Step(
         do,
@@ -167,4 +203,12 @@ def _step(value: Mapping[str, Any]) -> Step:
         float(value["seconds"]),
         None if keep is None else int(keep),
         float(value.get("tempo", 1.0)),
+        _bars(value["bars"]) if do == "fill" else None,
     )
+
+
+def _bars(value: Any) -> tuple[int, int]:
+    first, end = (int(bar) for bar in value)
+    if not 0 <= first < end <= _MOST_BARS:
+        raise ValueError("no bars")
+    return first, end

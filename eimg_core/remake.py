@@ -47,6 +47,10 @@ class Maker(Protocol):
 
     def extend(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition: ...
 
+    def fill(
+        self, piece: Piece, bars: tuple[int, int], pairing: str, target: VA, options: ComposeOptions
+    ) -> Composition: ...
+
 
 def remake(
     studio: Maker,
@@ -69,6 +73,8 @@ def remake(
         known = {}
     tell = progress or (lambda stage, share: None)
     done, composition = _latest_known(studio, recipe, known)
+    if composition is None and recipe.given_id is not None:
+        raise InputError(message("This piece began with a MIDI file. Open that file again to go on with it."))
     if composition is None and recipe.source is None:
         begun = replace(recipe, steps=())
         composition = _begun(studio, begun.keeping(None), _photos_of(recipe, photos), tell)
@@ -116,10 +122,13 @@ def _begun(studio: Maker, recipe: Recipe, photos: Sequence[Image], tell: Progres
 
 def _stepped(studio: Maker, recipe: Recipe, step: Step, before: Composition | None) -> Composition:
     """A piece one step on from the one before, or from the recipe's source."""
-    act = studio.retell if step.do == "retell" else studio.extend
     piece = before.piece if before else recipe.source
     assert piece is not None
-    after = act(piece, recipe.pairing, step.target, replace(recipe.options_of(step), keep=None))
+    told = recipe.pairing, step.target, replace(recipe.options_of(step), keep=None)
+    if step.bars is not None:
+        after = studio.fill(piece, step.bars, *told)
+    else:
+        after = (studio.retell if step.do == "retell" else studio.extend)(piece, *told)
     return replace(after, photo_va=before.photo_va if before else None, recipe=recipe.keeping(None))
 
 

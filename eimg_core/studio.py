@@ -5,6 +5,7 @@ Everything is loaded when it is first needed and kept. Photos and pieces are val
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,10 +33,10 @@ from eimg_core.messages import Message, message
 from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Piece
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.options import ComposeOptions
+from eimg_core.options import OPTIONS, ComposeOptions
 from eimg_core.performance import perform
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
-from eimg_core.recipe import Recipe, Stop, photo_id
+from eimg_core.recipe import Recipe, Stop, given_id_of, photo_id
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound.instruments import INSTRUMENTS
 from eimg_core.sound.protocol import Sound
@@ -217,6 +218,37 @@ class Studio:
         recipe = Recipe.of_step("extend", piece, pairing, target, options)
         return self._finished(self.pipeline(pairing).extend(piece, target, options), recipe)
 
+    def fill(
+        self, piece: Piece, bars: tuple[int, int], pairing: str, target: VA, options: ComposeOptions
+    ) -> Composition:
+        """The piece with some of its bars composed anew; see ``Pipeline.fill``."""
+        recipe = Recipe.of_step("fill", piece, pairing, target, options, bars)
+        return self._finished(self.pipeline(pairing).fill(piece, bars, target, options), recipe)
+
+    def go_on(self, piece: Piece | None, pairing: str, target: VA, options: ComposeOptions) -> Piece:
+        """The piece and a bar or more towards a target, without an end; see ``Pipeline.go_on``."""
+        return self.pipeline(pairing).go_on(piece, target, options)
+
+    def given(self, piece: Piece, pairing: str, repairs: Sequence[str] = ()) -> Composition:
+        """A piece from elsewhere as if it had been composed, so that it can be retold, continued, filled and kept.
+
+        It is played as it is, as far as a piece may last; its target is the evaluator's estimate of it.
+
+        Args:
+            pairing: is to compose what follows.
+            repairs: what was repaired in its file.
+        Raises:
+            InputError: it has no notes.
+        """
+        longest, remarks = OPTIONS["seconds"].high or math.inf, list(repairs)
+        if piece.duration_s > longest:
+            piece = piece.cropped(longest)
+            remarks.append(message("The file is longer; its first {seconds} s were taken.", seconds=f"{longest:.0f}"))
+        target = self.listen(piece).clamped()
+        recipe = Recipe(pairing, ComposeOptions(), given_id=given_id_of("file", piece))
+        begun = Composition(piece, pairing, recipe.options, None, target, remarks=tuple(remarks))
+        return self._finished(begun, recipe)
+
     def keep(self, composition: Composition, take: int) -> Composition:
         """The composition with another of its takes, measured and performed."""
         kept = composition.keeping(take)
@@ -268,7 +300,8 @@ class Studio:
         evaluator = self._evaluator()
         estimate = evaluator.estimate(piece) if evaluator and piece.notes else None
         measured_at = time.perf_counter()
-        played = perform(piece, composition.target_va, options.seed) if options.expressive and piece.notes else None
+        expressive = options.expressive and piece.notes and not recipe.as_given
+        played = perform(piece, composition.target_va, options.seed) if expressive else None
         timings = {
             **(timings_s or {}),
             **composition.timings_s,

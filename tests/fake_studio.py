@@ -26,7 +26,7 @@ from eimg_core.messages import Message, message
 from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Note, Pedal, Piece
 from eimg_core.options import ComposeOptions
-from eimg_core.recipe import Recipe, Stop, photo_id
+from eimg_core.recipe import Recipe, Stop, given_id_of, photo_id
 from eimg_core.sound.soundfont import read_soundfont
 
 RATE_HZ = 22_050
@@ -124,6 +124,8 @@ class FakeStudio:
     kept: list[int] = field(default_factory=list)
     retold: list[tuple[Piece, VA]] = field(default_factory=list)
     extended: list[tuple[Piece, float]] = field(default_factory=list)
+    lived: list[VA] = field(default_factory=list)
+    filled: list[tuple[Piece, tuple[int, int]]] = field(default_factory=list)
     restored: list[Composition] = field(default_factory=list)
     note: Message | None = None
     remark: Message | None = None
@@ -243,6 +245,29 @@ class FakeStudio:
         recipe = Recipe.of_step("extend", piece, pairing, target, options)
         return self._heard(
             Composition(piece, pairing, options, None, target, recipe=recipe), options.seed + len(piece.notes)
+        )
+
+    def fill(
+        self, piece: Piece, bars: tuple[int, int], pairing: str, target: VA, options: ComposeOptions
+    ) -> Composition:
+        self.filled.append((piece, bars))
+        recipe = Recipe.of_step("fill", piece, pairing, target, options, bars)
+        return self._heard(
+            Composition(piece, pairing, options, None, target, recipe=recipe), options.seed + len(piece.notes)
+        )
+
+    def go_on(self, piece: Piece | None, pairing: str, target: VA, options: ComposeOptions) -> Piece:
+        self.lived.append(target)
+        before = piece.length_s if piece else 0.0
+        added = sketch(target, options.seed, 1.0).cropped(1.0).later(before)
+        whole = added if piece is None else piece.with_notes([*piece.notes, *added.notes])
+        return replace(whole, sections=(), loop_s=before + 1.0)
+
+    def given(self, piece: Piece, pairing: str, repairs: Sequence[str] = ()) -> Composition:
+        recipe = Recipe(pairing, ComposeOptions(), given_id=given_id_of("file", piece))
+        target = self.listen(piece)
+        return Composition(
+            piece, pairing, recipe.options, None, target, target, {}, remarks=tuple(repairs), recipe=recipe
         )
 
     def story(

@@ -67,6 +67,9 @@ WAYS = {
     "a piece from elsewhere, extended": lambda studio, photos: studio.extend(
         sketch(POINT, 3, 6.0), PAIRING, POINT, replace(OPTIONS_OF_A_TEST, seconds=12.0)
     ),
+    "a piece from elsewhere, filled": lambda studio, photos: studio.fill(
+        sketch(POINT, 3, 12.0), (1, 3), PAIRING, POINT, OPTIONS_OF_A_TEST
+    ),
     "a piece of the page, retold and extended": lambda studio, photos: remake(
         studio,
         Recipe(
@@ -116,6 +119,28 @@ def test_another_photo_is_refused(tmp_path):
             remake(studio, recipe_of(record), photos)
 
 
+def test_a_piece_from_elsewhere_is_gone_on_from_where_it_is_known_and_asked_for_where_it_is_not():
+    studio = FakeStudio()
+    given = studio.given(sketch(POINT, 3, 8.0), "vqvae+fnt")
+    assert given.piece == sketch(POINT, 3, 8.0)
+    assert given.made_by.as_given
+    told = replace(given.made_by, steps=(Step("fill", POINT, 8.0, bars=(1, 2)), Step("retell", POINT, 8.0)))
+    made = remake(studio, Recipe.parse(told.value()), (), {given.made_by.key: given})
+    assert (studio.filled[-1], len(studio.retold)) == ((given.piece, (1, 2)), 1)
+    assert made.made_by == told
+    assert not told.as_given
+    with pytest.raises(InputError, match="Open that file again"):
+        remake(studio, told, (), {})
+
+
+@pytest.mark.parametrize("bars", [None, [], [3], [2, 2], [-1, 2], [1, 10**9], ["a", "b"], [1, 2, 3], {}])
+def test_bars_of_a_recipe_that_came_from_anywhere_are_checked(bars):
+    target = {"valence": 5, "arousal": 5}
+    step = {"do": "fill", "target": target, "seconds": 9, "keep": None, "bars": bars}
+    with pytest.raises(InputError, match="settings cannot be read"):
+        Recipe.parse({**Recipe(PAIRING, OPTIONS_OF_A_TEST).value(), "steps": [step]})
+
+
 def test_a_record_of_format_2_still_reads():
     """Made by version 0.1.0: ``compose flower.jpg --seed 7 --seconds 6 --tempo 1.2 --keep 2``."""
     made = composition_of(read_record(ROOT / "tests" / "data" / "record_format_2.json"))
@@ -129,13 +154,15 @@ def test_a_record_of_format_2_still_reads():
 def test_json_md_explains_every_key():
     """Every key of a record, and no other, has a row in docs/json.md."""
     studio = FakeStudio()
-    told = studio.retell(sketch(POINT, 3, 8.0), "vqvae+fnt", POINT, OPTIONS_OF_A_TEST)
+    told = studio.fill(sketch(POINT, 3, 8.0), (0, 1), "vqvae+fnt", POINT, OPTIONS_OF_A_TEST)
+    given = studio.given(sketch(POINT, 3, 8.0), "vqvae+fnt")
     story = studio.story([scene("beach"), scene("night")], "effnet+tvae", OPTIONS_OF_A_TEST)
     text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
     assert f"format {JSON_FORMAT}" in text
     named = set(re.findall(r"^\| `([\w.]+)` \|", text, flags=re.MULTILINE))
     record = {**describe(told, {}), "sound": {"engine": "", "soundfont": ""}, **music_of(told)}
     record["recipe"]["stops"] = describe(story, {})["recipe"]["stops"]
+    record["recipe"]["given_id"] = describe(given, {})["recipe"]["given_id"]
     assert named == set(_keys(record))
 
 

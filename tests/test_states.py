@@ -17,7 +17,7 @@ from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.exports.files import write
 from eimg_core.exports.work import Work
-from eimg_core.midi.notes import Section
+from eimg_core.midi.notes import MeterChange, Section
 from eimg_core.options import ComposeOptions
 from eimg_core.recipe import Recipe, Step, photo_id
 from eimg_core.remake import remake
@@ -44,11 +44,16 @@ def midi_of(composition: Any, folder: Path) -> bytes:
 # ---- packed pieces -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["photo", "take", "retold", "story"])
+@pytest.mark.parametrize("way", ["photo", "take", "retold", "story", "given", "filled"])
 def test_a_packed_piece_comes_back_byte_for_byte_without_its_photo(way: str, tmp_path: Path) -> None:
     studio, beach, night = FakeStudio(), scene("beach"), scene("night")
     recipe = Recipe("effnet+tvae", OPTIONS, photo_id(beach))
-    if way == "story":
+    if way in ("given", "filled"):
+        changed = replace(sketch(VA(6.0, 4.0), 1, 9.0), meter_changes=(MeterChange(4.0, (3, 4)),))
+        given = studio.given(changed, "effnet+tvae")
+        steps = (Step("fill", VA(6.0, 4.0), 9.0, bars=(1, 3)),) if way == "filled" else ()
+        made = remake(studio, replace(given.made_by, steps=steps), (), {given.made_by.key: given})
+    elif way == "story":
         made = studio.story([beach, night], "effnet+tvae", replace(OPTIONS, seconds=20.0))
     else:
         recipe = recipe.keeping(2) if way == "take" else recipe
@@ -68,7 +73,7 @@ def test_nothing_of_a_piece_as_written_is_left_out_or_rounded() -> None:
     made = replace(FakeStudio().compose(None, "effnet+tvae", replace(OPTIONS, target=VA(6.1, 4.2))), piece=piece)
     assert unpacked(packed(made), PAIRINGS).piece == piece
     plain = {field.name for field in fields(piece) if getattr(piece, field.name) == field.default}
-    assert plain <= {"pedals", "meter_changes"}, "what is composed has no changes of meter; this test tries all others"
+    assert plain <= {"pedals", "meter_changes"}, "the test above has changes of meter; this one tries all others"
 
 
 def test_a_piece_that_came_back_is_gone_on_from_without_its_photo() -> None:

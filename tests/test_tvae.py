@@ -338,6 +338,20 @@ def test_a_tune_stays_note_for_note(model):
         assert {(round(note.onset, 2), note.pitch) for note in tune} <= heard
 
 
+@pytest.mark.parametrize(("first", "end"), [(0, 1), (1, 3), (3, 4)])
+def test_bars_are_composed_anew_between_those_that_stay(model, first, end):
+    song = SONG.excerpt(0, 4).piece().notes
+    given = notes_in_beats(song, 100.0)
+    bar_s = 4 * 60 / 100.0
+    for piece in compose(model, opening=given, anew=(first, end), tempo_bpm=100.0, meter=(4, 4), tonic=0, minor=False):
+        around = [n for n in piece.notes if not first * bar_s - 1e-6 <= n.start_s < end * bar_s - 1e-6]
+        expected = [n for n in given if not first * 4 <= n.onset < end * 4]
+        assert sorted((round(n.start_s, 2), n.pitch) for n in around) == sorted(
+            (round(n.onset * 0.6, 2), n.pitch) for n in expected
+        )
+        assert max(n.start_s for n in piece.notes) < 4 * bar_s
+
+
 def test_an_opening_is_kept_and_goes_on(model):
     opening = notes_in_beats(SONG.excerpt(0, 2).piece().notes, 100.0)
     for piece in compose(model, opening=opening, tempo_bpm=100.0, meter=(4, 4), tonic=0, minor=False):

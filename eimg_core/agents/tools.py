@@ -13,6 +13,7 @@ from mcp.types import ToolAnnotations
 from eimg_core.agents.answers import comparison_answer, piece_answer, story_answer, takes_answer
 from eimg_core.agents.arguments import (
     Arousal,
+    Bar,
     Composing,
     Kind,
     Midi,
@@ -29,7 +30,7 @@ from eimg_core.composer import Progress
 from eimg_core.emotion import VA
 from eimg_core.exports.files import export as export_saved
 from eimg_core.options import CREATE_OPTIONS, EXTEND_SECONDS, OPTIONS, SHARED_OPTIONS, STORY_OPTIONS, read_options
-from eimg_core.ui.api.midi import Act, tune_take
+from eimg_core.ui.api.midi import Act, filling, tune_take
 from eimg_core.ui.api.option_arguments import spelt_out
 from eimg_core.ui.api.programs import composers, exported, measured
 from eimg_core.ui.server.files import new_folder
@@ -55,7 +56,7 @@ class Tools(Calls):
     async def pairings(self, context: Context) -> Answer:
         """List the composers: key, title, variants (the usual one first), which one is the default, which composes.
 
-        retell, extend and story need one that composes.
+        retell, extend, fill and story need one that composes.
         """
         known = [{**one, "keys": [c.key for c in pairing_variants(self.studio.pairings()) if c.pairing == one["key"]]}
                  for one in composers(self.studio)]  # fmt: skip
@@ -223,6 +224,24 @@ class Tools(Calls):
         The answer is as that of compose.
         """
         return await self._told(context, self.studio.extend, midi, pairing, None, options)
+
+    @tool(MAKES)
+    @spelt_out([OPTIONS["seed"]], argument_of)
+    async def fill(
+        self,
+        context: Context,
+        midi: Midi,
+        first_bar: Bar,
+        last_bar: Bar,
+        pairing: Composing = None,
+        *,
+        options: dict[str, Any],
+    ) -> Answer:
+        """Compose some bars of a MIDI file anew, in the emotion that is estimated for it; all others stay.
+
+        The file needs one meter throughout. The answer is as that of compose.
+        """
+        return await self._told(context, filling(self.studio, first_bar, last_bar), midi, pairing, None, options)
 
     @tool(MAKES)
     async def export(self, context: Context, midi: Midi, kind: Kind) -> Answer:

@@ -9,6 +9,7 @@
     eimg story PHOTO PHOTO [PHOTO ...]            one piece that moves through several photos
     eimg retell FILE.mid --valence 3 --arousal 2  the same tune with another emotion
     eimg extend FILE.mid --seconds 40             a piece that goes on
+    eimg fill FILE.mid --bars 5-8                 a piece with some bars composed anew
     eimg app [--port N]                           the page in the browser
     eimg eyes --encoder timm:NAME --data DIR      photos read by a network of your own
     eimg pairings [--json]                        what is shipped

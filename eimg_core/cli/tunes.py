@@ -1,4 +1,4 @@
-"""``story``, ``retell`` and ``extend``: a piece that moves through several photos, and pieces made from a MIDI file."""
+"""``story``, ``retell``, ``extend`` and ``fill``: a piece through several photos, pieces made from a MIDI file."""
 
 from __future__ import annotations
 
@@ -45,9 +45,16 @@ def add_tunes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         parents=[composing_arguments(*_OF_THE_PIECE, seconds=EXTEND_SECONDS)],
     )
     extend.set_defaults(run=_extend)
-    for command in (retell, extend):
+    fill = commands.add_parser(
+        "fill",
+        help="a MIDI file with some of its bars composed anew between those around them",
+        parents=[composing_arguments("seconds", *_OF_THE_PIECE)],
+    )
+    fill.add_argument("--bars", required=True, type=_bars, metavar="FIRST-LAST", help="for example 5-8, counted from 1")
+    fill.set_defaults(run=_fill)
+    for command in (retell, extend, fill):
         midi_arguments(command)
-    for command in (story, retell, extend):
+    for command in (story, retell, extend, fill):
         command.add_argument("--pairing", help="see the command pairings")
 
 
@@ -68,6 +75,22 @@ def _retell(args: argparse.Namespace) -> int:
     studio, piece = studio_of(args), piece_of(args, straighten=True)
     composition = studio.retell(piece, pairing_of(args, studio), target, options_of(args))
     save_piece(studio, composition, f"{Stems().new(args.file.stem)}-retold", writable(args))
+    return 0
+
+
+def _bars(text: str) -> tuple[int, int]:
+    """``5-8`` or ``5``: the first bar and the one after the last, from 0."""
+    first, _, last = text.partition("-")
+    if not (first.isascii() and first.isdigit() and (last or first).isascii() and (last or first).isdigit()):
+        raise argparse.ArgumentTypeError(f"expected bars such as 5-8, got {text!r}")
+    return int(first) - 1, int(last or first)
+
+
+def _fill(args: argparse.Namespace) -> int:
+    studio, piece = studio_of(args), piece_of(args, straighten=True)
+    target = target_of(args.valence, args.arousal) or studio.listen(piece)
+    composition = studio.fill(piece, args.bars, pairing_of(args, studio), target, options_of(args))
+    save_piece(studio, composition, f"{Stems().new(args.file.stem)}-filled", writable(args))
     return 0
 
 

@@ -145,6 +145,32 @@ class Piece:
             loop_s=None if self.loop_s is None else self.loop_s / factor,
         )
 
+    def with_between(self, other: Piece, start_s: float, end_s: float) -> Piece:
+        """The same with the notes of another piece between two moments.
+
+        Notes that begin before them or after them stay. What rings into the span ends where its key is struck again;
+        what is put in ends with the span.
+        """
+
+        def inside(note: Note) -> bool:
+            return start_s - 1e-6 <= note.start_s < end_s - 1e-6
+
+        put_in = [replace(note, end_s=min(note.end_s, end_s)) for note in other.notes if inside(note)]
+        struck: dict[int, float] = {}
+        for note in put_in:
+            struck.setdefault(note.pitch, note.start_s)  # the first one: notes are sorted
+        kept = []
+        for note in self.notes:
+            again = struck.get(note.pitch, math.inf) if note.start_s < start_s else math.inf
+            if not inside(note):
+                kept.append(replace(note, end_s=again) if note.end_s > again else note)
+        return self.with_notes([*kept, *put_in])
+
+    def later(self, seconds: float) -> Piece:
+        """The same notes, begun so much later."""
+        notes = tuple(replace(n, start_s=n.start_s + seconds, end_s=n.end_s + seconds) for n in self.notes)
+        return replace(self, notes=notes, loop_s=None if self.loop_s is None else self.loop_s + seconds)
+
     def cropped(self, end_s: float) -> Piece:
         """Only what sounds before ``end_s``; notes that would ring beyond are shortened."""
         kept = (replace(n, end_s=min(n.end_s, end_s)) for n in self.notes if n.start_s < end_s - 1e-9)

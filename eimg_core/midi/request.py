@@ -47,6 +47,9 @@ class Request:
         density: octaves of notes per second above or below what would be composed otherwise.
         tune: a melody that is kept note for note, on top of what is composed.
         opening: notes that the pieces begin with, before they go on freely.
+        anew: the first of some bars of the opening that are composed anew, and the one after the last; the piece is
+            then as long as its opening.
+        goes_on: so many bars, after the opening where there is one, and no end: the piece goes on after them.
         loop_bars: so many bars whose end meets their beginning; 0 for a piece that ends.
     """
 
@@ -59,6 +62,8 @@ class Request:
     density: float = 0.0
     tune: Sequence[BeatNote] = ()
     opening: Sequence[BeatNote] = ()
+    anew: tuple[int, int] | None = None
+    goes_on: int = 0
     tempo_factor: float = 1.0
     exact_tempo: bool = False
     loop_bars: int = 0

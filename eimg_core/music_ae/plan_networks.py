@@ -371,7 +371,7 @@ class Notes(nn.Module):
             places: where the steps stand.
             condition: (B, W).
             hidden: 0 where a predecessor is hidden, else 1: (B, T, 1).
-            cache: while playing, T = 1.
+            cache: while playing; T = 1, or T steps to begin with.
         """
         x = torch.stack([table(before[..., field]) for field, table in enumerate(self.before)]).sum(dim=0)
         if hidden is not None:
@@ -383,7 +383,8 @@ class Notes(nn.Module):
             x = x + self.next[lag](torch.where(following == NONE, END + 1, following))
             x = x + self.followed[lag](echoes[..., FOLLOWED[lag]])
         x = x + self.stream(stream) + bar_plan
-        return self.stack(x, places, condition=condition, causal=cache is None, cache=cache)
+        causal = cache is None or x.shape[1] > 1
+        return self.stack(x, places, condition=condition, causal=causal, cache=cache)
 
     def places(self, index: Tensor, place: Tensor, bar: Tensor, ref: Tensor, per_bar: Tensor) -> BarPlaces:
         """Where steps stand.

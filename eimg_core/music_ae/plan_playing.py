@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ from eimg_core.midi.sheet import PITCH as MIDI_PITCH
 from eimg_core.midi.writing import TICKS_PER_QUARTER
 from eimg_core.music_ae.decoder import Sampling, draw
 from eimg_core.music_ae.plan_echoes import BEFORE, ECHOES, FOLLOWED, IN_TIME, LENGTHS, MOVED, NEXT, PITCHES, SILENT
-from eimg_core.music_ae.plan_examples import CORPORA
+from eimg_core.music_ae.plan_examples import CORPORA, GOES_ON
 from eimg_core.music_ae.plan_form import Frame, denser, form_of, form_of_loop
 from eimg_core.music_ae.plan_networks import LENGTH, PITCH, PLACE, VELOCITY, PlanDecoder
 from eimg_core.music_ae.plan_relations import NONE, second_half_place
@@ -67,7 +68,7 @@ _GATE, _TICK = 0.95, 1 / TICKS_PER_QUARTER  # a note sounds 95 % of its length, 
 _GATED = 0.7  # in so many of the pieces; in the others for all of it: so it is with clips of EIMG
 _HEADER = Sampling(1.0, 0.98)  # of tempo and meter
 _OF_A_TUNE = (plan.LETTER, plan.LEFT, plan.TUNE_COUNT, plan.HEIGHT)  # what a tune settles of a plan
-_OF_AN_OPENING = tuple(field for field in range(len(plan.FIELDS)) if field not in (plan.LETTER, plan.LEFT))
+_NOT_OF_PHRASES = tuple(field for field in range(len(plan.FIELDS)) if field not in (plan.LETTER, plan.LEFT))
 
 
 class Playing:
@@ -120,6 +121,10 @@ class Playing:
     def _condition(self, header: torch.nn.Module, share: Tensor) -> Tensor:
         return header(self._idea(header, share), _twice(self.tempo), _twice(self.meter))
 
+    def _after(self, bars: Tensor) -> Tensor:
+        """How many bars follow one, as the networks are told; more than they can tell where the piece goes on."""
+        return torch.full_like(bars, GOES_ON) if self.request.goes_on else bars.clamp_min(0)
+
     # --- plan -------------------------------------------------------------------------------------------------------
 
     def plans(self) -> Tensor:
@@ -132,7 +137,7 @@ class Playing:
         embedded: list[Tensor] = []
         for number in range(int(bars.max())):
             share = number / bars.clamp_min(1)
-            after = (bars - 1 - number).clamp_min(0)
+            after = self._after(bars - 1 - number)
             condition = self._condition(self.decoder.plan_header, share)
             context = planner.context(before, torch.full((2 * B, 1), number), _twice(after)[:, None], condition, cache)
             row = torch.zeros(B, len(plan.FIELDS), dtype=torch.int64)
@@ -164,7 +169,7 @@ class Playing:
         for row, (settled, bars, minor) in enumerate(zip(self.settled, self.bars, self.minor.tolist(), strict=True)):
             if field in (plan.CHORD, plan.CHORD2):
                 added[row, :NO_CHORD] += settled.fits(number, field == plan.CHORD2)
-            if field == plan.CHORD2 and number == bars - 1:
+            if field == plan.CHORD2 and number == bars - 1 and not self.request.goes_on:
                 root = _DOMINANTS[minor]
                 added[row, [root * len(QUALITIES), root * len(QUALITIES) + 2]] += _LEAN
         return added
@@ -222,37 +227,43 @@ class Playing:
         notes, B = self.decoder.notes, len(writings)
         cache = Cache(len(notes.stack.blocks), self.config.window)
         bars = torch.tensor(self.bars)
-        after = (bars[:, None] - torch.arange(plans.shape[1])).clamp_min(0)
+        after = self._after(bars[:, None] - torch.arange(plans.shape[1]))
         embedded = notes.embed_plan(plans, after, torch.ones(plans.shape[:2], dtype=torch.bool))
         guided = self.config.notes_guidance != 1.0
         both = _twice if guided else _once
         both_condition = self._condition(self.decoder.notes_header, torch.zeros(B))
         moving = self.targets.shape[1] > 1 or self.z.shape[1] > 1
         step = torch.tensor(STEP_SIZES).repeat(B, 1)
-        per_bar = self.decoder.per_bar[self.meter]
-        for index in range(MOST_STEPS * (max(self.bars) + 1)):
+
+        def read(now: Sequence[_Now], first: int) -> Tensor:
+            """The context of steps that follow one another, from the one with this index on: (B or 2 B, T, W)."""
+            before, bar, stream, copied, echoes = (torch.stack(part, dim=1) for part in zip(*now, strict=True))
+            ref = plans[torch.arange(B)[:, None], bar, plan.REF]
+            cursor = torch.where(before[..., PLACE] >= END, 0, before[..., PLACE])
+            index = torch.arange(first, first + len(now)).expand(len(condition), -1)
+            places = notes.places(index, both(cursor), both(bar), both(ref), both(self.decoder.per_bar[self.meter]))
+            return notes.context(
+                both(before), both(stream), both(copied), both(echoes),
+                both(embedded[torch.arange(B)[:, None], bar]), places, condition, cache=cache,
+            )  # fmt: skip
+
+        condition = both_condition if guided else both_condition[:B]
+        given: list[_Now] = []
+        while not moving and len(given) < self.config.window and all(writing.given_now for writing in writings):
+            given.append(_Now.of(writings, step))
+            step = torch.tensor([writing.forced() for writing in writings])
+            _take(writings, step)
+        if given:  # what is given to begin with is read at once
+            read(given, 0)
+        for index in range(len(given), MOST_STEPS * (max(self.bars) + 1)):
             if all(writing.done for writing in writings):
                 break
-            bar = torch.tensor([min(writing.bar, len(writing.rows) - 1) for writing in writings])
+            now = _Now.of(writings, step)
             if moving:
-                both_condition = self._condition(self.decoder.notes_header, bar / bars.clamp_min(1))
-            condition = both_condition if guided else both_condition[:B]
-            stream = torch.tensor([writing.stream for writing in writings])
-            copied = torch.tensor([(NONE,) * 3 if writing.done else writing.copied() for writing in writings])
-            echoes = torch.tensor([SILENT[:BEFORE] if w.done else w.echoes.before(w.stream) for w in writings])
-            ref = plans[torch.arange(B), bar, plan.REF]
-            cursor = torch.where(step[:, PLACE] >= END, 0, step[:, PLACE])
-            indices = torch.full((len(condition), 1), index)
-            cursors, bars_now, refs = (both(x)[:, None] for x in (cursor, bar, ref))
-            places = notes.places(indices, cursors, bars_now, refs, both(per_bar))
-            context = notes.context(
-                both(step)[:, None], both(stream)[:, None], both(copied)[:, None], both(echoes)[:, None],
-                both(embedded[torch.arange(B), bar])[:, None], places, condition, cache=cache,
-            )  # fmt: skip
-            step = self._draw_step(writings, context, copied, echoes, both)
-            for writing, chosen in zip(writings, step.tolist(), strict=True):
-                if not writing.done:
-                    writing.write(tuple(chosen))
+                both_condition = self._condition(self.decoder.notes_header, now.bar / bars.clamp_min(1))
+                condition = both_condition if guided else both_condition[:B]
+            step = self._draw_step(writings, read([now], index), now.copied, now.echoes, both)
+            _take(writings, step)
 
     def _draw_step(
         self,
@@ -335,13 +346,40 @@ class Playing:
         piece = replace(sheet, notes=notes).piece()
         piece = _detached(piece, sheet.tick_s * final) if gated else piece
         piece = replace(piece, key=key, sections=plan.sections_of(writing.rows, sheet.tick_s * sheet.bar))
-        if not self.request.loop_bars:
+        if not (self.request.loop_bars or self.request.goes_on):
             return piece
         return replace(piece.cropped(sheet.tick_s * final), loop_s=sheet.tick_s * final)
 
     def _ring_s(self, tempo: float, meter: tuple[int, int], bars: int) -> float:
         played = bars * meter[0] * 4 / meter[1] * 60.0 / tempo
         return min(max(self.request.seconds - played, _RING_S[0]), _RING_S[1])
+
+
+class _Now(NamedTuple):
+    """What the notes' network is told of the next step of every row, (B, …) each: see ``Notes.context``."""
+
+    before: Tensor
+    bar: Tensor
+    stream: Tensor
+    copied: Tensor
+    echoes: Tensor
+
+    @classmethod
+    def of(cls, writings: Sequence[Writing], before: Tensor) -> _Now:
+        return cls(
+            before,
+            torch.tensor([min(writing.bar, len(writing.rows) - 1) for writing in writings]),
+            torch.tensor([writing.stream for writing in writings]),
+            torch.tensor([(NONE,) * 3 if writing.done else writing.copied() for writing in writings]),
+            torch.tensor([SILENT[:BEFORE] if w.done else w.echoes.before(w.stream) for w in writings]),
+        )
+
+
+def _take(writings: Sequence[Writing], step: Tensor) -> None:
+    """Add a step, (B, 4), to every piece that is not done."""
+    for writing, chosen in zip(writings, step.tolist(), strict=True):
+        if not writing.done:
+            writing.write(tuple(chosen))
 
 
 class _Settled:
@@ -362,16 +400,18 @@ class _Settled:
         self._frames = [Frame()] * (bars + 1)
         if request.opening:
             annotation = annotate(_sheet(request.opening, meter, shift))
-            self._settle(plan.plan_of(annotation), _OF_AN_OPENING)
+            self._settle(plan.plan_of(annotation), _NOT_OF_PHRASES if request.anew is None else range(len(plan.FIELDS)))
             streams = _by_stream(encode_bars(annotation.sheet, annotation.tune), range(len(STREAMS)))
-            self.given = {where: notes for where, notes in streams.items() if where[0] < bars}
+            first, end = request.anew or (bars, len(self._rows))
+            self.given = {where: notes for where, notes in streams.items() if not first <= where[0] < end}
+            self._rows[first:end, _NOT_OF_PHRASES] = NONE
         elif request.tune:
             annotation = _of_tune(_sheet(request.tune, meter, shift))
             self._settle(plan.plan_of(annotation), _OF_A_TUNE)
             self._fits = _chords_that_fit(annotation.sheet)
             streams = _by_stream(encode_bars(annotation.sheet, annotation.tune, bars), (TUNE,), velocity=NONE)
             self.given = {where: notes for where, notes in streams.items() if where[0] < bars}
-        else:
+        elif not request.goes_on:
             self._frames = form_of_loop(bars) if request.loop_bars else form_of(bars + 1)
 
     def frame(self, number: int) -> Frame:
@@ -484,7 +524,13 @@ def _length(request: Request, tempo_bpm: float, quarters: float) -> tuple[int, f
         return math.ceil((max(note.onset for note in request.tune) + 0.01) / quarters), tempo_bpm
     if request.opening:
         played = math.ceil((max(note.onset for note in request.opening) + 0.01) / quarters)
+        if request.anew:
+            return played - 1, tempo_bpm
+        if request.goes_on:
+            return played + request.goes_on, tempo_bpm
         return max(played + 1, round((request.seconds - _RING_S[1]) / bar_s)), tempo_bpm
+    if request.goes_on:
+        return request.goes_on, tempo_bpm
     if request.exact_tempo:
         return max(1, round((request.seconds - sum(_RING_S) / 2) / bar_s)), tempo_bpm
     choices = []

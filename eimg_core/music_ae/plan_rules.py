@@ -141,6 +141,12 @@ class Writing:
         at = len(self.written)
         return notes[at] if at < len(notes) else (END, 0, 0, 0)
 
+    @property
+    def given_now(self) -> bool:
+        """Whether the next step is given, its velocity too."""
+        step = None if self.done else self.forced()
+        return step is not None and step[3] >= 0
+
     def places_allowed(self) -> NDArray[np.bool_]:
         """Places at which this stream may go on, its end among them: (END + 1,)."""
         allowed = np.zeros(END + 1, dtype=bool)
@@ -239,6 +245,8 @@ class Writing:
             lowest, highest = (bass - _LAST_STEP, bass + _LAST_STEP) if root else (lowest, max(highest, bass + _TENTH))
             below = [key + LOWEST_PITCH - 1 for key in self._struck(TUNE, 0)] if root else []
             lowest, highest = min([lowest, *(key - 11 for key in below)]), min([highest, *below])
+        if self.stream == REST:  # nothing below the root
+            lowest = max([lowest, *(key + LOWEST_PITCH + 1 for key in self._struck(LEFT_HAND, 0)[:1])])
         within = keys & np.isin(_CLASS, triad[:1] if root else triad)
         within[: max(lowest - LOWEST_PITCH, 0)] = within[highest - LOWEST_PITCH + 1 :] = False
         return within

@@ -79,16 +79,18 @@ class Cache:
         self._steps = [0] * layers
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the newest step of a layer, (B, H, 1, D) each; returns all that it may look at."""
+        """Add the newest step of a layer, (B, H, 1, D) each, or the first T to an empty cache; returns all that the
+        last one may look at."""
         newest, at = torch.stack([keys, values]), self._steps[layer]
+        end = at + newest.shape[3]
         kept = self._kept[layer]
         if kept is None:
-            kept = newest.new_empty(*newest.shape[:3], _ROOM, newest.shape[4])
-        elif at == kept.shape[3]:
+            kept = newest.new_empty(*newest.shape[:3], max(_ROOM, end), newest.shape[4])
+        elif end > kept.shape[3]:
             kept = torch.cat([kept, torch.empty_like(kept)], dim=3)
-        kept[:, :, :, at : at + 1] = newest
-        self._kept[layer], self._steps[layer] = kept, at + 1
-        seen = kept[:, :, :, max(0, at + 1 - self.window) : at + 1]
+        kept[:, :, :, at:end] = newest
+        self._kept[layer], self._steps[layer] = kept, end
+        seen = kept[:, :, :, max(0, end - self.window) : end]
         return seen[0], seen[1]
 
 
@@ -158,7 +160,8 @@ class TransformerStack(nn.Module):
             condition: (B, W).
             mask: (B, T) bool, true on real steps; what is false is not looked at.
             causal: each step sees itself and earlier ones only.
-            cache: while playing, the steps before; ``x`` is then the newest step alone, T = 1.
+            cache: while playing, the steps before; ``x`` is then the newest step alone, T = 1, or, where there are none
+                before, the first T of them, at most as many as the cache's window.
         """
         keys = mask[:, None, None] if mask is not None else None
         for layer, block in enumerate(self.blocks):

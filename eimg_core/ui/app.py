@@ -133,11 +133,11 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 buttons = create.create_controls()
                 compared = compare.compare_controls(pairings)
         controls = create.CreateControls(*buttons, *create.composer_choice(pairings))
-        piece, actions = create.create_result(pairings)
+        live, piece, actions = create.create_result(studio)
         comparison = compare.compare_result(pairings)
         test = listening.Listening(elem_id="listening", elem_classes="only-listen")
         read = wire_inputs(studio, inputs)
-        create.wire_create(demo, studio, inputs, controls, piece, actions, pieces, read)
+        create.wire_create(demo, studio, inputs, controls, live, piece, actions, pieces, read)
         compare.wire_compare(studio, inputs, compared, comparison, test, pieces)
         story.wire_story(studio, told, pieces)
         with gr.Column(visible=False):

@@ -1,4 +1,4 @@
-"""Named endpoints for programs that have a MIDI file: its tune told again, or the piece going on."""
+"""Named endpoints for programs that have a MIDI file: its tune told again, the piece going on, or bars filled anew."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from eimg_core.ui.server.faults import toast
 from eimg_core.ui.server.files import new_folder
 from eimg_core.ui.session.piece_values import Take, candidate_values, play_take, take_value
 
-__all__ = ["Act", "tune_api", "tune_take"]
+__all__ = ["Act", "filling", "tune_api", "tune_take"]
 
 Act = Callable[[Piece, str, VA, ComposeOptions], Composition]
 
@@ -35,7 +35,7 @@ def tune_take(
     options: Mapping[str, Any],
     pieces: Path,
 ) -> tuple[Take, MidiFile]:
-    """What ``act``, which is ``studio.retell`` or ``studio.extend``, makes of a MIDI file: played and saved.
+    """What ``act``, such as ``studio.retell``, makes of a MIDI file: played and saved.
 
     Args:
         target: the emotion to aim at; ``None`` for the evaluator's estimate of the file.
@@ -53,8 +53,15 @@ def tune_take(
     return play_take(studio, composition, new_folder(pieces), lambda stage, done: None), file
 
 
+def filling(studio: Studio, first: float, last: float) -> Act:
+    """What composes the bars ``first`` to ``last`` of a piece anew, counted from 1 as people count."""
+    return lambda piece, pairing, target, options: studio.fill(
+        piece, (int(first) - 1, int(last)), pairing, target, options
+    )
+
+
 def tune_api(studio: Studio, pieces: Path) -> None:
-    """``/retell`` and ``/extend``, which the page itself has no buttons for: there, a piece need not be a file."""
+    """``/retell``, ``/extend`` and ``/fill``; the page asks in another way: there, a piece need not be a file."""
     titles = {info.key: info.title for info in studio.pairings()}
     usual = next((info.key for info in studio.pairings() if info.default), None)
 
@@ -85,13 +92,34 @@ def tune_api(studio: Studio, pieces: Path) -> None:
         """
         return answer(studio.extend, midi, pairing, None, seed=seed, seconds=seconds)
 
+    def fill(
+        midi: bytes | None,
+        first: float,
+        last: float,
+        pairing: str,
+        seed: float = 0,
+        valence: float | None = None,
+        arousal: float | None = None,
+    ) -> Any:
+        """Compose the bars ``first`` to ``last`` of a MIDI file anew, counted from 1; what is around them stays.
+
+        Without valence and arousal, which run from 1 to 9, they get the emotion that is estimated for the file. The
+        result has the notes, the metrics, where the piece lies in the plane, the files (MIDI, WAV, …), and the repairs
+        that the MIDI file needed. The same inputs give the same piece.
+        """
+        target = None if valence is None or arousal is None else VA(float(valence), float(arousal))
+        return answer(filling(studio, first, last), midi, pairing, target, seed=seed)
+
     with gr.Row(visible=False):
         midi = gr.File(label="MIDI file", type="binary", file_types=list(MIDI_SUFFIXES))
         valence, arousal = gr.Number(6.0, label="Valence, 1 to 9"), gr.Number(4.0, label="Arousal, 1 to 9")
         seconds = gr.Number(EXTEND_SECONDS.usual, label=EXTEND_SECONDS.title)
+        first, last = gr.Number(1, label="First bar", precision=0), gr.Number(1, label="Last bar", precision=0)
+        aimed = gr.Number(None, label="Valence, 1 to 9"), gr.Number(None, label="Arousal, 1 to 9")
         seed = gr.Number(OPTIONS["seed"].usual, label=OPTIONS["seed"].title, precision=0)
         pairing = gr.Textbox(usual, label="Composer")
         answered = gr.JSON(label="The piece")
         button = gr.Button()
     button.click(retell, [midi, valence, arousal, pairing, seed], answered, api_name="retell", **HEAVY)
     button.click(extend, [midi, seconds, pairing, seed], answered, api_name="extend", **HEAVY)
+    button.click(fill, [midi, first, last, pairing, seed, *aimed], answered, api_name="fill", **HEAVY)

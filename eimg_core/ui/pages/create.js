@@ -20,6 +20,19 @@
     find("#compose").click();
   };
 
+  // A MIDI file that is dropped anywhere on the page is opened, even where photos are dropped.
+  const midiOf = ({ dataTransfer }) => [...((dataTransfer && dataTransfer.files) || [])].find(({ name }) => /\.(midi?|smf|kar|rmi)$/i.test(name));
+  const input = () => find("input[type=file][accept*='.mid']");
+  document.addEventListener("drop", (event) => {
+    const file = midiOf(event), files = new DataTransfer();
+    if (!file || !input()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    files.items.add(file);
+    input().files = files.files;
+    input().dispatchEvent(new Event("change", { bubbles: true }));
+  }, true);
+
   find(".quick-compose").addEventListener("click", () => find("#compose").click());
   find(".quick-play").addEventListener("click", () => find("#piece .transport-play").click());
 }

@@ -16,6 +16,8 @@ from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.messages import message
+from eimg_core.midi.reading import load_midi
+from eimg_core.midi.smf import MIDI_SUFFIXES
 from eimg_core.options import (
     CREATE_OPTIONS,
     LARGEST_SEED,
@@ -24,7 +26,7 @@ from eimg_core.options import (
     options_for_scripts,
     read_options,
 )
-from eimg_core.recipe import Recipe, photo_id
+from eimg_core.recipe import Do, Recipe, photo_id
 from eimg_core.remake import Known, remake
 from eimg_core.ui.api.option_arguments import spelt_out
 from eimg_core.ui.languages import term, without_comments
@@ -36,6 +38,7 @@ from eimg_core.ui.server.files import KEEP_S, new_folder
 from eimg_core.ui.server.stages import stages_of
 from eimg_core.ui.session.photo import OpenedPhoto
 from eimg_core.ui.session.piece_values import COMPOSED, candidate_values, pending_value, play_take, take_value
+from eimg_core.ui.widgets.live import Live
 from eimg_core.ui.widgets.parts import words
 from eimg_core.ui.widgets.piece_actions import PieceActions, Wanted
 from eimg_core.ui.widgets.player import Player, failed, working
@@ -46,6 +49,8 @@ LEAD = message("Give a photo, aim at another emotion if you like, and let one co
 
 NOTHING = message("There is nothing to compose for yet. Add a photo, or choose an emotion in the plane.")
 
+LISTENING = message("listening to your piece")
+_DONE: dict[Do, str] = {"retell": "retold", "extend": "continued", "fill": "filled"}
 Shown = tuple[Any, Any]
 """A value for the player, and what the session knows by then."""
 
@@ -68,6 +73,11 @@ FOLLOW_PIECE = """(piece, plane, actions, ...inputs) => {
     ...OPTIONS.map(({name, usual}) => recipe[name] ?? usual)];
 }"""
 KNOW_PHOTO = "(plane, actions) => ({...actions, photo: (plane && plane.photo && plane.photo.id) || null})"
+# Live music follows the target, or that of the photo where nobody chose one.
+FOLLOW_TARGET = """(plane, pairing) => {
+  const photo = plane && plane.photo, target = (plane && plane.target) || (photo && photo.target) || null;
+  return {target, pairing};
+}"""
 # A piece that this page still has is shown as it is.
 SHOW_AGAIN = "(actions) => ({...actions.show, again: true})"
 # The address may say anything: only numbers in range and composers that are here count.
@@ -108,18 +118,26 @@ class CreateControls:
 
     compose: gr.Button
     another: gr.Button
+    midi: gr.UploadButton
     options: OptionControls
     fold: gr.Accordion
     pairing: gr.Radio
 
 
-def create_controls() -> tuple[gr.Button, gr.Button]:
-    """The buttons that start a composer, and start it with the next seed."""
+def create_controls() -> tuple[gr.Button, gr.Button, gr.UploadButton]:
+    """The buttons that start a composer, and start it with the next seed; and the place for a piece of one's own."""
     with gr.Column(elem_classes="controls only-create"):
         another = gr.Button(term("Other takes"), elem_id="another")
         compose = gr.Button(term("Compose"), variant="primary", elem_id="compose")
         words(AT_ONCE)
-    return compose, another
+        midi = gr.UploadButton(
+            term("Open a MIDI file"),
+            file_types=list(MIDI_SUFFIXES),
+            size="sm",
+            elem_id="own-midi",
+            elem_classes="quiet",
+        )
+    return compose, another, midi
 
 
 def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[OptionControls, gr.Accordion, gr.Radio]:
@@ -142,11 +160,13 @@ def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[OptionControls, gr
     return options, fold, pairing
 
 
-def create_result(pairings: Sequence[PairingInfo]) -> tuple[Player, PieceActions]:
-    """The player of the one piece, and what can be done with it."""
+def create_result(studio: Studio) -> tuple[Live, Player, PieceActions]:
+    """Live music, the player of the one piece, and what can be done with it."""
+    pairings = studio.pairings()
     words(QUICK, elem_classes="only-create")
+    live = Live(studio, elem_id="live", elem_classes="only-create")
     player = Player(pairings, elem_id="piece", elem_classes="only-create")
-    return player, PieceActions(pairings, elem_id="piece-actions", elem_classes="only-create")
+    return live, player, PieceActions(pairings, elem_id="piece-actions", elem_classes="only-create")
 
 
 def wire_create(
@@ -154,6 +174,7 @@ def wire_create(
     studio: Studio,
     inputs: Inputs,
     controls: CreateControls,
+    live: Live,
     piece: Player,
     actions: PieceActions,
     pieces: Path,
@@ -220,6 +241,22 @@ def wire_create(
 
         yield from told(composed())
 
+    def open_midi(midi: str | None, pairing: str, known: Known) -> Iterator[Shown]:
+        """A piece from elsewhere, as if it had been composed here: to be heard, retold, continued, filled and kept."""
+
+        def opened() -> Iterator[Shown]:
+            if midi is None:
+                raise InputError(message("There is no MIDI file yet. Give one with at least four notes."))
+            yield working(LISTENING, 0.2), gr.skip()
+            file = load_midi(Path(midi), straighten=True, need_notes=True)
+            able = [info.key for info in infos if info.composes]
+            composer = pairing if pairing.partition("@")[0] in able or not able else able[0]
+            composition = studio.given(file.piece, composer, file.repairs)
+            known[composition.made_by.key] = composition
+            yield from sounding(None, composition, known, again=True)
+
+        yield from told(opened())
+
     def make_again(photo: OpenedPhoto | None, wanted: Wanted, known: Known) -> Iterator[Shown]:
         """What the piece actions want: another take, the same tune again, what a link or this browser holds."""
         if wanted.piece is not None and wanted.piece.made_by.key not in known:
@@ -247,13 +284,20 @@ def wire_create(
     making_again = actions.submit(
         make_again, [inputs.photo, actions, known], shown, api_visibility="private", trigger_mode="multiple", **HEAVY
     )
-    runs = [composing, composing_again, making_again]
+    opening = controls.midi.upload(
+        open_midi, [controls.midi, controls.pairing, known], shown, api_visibility="private", **HEAVY
+    )
+    opening.then(js="() => null", outputs=controls.midi, **IN_PAGE)  # so that the same file can be opened again
+    runs = [composing, composing_again, making_again, opening]
     for run in runs:
         run.failure(js=END_WAITING, inputs=piece, outputs=piece, **IN_PAGE)
     marked = [inputs.plane, actions, controls.pairing, *options]
     piece.change(js=_script(FOLLOW_PIECE), inputs=[piece, *marked], outputs=marked, **IN_PAGE)
     piece.stop(cancels=runs, **IN_PAGE)
     inputs.plane.change(js=KNOW_PHOTO, inputs=[inputs.plane, actions], outputs=actions, **IN_PAGE)
+    follows = [inputs.plane, controls.pairing]
+    moved = [inputs.plane.input, inputs.plane.change, controls.pairing.change]
+    gr.on(moved, js=FOLLOW_TARGET, inputs=follows, outputs=live, **IN_PAGE)
     actions.select(js=SHOW_AGAIN, inputs=actions, outputs=piece, **IN_PAGE)
     able = json.dumps([info.key for info in infos if info.composes])
     for one in CREATE_OPTIONS:
@@ -278,5 +322,5 @@ def _script(source: str, pairings: Sequence[str] = ()) -> str:
 
 def _detail(recipe: Recipe) -> str:
     """What tells the files of one take and one retelling from those of another."""
-    done = [{"retell": "retold", "extend": "continued"}[step.do] for step in recipe.steps[-1:]]
+    done = [_DONE[step.do] for step in recipe.steps[-1:]] + ["as it was"] * recipe.as_given
     return ", ".join(done + ([] if recipe.keep is None else [f"take {'ABCDEFGHIJKLMNOP'[recipe.keep]}"]))

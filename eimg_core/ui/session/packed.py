@@ -19,7 +19,7 @@ from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.messages import message
-from eimg_core.midi.notes import Note, Pedal, Piece, Section
+from eimg_core.midi.notes import MeterChange, Note, Pedal, Piece, Section
 from eimg_core.recipe import Recipe, Stop
 from eimg_core.ui.protocol import PairingInfo
 
@@ -47,6 +47,7 @@ def packed(composition: Composition) -> str:
         "key": piece.key,
         "sections": [[section.start_s, section.name] for section in piece.sections],
         "loop": piece.loop_s,
+        **({"changes": [[c.start_s, *c.meter] for c in piece.meter_changes]} if piece.meter_changes else {}),
     }
     text = json.dumps(value, separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(zlib.compress(text, 9)).decode().rstrip("=")
@@ -67,18 +68,20 @@ def unpacked(text: Any, pairings: Sequence[PairingInfo]) -> Composition:
         stops = tuple(Stop(_va(stop), None if stop[2] is None else str(stop[2])[:16]) for stop in value["stops"][:8])
         recipe = replace(recipe, stops=stops)
         info = next(info for info in pairings if info.key == recipe.pairing.partition("@")[0])
-        above, below = value["meter"]
         piece = Piece(
             _notes(value),
             float(value["tempo"]),
-            (int(above), int(below)),
+            _meter(value["meter"]),
             _pedals(value),
+            tuple(
+                MeterChange(_time(start), _meter(meter)) for start, *meter in value.get("changes", [])[:_MOST_SECTIONS]
+            ),
             key=None if value["key"] is None else int(value["key"]),
             sections=tuple(Section(_time(start), str(name)[:8]) for start, name in value["sections"][:_MOST_SECTIONS]),
             loop_s=None if value.get("loop") is None else _time(value["loop"]),  # older links do not say
         )
-        if not (_TEMPI[0] <= piece.tempo_bpm <= _TEMPI[1] and 0 < above <= 32 and below in (1, 2, 4, 8, 16, 32)):
-            raise ValueError("tempo or meter out of range")
+        if not _TEMPI[0] <= piece.tempo_bpm <= _TEMPI[1]:
+            raise ValueError("a tempo out of range")
         return Composition(
             piece,
             recipe.pairing,
@@ -127,6 +130,13 @@ def _pedals(value: Mapping[str, Any]) -> tuple[Pedal, ...]:
     if len(value["pedals"]) > _MOST_NOTES:
         raise ValueError("too many pedals")
     return tuple(Pedal(_time(start), _time(end)) for start, end in value["pedals"])
+
+
+def _meter(meter: Sequence[Any]) -> tuple[int, int]:
+    above, below = (int(part) for part in meter)
+    if not (0 < above <= 32 and below in (1, 2, 4, 8, 16, 32)):
+        raise ValueError("a meter out of range")
+    return above, below
 
 
 def _time(seconds: Any) -> float:

@@ -27,6 +27,7 @@ SHEETS = tuple(
         "widgets/comparison/comparison",
         "widgets/story_board/story_board",
         "widgets/listening/listening",
+        "widgets/live/live",
         "pages/results",
     )
 )  # a later one may overrule an earlier one

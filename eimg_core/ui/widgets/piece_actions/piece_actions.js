@@ -10,6 +10,7 @@ const states = createStates(() => drawHistory()), trail = createTrail();
 const memory = new Map(); // key of a recipe → { value, since }: what this page has shown
 let piece = null; // the take that is on show
 let drawn = ""; // which states are on the page
+let marked = null; // the section that is marked in the player, in seconds
 let going = null; // the place in the trail that undo or redo leads to, until its piece is there
 
 const clamp = (number) => Math.min(9, Math.max(1, number));
@@ -49,6 +50,21 @@ function goOn() {
   const { valence, arousal } = piece.target, { recipe } = piece;
   const seconds = Math.min(LONGEST_S, Math.ceil(piece.duration_s) + CONTINUE_S);
   const step = { do: "extend", target: { valence, arousal }, seconds, keep: null };
+  ask({ ...recipe, steps: [...recipe.steps, step] }, piece.packed);
+}
+
+// The marked bars as [first, one after the last], as near to bar lines as they were marked; null where all or none are.
+function markedBars() {
+  const bars = (piece && piece.bars) || [], count = bars.length - 1;
+  if (!marked || count < 2) return null;
+  const nearest = (time) => bars.reduce((best, bar, n) => (Math.abs(bar - time) < Math.abs(bars[best] - time) ? n : best), 0);
+  const first = Math.min(nearest(marked.start), count - 1), end = Math.max(first + 1, nearest(marked.end));
+  return end - first < count ? [first, end] : null;
+}
+
+function fillBars() {
+  const { recipe, target: { valence, arousal } } = piece;
+  const step = { do: "fill", bars: markedBars(), target: { valence, arousal }, seconds: SHORTEST_S, keep: null };
   ask({ ...recipe, steps: [...recipe.steps, step] }, piece.packed);
 }
 
@@ -98,6 +114,11 @@ function drawButtons() {
     button.disabled = busy || !able || edge || steps >= MOST_STEPS;
   }
   find(".actions-longer").disabled = busy || !able || long || steps >= MOST_STEPS;
+  const bars = markedBars(), fill = find(".actions-fill");
+  fill.disabled = busy || !able || !bars || steps >= MOST_STEPS;
+  tell(fill, !bars ? message("Fill bars anew") : bars[1] - bars[0] === 1 ? message("Fill bar {first} anew", { first: bars[0] + 1 })
+    : message("Fill bars {first}–{last} anew", { first: bars[0] + 1, last: bars[1] }));
+  tell(fill, bars ? message("The bars around them stay as they are") : message("Mark bars first: drag along the numbers above the roll"), "title");
   tell(find(".actions-why-not"), !piece ? ""
     : !able ? message("{composer} cannot keep a tune; composers that end in TVAE can.", { composer: piece.pairing_title })
     : steps >= MOST_STEPS ? message("This piece has been through enough; compose a new one.")
@@ -110,10 +131,11 @@ const clockOf = (made) =>
   new Date(made).toLocaleString([], { dateStyle: Date.now() - made < 864e5 ? undefined : "medium", timeStyle: "short" });
 
 // What was done to it, in the words of the buttons.
-function stepOf({ recipe: { steps }, before }) {
+function stepOf({ recipe: { steps, given_id }, before }) {
   const last = steps.at(-1);
-  if (!last) return "";
+  if (!last) return !given_id ? "" : /^file/.test(given_id) ? message("a piece of your own") : message("live");
   if (last.do === "extend") return message("continued");
+  if (last.do === "fill") return message("filled");
   if (!before) return message("retold");
   const right = last.target.valence - before.valence, up = last.target.arousal - before.arousal;
   return Math.abs(up) > Math.abs(right) ? (up > 0 ? message("livelier") : message("calmer")) : right > 0 ? message("brighter") : message("darker");
@@ -223,6 +245,12 @@ function show() {
 for (const button of root.querySelectorAll("[data-move]"))
   button.addEventListener("click", () => retell(...button.dataset.move.split(",").map(Number)));
 find(".actions-longer").addEventListener("click", goOn);
+find(".actions-fill").addEventListener("click", fillBars);
+document.addEventListener("transport-loop", ({ target, detail }) => {
+  if (!target.closest("#piece")) return;
+  marked = detail.section;
+  drawButtons();
+}, true); // it does not bubble
 for (const [name, way] of [["undo", -1], ["redo", 1]])
   find(`.actions-${name}`).addEventListener("click", () => {
     const next = trail.beside(way, states.find);

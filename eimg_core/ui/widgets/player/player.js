@@ -28,7 +28,7 @@ function showTake(value) {
   tell(find(".player-facts"), joined([
     message("{seconds} s", { seconds: value.duration_s.toFixed(0) }), said(value.key),
     message("{tempo} bpm", { tempo: value.tempo_bpm.toFixed(0) }), message("{count} notes", { count: value.notes.length }),
-    message("seed {seed}", { seed: value.seed }), value.pairing_title,
+    ...(isOwn(value) ? [message("a piece of your own")] : [message("seed {seed}", { seed: value.seed }), value.pairing_title]),
   ], "  ·  "));
   explain(value.pending ? message("The piano is being recorded …") : "");
   showFiles(value);
@@ -40,6 +40,9 @@ function showTake(value) {
   }
   if (root.dataset.view === "score") sheet.show(value);
 }
+
+// Whether a piece is the visitor's own, as it was.
+const isOwn = ({ recipe }) => Boolean(recipe && /^file/.test(recipe.given_id) && !recipe.steps.length);
 
 // Nobody asks for a neutral piece: near the middle it is a little of the mood that it leans to.
 function titleOf({ region: name, valence, arousal }) {
@@ -139,8 +142,8 @@ function showNumbers(value) {
 }
 
 // What may be done with the piece, as the composer's card says it.
-function showRights({ pairing }) {
-  const terms = props.rights[pairing.split("@")[0]], data = terms && joined(terms.data, message(", "));
+function showRights(value) {
+  const terms = isOwn(value) ? null : props.rights[value.pairing.split("@")[0]], data = terms && joined(terms.data, message(", "));
   tell(find(".player-rights"), !terms ? ""
     : terms.commercial ? message("Yours for any use, commercial ones as well: the composer learnt from {data} alone.", { data })
     : message("For yourself and for research: the composer learnt from {data}, whose terms do not plainly allow commercial use.", { data }));

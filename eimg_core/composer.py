@@ -43,6 +43,7 @@ class Take:
         distance: of the estimate from the target.
         strain: how far it strays from what a pianist would play, see ``eimg_core.takes``.
         realness: the critic's logit of being a real clip; 0 without a critic.
+        missed: the distance as it counts when takes are chosen, valence more than arousal.
     """
 
     piece: Piece
@@ -50,6 +51,7 @@ class Take:
     distance: float
     strain: float = 0.0
     realness: float = 0.0
+    missed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Choosing among takes: how near its estimate is to the target, and whether a pianist would play it.
 
-The estimates are the guide's, never the evaluator's, so that the evaluation stays honest. Where a music autoencoder
-has a critic, it says how composed each take sounds. The checks say how far a piece strays beyond what 95 of 100 real
+The estimates are the guide's, never the evaluator's, so that the evaluation stays honest. Music
+follows valence less surely than arousal, so among takes valence counts more. Where a music autoencoder has a critic, it
+says how composed each take sounds. The checks say how far a piece strays beyond what 95 of 100 real
 clips keep to; within that range all pieces are equally good.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -22,13 +24,14 @@ __all__ = ["CHECKS", "REALNESS_WEIGHT", "RETOLD_WEIGHT", "best_take", "strain", 
 _TOGETHER_S = 0.03
 _SCALES = (frozenset((0, 2, 4, 5, 7, 9, 11)), frozenset((0, 2, 3, 5, 7, 8, 10, 11)))  # major, minor
 _STRAIN_WEIGHT = 1.0  # one full fault counts as much as one point of distance in the plane
+_VALENCE_SHARE = 0.75  # of the squared distance of a take
 REALNESS_WEIGHT = 1.0  # points of distance for each unit of the critic's logit
 RETOLD_WEIGHT = 0.25  # the same where the tune is given: its realness is given, too, and there is less to follow with
 _SURE = 3.0  # beyond this, a logit says no more
 
 
 def best_take(takes: Sequence[Take], realness_weight: float = REALNESS_WEIGHT) -> Take:
-    """The take of least distance and strain and most realness together, the first of equals.
+    """The take that misses and strains least and sounds realest, all together, the first of equals.
 
     Args:
         takes: of one target.
@@ -39,9 +42,17 @@ def best_take(takes: Sequence[Take], realness_weight: float = REALNESS_WEIGHT) -
 
     def cost(take: Take) -> float:
         realness = min(max(take.realness, -_SURE), _SURE)
-        return take.distance + _STRAIN_WEIGHT * take.strain - realness_weight * realness
+        return take.missed + _STRAIN_WEIGHT * take.strain - realness_weight * realness
 
     return min(takes, key=cost)
+
+
+def _missed(estimate: VA | None, target: VA) -> float:
+    """The distance of an estimate, in which valence counts more; as large as any where there is none."""
+    if estimate is None:
+        return math.inf
+    valence, arousal = estimate.valence - target.valence, estimate.arousal - target.arousal
+    return math.sqrt(2 * (_VALENCE_SHARE * valence**2 + (1 - _VALENCE_SHARE) * arousal**2))
 
 
 def weigh(
@@ -49,7 +60,7 @@ def weigh(
 ) -> list[Take]:
     """Takes of pieces, given the guide's estimates and the critic's logits."""
     return [
-        Take(piece, va, distance(va, target) if va else float("inf"), strain(piece), real)
+        Take(piece, va, distance(va, target) if va else math.inf, strain(piece), real, _missed(va, target))
         for piece, va, real in zip(pieces, estimates, realness or [0.0] * len(pieces), strict=True)
     ]
 

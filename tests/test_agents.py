@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NO_MCP = "the package mcp is not installed: pip install 'mcp>=1.30,<2'"
 MCP = "/gradio_api/mcp"
 TOOLS = {
-    "pairings", "read_photo", "explain_photo", "compose", "compare", "story", "retell", "extend", "export",
+    "pairings", "read_photo", "explain_photo", "compose", "compare", "story", "retell", "extend", "fill", "export",
     "evaluate_midi",
 }  # fmt: skip
 
@@ -186,6 +186,8 @@ def test_a_piece_of_one_answer_is_what_the_next_call_works_with(agent: Agent, st
     assert told["pairing"] == "effnet+tvae"
     agent.call("extend", midi=midi, seconds=30)
     assert studio.extended[-1][1] == 30.0
+    agent.call("fill", midi=midi, first_bar=2, last_bar=3)
+    assert studio.filled[-1][1] == (1, 3)
     assert fetched(agent.call("export", midi=midi, kind="png")["file"]).startswith(b"\x89PNG")
 
 

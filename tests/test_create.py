@@ -18,12 +18,11 @@ from eimg_core.recipe import Recipe, Step, photo_id
 from eimg_core.remake import remake
 from tests.fake_studio import FakeStudio, scene, sketch
 from tests.shots import give_photo
-from tests.visits import CONTRAST, Visit
+from tests.visits import CONTRAST, SOUND, Visit, wait_for_new_sound
 
 browser_test = pytest.mark.browser
 POINT = VA(6.0, 4.0)
 OPTIONS = ComposeOptions(seed=3, seconds=9.0, target=POINT, takes=USUAL_TAKES)
-SOUND = "(document.querySelector('.player[data-state=done] audio') || {}).src"
 
 
 # ---- recipes -----------------------------------------------------------------------------------------------------
@@ -106,12 +105,6 @@ def test_a_visit_remembers_a_bounded_number_of_pieces() -> None:
 
 
 # ---- the page: why -----------------------------------------------------------------------------------------------
-
-
-def wait_for_new_sound(visit: Visit, act: Any) -> None:
-    before = visit.page.evaluate(SOUND)
-    act()
-    visit.page.wait_for_function(f"(before) => {SOUND} && {SOUND} !== before", arg=before)
 
 
 @browser_test
@@ -523,7 +516,7 @@ def test_stop_ends_only_my_piece(visit: Visit, browser: Any, url: str, studio: F
 # ---- the API -----------------------------------------------------------------------------------------------------
 
 
-def test_programs_can_explain_retell_and_extend(url: str, studio: FakeStudio, beach: Path, tmp_path: Path) -> None:
+def test_programs_can_explain_retell_extend_and_fill(url: str, studio: FakeStudio, beach: Path, tmp_path: Path) -> None:
     client_library = pytest.importorskip("gradio_client")
     client = client_library.Client(url, verbose=False, download_files=False)
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
@@ -542,6 +535,8 @@ def test_programs_can_explain_retell_and_extend(url: str, studio: FakeStudio, be
     longer = client.predict(midi=tune, seconds=30, pairing="vqvae+fnt", api_name="/extend")
     assert longer["duration_s"] == pytest.approx(30.0, abs=2)
     assert len(longer["takes"]) == USUAL_TAKES
+    filled = client.predict(midi=tune, first=2, last=3, pairing="vqvae+fnt", api_name="/fill")
+    assert (filled["state"], studio.filled[-1][1]) == ("done", (1, 3))
     letter = tmp_path / "letter.mid"
     letter.write_text("not music")
     for wrong, sentence in (

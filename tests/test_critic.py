@@ -100,7 +100,7 @@ def test_of_equally_near_takes_the_one_that_sounds_composed_is_kept():
     piece = random_clip(0)
     plain, composed = Take(piece, POINT, 0.5), Take(piece, POINT, 0.5, realness=1.0)
     assert best_take([plain, composed]) is composed
-    assert best_take([Take(piece, POINT, 0.0), Take(piece, POINT, 9.0, realness=50.0)]).distance == 0.0
+    assert best_take([Take(piece, POINT, 0.0), Take(piece, POINT, 9.0, realness=50.0, missed=9.0)]).distance == 0.0
     assert [take.realness for take in weigh([piece, piece], [POINT, POINT], POINT, [0.5, -0.5])] == [0.5, -0.5]
 
 

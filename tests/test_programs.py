@@ -40,8 +40,8 @@ def tune(tmp_path: Path) -> Path:
 def test_all_endpoints_have_a_name_and_say_what_they_do(client: Any) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert set(endpoints) == {
-        "/read_photo", "/explain_photo", "/compose", "/retell", "/extend", "/compare", "/story", "/pairings", "/render",
-        "/export", "/evaluate_midi",
+        "/read_photo", "/explain_photo", "/compose", "/retell", "/extend", "/fill", "/compare", "/story", "/pairings",
+        "/render", "/export", "/evaluate_midi",
     }  # fmt: skip
     for name, endpoint in endpoints.items():
         assert len(endpoint["description"]) > 40, name

@@ -53,10 +53,20 @@ def song() -> Piece:
 
 def test_the_best_take_is_the_nearest_that_is_playable():
     piece = song()
-    near, far = Take(piece, POINT, 0.2, 0.0), Take(piece, POINT, 0.9, 0.0)
-    strange = Take(piece, POINT, 0.1, 1.0)
+    near, far = Take(piece, POINT, 0.2, missed=0.2), Take(piece, POINT, 0.9, missed=0.9)
+    strange = Take(piece, POINT, 0.1, 1.0, missed=0.1)
     assert best_take([far, near, strange]) is near
     assert best_take([near, replace(near)]) is near  # the first of equals
+
+
+def test_among_takes_valence_counts_more_than_arousal():
+    target = VA(POINT.valence, POINT.arousal)
+    sad, calm = weigh(
+        [song()] * 2, [VA(target.valence - 1, target.arousal), VA(target.valence, target.arousal - 1)], target
+    )
+    assert sad.distance == pytest.approx(calm.distance)
+    assert best_take([sad, calm]) is calm
+    assert sad.missed**2 + calm.missed**2 == pytest.approx(2.0), "together they count as a distance does"
 
 
 def test_pieces_without_notes_lose():

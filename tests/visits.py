@@ -22,6 +22,8 @@ CONTRAST = """() => {
     .filter(([ratio]) => ratio < 4.5);
 }"""
 
+SOUND = "(document.querySelector('.player[data-state=done] audio') || {}).src"
+
 
 class Visit:
     """A page, and what it asked of the network and complained about."""
@@ -74,3 +76,10 @@ class Watched:
         context.on("request", look)
         context.on("page", listen)
         return context
+
+
+def wait_for_new_sound(visit: Visit, act: Any) -> None:
+    """Do something, and wait until the player has another piece with its sound."""
+    before = visit.page.evaluate(SOUND)
+    act()
+    visit.page.wait_for_function(f"(before) => {SOUND} && {SOUND} !== before", arg=before)

@@ -271,8 +271,8 @@ class RelativePitch(nn.Module):
         self.distance = nn.Parameter(0.1 * torch.randn(count, dim, 2 * _PITCHES - 1))
 
     def forward(self, hidden: Tensor, pitches: Tensor) -> Tensor:
-        asked = self.ask(hidden).unflatten(-1, (len(self.distance), 1, -1))
-        scores = (asked @ self.distance)[..., 0, :]  # (B, T, K, distances)
+        asked = self.ask(hidden).unflatten(-1, (len(self.distance), -1))
+        scores = torch.einsum("btkd,kdn->btkn", asked, self.distance)
         index = torch.arange(_PITCHES) - pitches[..., None].clamp_min(0) + _PITCHES - 1
         return (scores.gather(-1, index) * (pitches != NONE)[..., None]).sum(dim=-2)
 
@@ -288,8 +288,9 @@ class Follow(nn.Module):
         self.classes = classes
 
     def forward(self, hidden: Tensor, offered: Tensor) -> Tensor:
-        offers = F.one_hot(offered.clamp_min(0), self.classes) * (offered != NONE)[..., None]
-        return (self.follow(hidden)[..., None, :] @ offers.to(hidden.dtype))[..., 0, :]
+        followed = self.follow(hidden) * (offered != NONE)
+        logits = torch.zeros(*followed.shape[:-1], self.classes, dtype=followed.dtype)
+        return logits.scatter_add(-1, offered.clamp_min(0), followed)
 
 
 class ChordPitch(nn.Module):

@@ -122,8 +122,11 @@ class Block(nn.Module):
         # (B, H, T, T) numbers and the fused kernel's backward pass would take a third of the training.
         with sdpa_kernel(SDPBackend.MATH) if self.training else nullcontext():
             attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
-        x = x + self.drop(self.merge(attended.transpose(1, 2).reshape(B, T, W)))
-        return x + self.drop(self.feedforward(self.norm_feedforward(x)))
+        x = x + self._dropped(self.merge(attended.transpose(1, 2).reshape(B, T, W)))
+        return x + self._dropped(self.feedforward(self.norm_feedforward(x)))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return self.drop(x) if self.training else x  # even to do nothing takes time at every step that is played
 
 
 class TransformerStack(nn.Module):

@@ -1,0 +1,154 @@
+"""A visitor's own music: MIDI files that the page opens, bars that are filled anew, and live music."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import wave
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eimg_core.emotion import VA
+from eimg_core.midi.notes import Note, Piece
+from eimg_core.midi.reading import read_midi
+from eimg_core.midi.writing import write_midi
+from eimg_core.ui.session import live as live_session
+from eimg_core.ui.session.live import LONGEST_S, live
+from eimg_core.ui.session.packed import unpacked
+from tests.fake_studio import PAIRINGS, FakeStudio, sketch
+from tests.visits import Visit, wait_for_new_sound
+
+browser_test = pytest.mark.browser
+POINT = VA(6.0, 4.0)
+MIDI_INPUT = "input[type=file][accept*='.mid']"
+DROP_MIDI = """(data) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0)), dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], "tune.mid"));
+  const drop = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer });
+  document.querySelector("#photo").dispatchEvent(drop);
+}"""
+
+
+# ---- bars between others -----------------------------------------------------------------------------------------
+
+
+def piece_of(*notes: tuple[float, float, int]) -> Piece:
+    return Piece(tuple(Note(start, pitch, end, 80) for start, end, pitch in notes))
+
+
+def test_notes_between_two_moments_are_another_pieces_and_all_others_stay() -> None:
+    piece = piece_of((0.0, 5.0, 60), (0.0, 9.0, 48), (2.0, 3.0, 64), (3.9, 4.5, 65), (4.0, 5.0, 67))
+    other = piece_of((0.0, 1.0, 72), (2.5, 3.0, 60), (3.0, 4.8, 71), (4.0, 5.0, 90))
+    assert piece.with_between(other, 2.0, 4.0) == piece_of(
+        (0.0, 2.5, 60), (0.0, 9.0, 48), (2.5, 3.0, 60), (3.0, 4.0, 71), (4.0, 5.0, 67)
+    ), "a key that is struck again is let go; what is put in ends with the span"
+
+
+# ---- live music, on the server -----------------------------------------------------------------------------------
+
+
+def test_live_music_goes_on_where_it_was_towards_the_target_of_now() -> None:
+    studio, asked = FakeStudio(), {"target": {"valence": 7, "arousal": 6}, "pairing": "effnet+tvae", "seed": 3}
+    first = live(studio)({**asked, "packed": None})
+    second = live(studio)({**asked, "packed": first["packed"], "target": {"valence": 2, "arousal": 3}})
+    assert (first["start_s"], second["start_s"]) == (0.0, first["end_s"])
+    assert (first["region"], second["region"]) == ("happy", "sad")
+    assert studio.lived == [VA(7.0, 6.0), VA(2.0, 3.0)]
+    assert all(first["end_s"] - 0.2 <= start for start, _, _ in second["notes"])
+    whole = unpacked(second["packed"], PAIRINGS)
+    assert whole.piece.loop_s == second["end_s"]
+    assert whole.made_by.given_id is not None
+    assert not whole.made_by.as_given, "it is ours: it is played with expression"
+    with wave.open(io.BytesIO(base64.b64decode(second["sound"]))) as sound:
+        assert sound.getnframes() > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (None, "settings cannot be read"),
+        ({}, "Choose an emotion"),
+        ({"target": {"valence": "x", "arousal": 1}}, "Choose an emotion"),
+        ({"target": {"valence": 5, "arousal": 5}, "packed": "no piece"}, "damaged"),
+        ({"target": {"valence": 5, "arousal": 5}, "packed": 7}, "damaged"),
+    ],
+)
+def test_whatever_a_browser_asks_for_is_answered_with_music_or_a_sentence(asked: Any, sentence: str) -> None:
+    assert sentence in live(FakeStudio())(asked)["fault"]
+
+
+def test_live_music_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    studio, asked = FakeStudio(), {"target": {"valence": 7, "arousal": 6}, "pairing": "none", "seed": "x"}
+    first = live(studio)(asked)
+    long = replace(unpacked(first["packed"], PAIRINGS), piece=replace(sketch(POINT, 1, 9.0), loop_s=LONGEST_S + 1))
+    assert "minutes at most" in live(studio)({**asked, "packed": live_session.packed(long)})["fault"]
+    monkeypatch.setattr(live_session, "_WAIT_S", 0.01)
+    with live_session._ONE_AT_A_TIME:
+        assert "Too many people" in live(studio)(asked)["fault"]
+    assert "packed" in live(studio)(asked), "and then goes on"
+
+
+# ---- on the page -------------------------------------------------------------------------------------------------
+
+
+@browser_test
+@pytest.mark.parametrize("way", ["chosen", "dropped on the photo"])
+def test_a_midi_file_is_opened_filled_and_undone(visit: Visit, studio: FakeStudio, tmp_path: Path, way: str) -> None:
+    page, midi = visit.page, tmp_path / "tune.mid"
+    write_midi(sketch(POINT, 1, 12.0), midi)
+    if way == "chosen":
+        wait_for_new_sound(visit, lambda: page.set_input_files(MIDI_INPUT, str(midi)))
+    else:
+        data = base64.b64encode(midi.read_bytes()).decode()
+        wait_for_new_sound(visit, lambda: page.evaluate(DROP_MIDI, data))
+    assert "a piece of your own" in page.inner_text(".player-facts")
+    assert page.inner_text(".player-rights") == "", "whose it is, its owner knows"
+    name, opened = visit.download("MIDI")
+    assert name.endswith(", as it was.mid")
+    assert page.is_disabled(".actions-fill")
+    canvas = page.locator("#piece .transport-roll canvas").bounding_box()
+    for move, share in ((page.mouse.move, 0.3), (page.mouse.down, None), (page.mouse.move, 0.6), (page.mouse.up, None)):
+        move() if share is None else move(canvas["x"] + canvas["width"] * share, canvas["y"] + 6)
+    label = page.inner_text(".actions-fill")
+    first, end = (int(number) for number in re.findall(r"\d+", label))
+    wait_for_new_sound(visit, lambda: page.click(".actions-fill"))
+    piece, bars = studio.filled[-1]
+    assert bars == (first - 1, end)
+    assert piece.notes[0].pitch == read_midi(midi).notes[0].pitch
+    assert visit.download("MIDI")[0].endswith(", filled.mid")
+    assert "filled" in page.inner_text(".history li")
+    page.reload()
+    page.wait_for_selector("#piece .player[data-state=done]")
+    wait_for_new_sound(visit, lambda: page.click("button:text-is('Undo')"))
+    assert visit.download("MIDI")[1] == opened
+
+
+@browser_test
+def test_a_file_that_is_no_midi_is_one_sentence(visit: Visit, tmp_path: Path) -> None:
+    (tmp_path / "letter.mid").write_text("not music")
+    visit.page.set_input_files(MIDI_INPUT, str(tmp_path / "letter.mid"))
+    visit.page.wait_for_selector("#piece .player[data-state=failed]")
+    assert "not a MIDI file" in visit.page.inner_text("#piece .player-failed")
+
+
+@browser_test
+def test_live_music_follows_the_target_and_is_kept(visit: Visit, studio: FakeStudio) -> None:
+    page = visit.page
+    page.click(".live-start")
+    assert "Choose an emotion" in page.inner_text(".live-said"), "there is nothing to follow yet"
+    page.click(".plane-map", position={"x": 280, "y": 90})
+    page.wait_for_function("document.querySelector('.plane-map').dataset.target")
+    page.click(".live-start")
+    page.wait_for_function("/happy|excited/.test(document.querySelector('.live-where').textContent)")
+    page.click(".plane-map", position={"x": 110, "y": 280})
+    page.wait_for_function("/weary|sad/.test(document.querySelector('.live-where').textContent)")
+    assert studio.lived[0].arousal > 5 > studio.lived[-1].arousal
+    wait_for_new_sound(visit, lambda: page.click(".live-stop"))
+    assert "live" in page.inner_text(".history li")
+    assert page.is_visible(".live-start")
+    seconds = float(re.search(r"(\d+) s", page.inner_text(".player-facts"))[1])
+    assert seconds >= 2, "what was heard of it"

@@ -209,6 +209,9 @@ class FakeStudio:
 
     def restore(self, composition: Composition) -> Composition:
         self.restored.append(composition)
+        return self._measured(composition)
+
+    def _measured(self, composition: Composition) -> Composition:
         target, miss = composition.target_va, MISSES[composition.pairing.partition("@")[0]]
         estimate = target if composition.made_by.stops else VA(target.valence + miss[0], target.arousal + miss[1])
         return replace(composition, piece_va=estimate.clamped(), metrics={**measure(composition.piece), **METRICS})
@@ -260,15 +263,13 @@ class FakeStudio:
         self.lived.append(target)
         before = piece.length_s if piece else 0.0
         added = sketch(target, options.seed, 1.0).cropped(1.0).later(before)
-        whole = added if piece is None else piece.with_notes([*piece.notes, *added.notes])
-        return replace(whole, sections=(), loop_s=before + 1.0)
+        notes = (*piece.notes, *added.notes) if piece else added.notes
+        return replace(piece or added, notes=notes, sections=(), loop_s=before + 1.0)
 
     def given(self, piece: Piece, pairing: str, repairs: Sequence[str] = ()) -> Composition:
-        recipe = Recipe(pairing, ComposeOptions(), given_id=given_id_of("file", piece))
-        target = self.listen(piece)
-        return Composition(
-            piece, pairing, recipe.options, None, target, target, {}, remarks=tuple(repairs), recipe=recipe
-        )
+        recipe, target = Recipe(pairing, ComposeOptions(), given_id=given_id_of("file", piece)), self.listen(piece)
+        made = Composition(piece, pairing, recipe.options, None, target, remarks=tuple(repairs), recipe=recipe)
+        return self._measured(made)
 
     def story(
         self,

@@ -16,14 +16,19 @@ from eimg_core.emotion import VA
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.midi.reading import read_midi
 from eimg_core.midi.writing import write_midi
+from eimg_core.options import ComposeOptions
+from eimg_core.sound.instruments import INSTRUMENTS
+from eimg_core.sound.soundfont import read_soundfont
 from eimg_core.ui.session import live as live_session
 from eimg_core.ui.session.live import LONGEST_S, live
 from eimg_core.ui.session.packed import unpacked
+from eimg_core.ui.session.piece_values import FONT_GONE, play_take
 from tests.fake_studio import PAIRINGS, FakeStudio, sketch
 from tests.visits import Visit, wait_for_new_sound
 
 browser_test = pytest.mark.browser
 POINT = VA(6.0, 4.0)
+FONT_INPUT = "input[type=file][accept*='.sf2']"
 MIDI_INPUT = "input[type=file][accept*='.mid']"
 DROP_MIDI = """(data) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0)), dataTransfer = new DataTransfer();
@@ -110,7 +115,9 @@ def test_a_midi_file_is_opened_filled_and_undone(visit: Visit, studio: FakeStudi
     name, opened = visit.download("MIDI")
     assert name.endswith(", as it was.mid")
     assert page.is_disabled(".actions-fill")
-    canvas = page.locator("#piece .transport-roll canvas").bounding_box()
+    roll = page.locator("#piece .transport-roll canvas")
+    roll.scroll_into_view_if_needed()
+    canvas = roll.bounding_box()
     for move, share in ((page.mouse.move, 0.3), (page.mouse.down, None), (page.mouse.move, 0.6), (page.mouse.up, None)):
         move() if share is None else move(canvas["x"] + canvas["width"] * share, canvas["y"] + 6)
     label = page.inner_text(".actions-fill")
@@ -152,3 +159,32 @@ def test_live_music_follows_the_target_and_is_kept(visit: Visit, studio: FakeStu
     assert page.is_visible(".live-start")
     seconds = float(re.search(r"(\d+) s", page.inner_text(".player-facts"))[1])
     assert seconds >= 2, "what was heard of it"
+
+
+@browser_test
+def test_a_soundfont_of_ones_own_plays_until_it_is_put_away(visit: Visit, studio: FakeStudio, tmp_path: Path) -> None:
+    page, own = visit.page, INSTRUMENTS["music box"].path
+    damaged = tmp_path / "half.sf2"
+    damaged.write_bytes(own.read_bytes()[:5000])
+    page.click("#more .label-wrap")
+    page.set_input_files(FONT_INPUT, str(damaged))
+    page.wait_for_selector("[data-testid=toast-body]")
+    assert "half.sf2 is not a complete SoundFont" in page.inner_text("[data-testid=toast-body]")
+    page.set_input_files(FONT_INPUT, str(own))
+    page.wait_for_selector("#load-font:has-text('music_box.sf2')")
+    page.click(".plane-map", position={"x": 280, "y": 90})
+    visit.compose()
+    assert studio.instruments[-1] == read_soundfont(own).name
+    assert page.locator(".player-files button[data-kind=stems]").count() == 0, "they are made by the instrument"
+    page.click("#drop-font")
+    page.wait_for_selector("#drop-font", state="hidden")
+    visit.compose()
+    assert studio.instruments[-1] == "piano"
+
+
+def test_a_soundfont_that_is_gone_is_a_remark_and_the_instrument_plays(tmp_path: Path) -> None:
+    studio = FakeStudio()
+    made = studio.compose(None, "effnet+tvae", ComposeOptions(target=POINT))
+    take = play_take(studio, made, tmp_path, lambda stage, done: None, soundfont=tmp_path / "gone.sf2")
+    assert FONT_GONE in take.remarks
+    assert studio.instruments[-1] == "piano"

@@ -227,7 +227,7 @@ def test_the_critic_counts_less_where_the_tune_is_given(pipeline, monkeypatch):
     """A take half a point nearer against one that the critic prefers by a unit: the one composes, the other retells."""
 
     def weighed(pieces, target):
-        return [Take(pieces[0], POINT, 1.0), Take(pieces[1], POINT, 1.5, realness=1.0)]
+        return [Take(pieces[0], POINT, 1.0, missed=1.0), Take(pieces[1], POINT, 1.5, realness=1.0, missed=1.5)]
 
     monkeypatch.setattr(pipeline, "_weighed", weighed)
     assert pipeline.compose(None, None, ComposeOptions(1, 6.0, POINT, takes=2)).choice == 1

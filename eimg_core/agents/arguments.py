@@ -35,7 +35,7 @@ class _OfMidi:
 
 Valence = Annotated[float, Field(ge=1, le=9, description="1 unpleasant to 9 pleasant")]
 Arousal = Annotated[float, Field(ge=1, le=9, description="1 calm to 9 excited")]
-Bar = Annotated[int, Field(ge=1, description="number of a bar, from 1")]
+Bar = Annotated[int, Field(ge=1, le=1000, description="number of a bar, from 1")]
 Photo = Annotated[str, Field(description=f"JPEG, PNG, WebP, GIF, BMP or TIFF, up to 20 MB: {HOW_TO_GIVE}")]
 Midi = Annotated[str, Field(description=f"MIDI file, up to 512 kB: {HOW_TO_GIVE}")]
 Pairing = Annotated[

@@ -16,6 +16,7 @@ from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.messages import message
+from eimg_core.midi.notes import Note, Piece
 from eimg_core.midi.reading import load_midi
 from eimg_core.midi.smf import MIDI_SUFFIXES
 from eimg_core.options import (
@@ -32,7 +33,7 @@ from eimg_core.ui.api.option_arguments import spelt_out
 from eimg_core.ui.languages import term, without_comments
 from eimg_core.ui.pages.inputs import Inputs, OptionControls, option_controls
 from eimg_core.ui.protocol import PairingInfo, Studio
-from eimg_core.ui.server.events import HEAVY, IN_PAGE
+from eimg_core.ui.server.events import HEAVY, IN_PAGE, READING
 from eimg_core.ui.server.faults import sentence, toast
 from eimg_core.ui.server.files import KEEP_S, new_folder
 from eimg_core.ui.server.stages import stages_of
@@ -49,6 +50,7 @@ LEAD = message("Give a photo, aim at another emotion if you like, and let one co
 
 NOTHING = message("There is nothing to compose for yet. Add a photo, or choose an emotion in the plane.")
 
+LOAD_FONT = term("Your own soundfont (.sf2)")
 LISTENING = message("listening to your piece")
 _DONE: dict[Do, str] = {"retell": "retold", "extend": "continued", "fill": "filled"}
 Shown = tuple[Any, Any]
@@ -113,6 +115,15 @@ NAME_THE_CHOSEN = """(pairing) => ({label: `%s ${(%s)[pairing]}`, __type__: 'upd
 
 
 @dataclass(frozen=True)
+class FontControls:
+    """A visitor's own soundfont: the button that loads one, the one that takes it away, and where it is meanwhile."""
+
+    load: gr.UploadButton
+    drop: gr.Button
+    path: gr.State
+
+
+@dataclass(frozen=True)
 class CreateControls:
     """Whom to ask and how, and the buttons."""
 
@@ -120,6 +131,7 @@ class CreateControls:
     another: gr.Button
     midi: gr.UploadButton
     options: OptionControls
+    font: FontControls
     fold: gr.Accordion
     pairing: gr.Radio
 
@@ -140,8 +152,10 @@ def create_controls() -> tuple[gr.Button, gr.Button, gr.UploadButton]:
     return compose, another, midi
 
 
-def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[OptionControls, gr.Accordion, gr.Radio]:
-    """The options of a single composer, and which composer, folded away under the name of the one that is chosen."""
+def composer_choice(
+    pairings: Sequence[PairingInfo],
+) -> tuple[OptionControls, FontControls, gr.Accordion, gr.Radio]:
+    """The options of a single composer, a soundfont of one's own, and which composer, folded away under its name."""
     usual = next((info for info in pairings if info.default), None)
     label = f"{term('More, composer:')} {usual.title}" if usual else term("Composer")
     with (
@@ -150,6 +164,14 @@ def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[OptionControls, gr
     ):
         with gr.Column(elem_classes="more-options"):
             options = option_controls([one for one in CREATE_OPTIONS if one not in SHARED_OPTIONS])
+            with gr.Row(elem_id="own-font"):
+                font = FontControls(
+                    gr.UploadButton(LOAD_FONT, file_types=[".sf2"], size="sm", elem_id="load-font", min_width=0),
+                    gr.Button(
+                        term("Back to the instrument"), size="sm", elem_id="drop-font", visible=False, min_width=0
+                    ),
+                    gr.State(None, time_to_live=int(KEEP_S)),
+                )
         pairing = gr.Radio(
             [(info.title, info.key) for info in pairings],
             value=usual.key if usual else None,
@@ -157,7 +179,7 @@ def composer_choice(pairings: Sequence[PairingInfo]) -> tuple[OptionControls, gr
             show_label=False,
             elem_id="pairing",
         )
-    return options, fold, pairing
+    return options, font, fold, pairing
 
 
 def create_result(studio: Studio) -> tuple[Live, Player, PieceActions]:
@@ -197,24 +219,37 @@ def wire_create(
             yield failed(sentence(error)), gr.skip()
             raise toast(error, visible=False) from error
 
-    def made(photo: OpenedPhoto | None, recipe: Recipe, known: Known, again: bool = False) -> Iterator[Shown]:
+    def made(
+        photo: OpenedPhoto | None, recipe: Recipe, known: Known, font: str | None, again: bool = False
+    ) -> Iterator[Shown]:
         """Stages, then the notes as soon as they are there, then the same with its sound."""
         images = [photo.image] if photo else []
         composition = yield from stages_of(
             lambda tell: remake(studio, recipe, images, known, lambda stage, done: tell(stage, COMPOSED * done)),
             lambda stage, done: (working(stage, done), gr.skip()),
         )
-        yield from sounding(photo if recipe.photo_id else None, composition, known, again)
+        yield from sounding(photo if recipe.photo_id else None, composition, known, font, again)
 
-    def sounding(photo: OpenedPhoto | None, composition: Composition, known: Known, again: bool) -> Iterator[Shown]:
+    def sounding(
+        photo: OpenedPhoto | None, composition: Composition, known: Known, font: str | None, again: bool
+    ) -> Iterator[Shown]:
         recipe = composition.made_by
         title = titles.get(recipe.pairing, recipe.pairing)
         more = {"recipe": recipe.value(), "takes": candidate_values(composition), "again": again}
         yield {**pending_value(composition, title), **more}, known
         take = play_take(
-            studio, composition, new_folder(pieces), lambda stage, done: None, photo, detail=_detail(recipe)
+            studio,
+            composition,
+            new_folder(pieces),
+            lambda stage, done: None,
+            photo,
+            detail=_detail(recipe),
+            soundfont=Path(font) if font else None,
         )
-        yield {**take_value(take, title), **more}, known
+        value = take_value(take, title)
+        if font:  # stems are made later, by the instrument
+            value["exports"] = [kind for kind in value["exports"] if kind != "stems"]
+        yield {**value, **more}, known
 
     @spelt_out(CREATE_OPTIONS)
     def compose(
@@ -223,6 +258,7 @@ def wire_create(
         pairing: str,
         options: dict[str, Any],
         known: Known | None = None,
+        font: str | None = None,
     ) -> Iterator[Shown]:
         """Compose piano music for a photo, for a point in the emotion plane, or for a photo with another target.
 
@@ -237,11 +273,11 @@ def wire_create(
 
         def composed() -> Iterator[Shown]:
             recipe = Recipe(pairing, read_options(options, target=emotion), photo_id(photo.image) if photo else None)
-            yield from made(photo, recipe, {} if known is None else known)
+            yield from made(photo, recipe, {} if known is None else known, font)
 
         yield from told(composed())
 
-    def open_midi(midi: str | None, pairing: str, known: Known) -> Iterator[Shown]:
+    def open_midi(midi: str | None, pairing: str, known: Known, font: str | None) -> Iterator[Shown]:
         """A piece from elsewhere, as if it had been composed here: to be heard, retold, continued, filled and kept."""
 
         def opened() -> Iterator[Shown]:
@@ -253,23 +289,32 @@ def wire_create(
             composer = pairing if pairing.partition("@")[0] in able or not able else able[0]
             composition = studio.given(file.piece, composer, file.repairs)
             known[composition.made_by.key] = composition
-            yield from sounding(None, composition, known, again=True)
+            yield from sounding(None, composition, known, font, again=True)
 
         yield from told(opened())
 
-    def make_again(photo: OpenedPhoto | None, wanted: Wanted, known: Known) -> Iterator[Shown]:
+    def load_font(path: str) -> Any:
+        """A soundfont of the visitor's own plays from now on, if our reader and sampler can play it."""
+        try:
+            studio.render(Piece((Note(0.0, 60, 0.2, 80),)), soundfont=Path(path))
+            return _font_shown(path)
+        except Exception as error:
+            raise toast(error) from error
+
+    def make_again(photo: OpenedPhoto | None, wanted: Wanted, known: Known, font: str | None) -> Iterator[Shown]:
         """What the piece actions want: another take, the same tune again, what a link or this browser holds."""
         if wanted.piece is not None and wanted.piece.made_by.key not in known:
             known = {**known, wanted.piece.made_by.key: wanted.piece}
         if wanted.recipe is not None:
-            yield from told(made(photo, wanted.recipe, known, again=True))
+            yield from told(made(photo, wanted.recipe, known, font, again=True))
         elif wanted.piece is not None:
             own = photo if photo and photo_id(photo.image) == wanted.piece.made_by.photo_id else None
-            yield from told(sounding(own, studio.restore(wanted.piece), known, again=True))
+            yield from told(sounding(own, studio.restore(wanted.piece), known, font, again=True))
 
     chosen = {**inputs.options, **controls.options}
     options = [chosen[one.name] for one in CREATE_OPTIONS]
-    wanted = [inputs.photo, inputs.plane, controls.pairing, *options, known]
+    font = controls.font
+    wanted = [inputs.photo, inputs.plane, controls.pairing, *options, known, font.path]
     settings = [inputs.plane, controls.pairing, *options]
     shown = [piece, known]
     # A mood of the plane is chosen and composed for at one tap.
@@ -282,12 +327,20 @@ def wire_create(
     composing_again = next_take.then(compose, wanted, shown, api_visibility="private", **HEAVY)
     actions.submit(js=SHOW_WAITING, outputs=piece, **IN_PAGE)
     making_again = actions.submit(
-        make_again, [inputs.photo, actions, known], shown, api_visibility="private", trigger_mode="multiple", **HEAVY
+        make_again,
+        [inputs.photo, actions, known, font.path],
+        shown,
+        api_visibility="private",
+        trigger_mode="multiple",
+        **HEAVY,
     )
     opening = controls.midi.upload(
-        open_midi, [controls.midi, controls.pairing, known], shown, api_visibility="private", **HEAVY
+        open_midi, [controls.midi, controls.pairing, known, font.path], shown, api_visibility="private", **HEAVY
     )
     opening.then(js="() => null", outputs=controls.midi, **IN_PAGE)  # so that the same file can be opened again
+    named = [font.path, font.load, font.drop]
+    font.load.upload(load_font, font.load, named, api_visibility="private", **READING)
+    font.drop.click(lambda: _font_shown(None), None, named, api_visibility="private", show_progress="hidden")
     runs = [composing, composing_again, making_again, opening]
     for run in runs:
         run.failure(js=END_WAITING, inputs=piece, outputs=piece, **IN_PAGE)
@@ -303,11 +356,17 @@ def wire_create(
     for one in CREATE_OPTIONS:
         if one.needs_composing:
             controls.pairing.change(js=IF_ABLE % able, inputs=controls.pairing, outputs=chosen[one.name], **IN_PAGE)
-    named = NAME_THE_CHOSEN % (term("More, composer:"), json.dumps(titles))
-    controls.pairing.change(js=named, inputs=controls.pairing, outputs=controls.fold, **IN_PAGE)
+    say_chosen = NAME_THE_CHOSEN % (term("More, composer:"), json.dumps(titles))
+    controls.pairing.change(js=say_chosen, inputs=controls.pairing, outputs=controls.fold, **IN_PAGE)
     page.load(js=without_comments(Path(__file__).with_suffix(".js")), **IN_PAGE)
     read.success(js=COMPOSE_AT_ONCE, inputs=inputs.plane, **IN_PAGE)
     page.load(js=_script(FROM_ADDRESS, list(titles)), inputs=settings, outputs=settings, **IN_PAGE)
+
+
+def _font_shown(path: str | None) -> Any:
+    """The path of the soundfont, and its buttons."""
+    label = LOAD_FONT if path is None else Path(path).name
+    return path, gr.update(label=label), gr.update(visible=path is not None)
 
 
 def _script(source: str, pairings: Sequence[str] = ()) -> str:

@@ -43,6 +43,7 @@ READING, COMPOSING, PLAYING = STAGES = (
     message("composing"),
     message("playing the piano"),
 )
+FONT_GONE = message("Your soundfont is no longer kept; it is removed after an hour. Load it again.")
 COMPOSED = 0.75  # share of the whole work; the rest is playing and saving
 
 
@@ -98,15 +99,19 @@ def play_take(
     lufs: float | None = None,
     detail: str = "",
     figure: bool = False,
+    soundfont: Path | None = None,
 ) -> Take:
     """Play a composition and save everything in ``folder``; ``detail`` ends the names of its files.
 
-    A piece that cannot be played is still saved, without sound and with a remark that says why.
+    A visitor's own ``soundfont`` plays instead of the instrument while it is there. A piece that cannot be played is
+    still saved, without sound and with a remark that says why.
     """
     progress(PLAYING, COMPOSED)
     waveform, remarks = None, composition.remarks
     try:
-        waveform = studio.render(composition.played, lufs, composition.options.instrument)
+        if soundfont is not None and not soundfont.is_file():
+            soundfont, remarks = None, (*remarks, FONT_GONE)
+        waveform = studio.render(composition.played, lufs, composition.options.instrument, soundfont)
     except RenderError as error:
         remarks = (*remarks, sentence(error))
     progress(PLAYING, 0.95)

@@ -20,6 +20,7 @@ from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.music_ae.decoder import NoteDecoder, NoteEmbedding, Sampling, draw, token_cross_entropy
 from eimg_core.music_ae.fnt import FaderNet, FaderNetConfig, arousal_class
 from eimg_core.music_ae.step_grammar import StepGrammar
+from eimg_core.music_ae.tvae import TransformerVAE, TransformerVAEConfig
 from eimg_core.trainable import Trainable
 from tests.tiny import music_batch
 
@@ -115,6 +116,21 @@ class TestEveryTrainable:
         for (name, a), (other, b) in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
             assert name == other
             assert torch.equal(a, b), name
+
+
+def test_matrices_of_eight_bits_take_half_the_bytes_and_are_as_near_as_rounding_allows(tmp_path):
+    model = TransformerVAE(TransformerVAEConfig(layers=1, plan_layers=1, encoder_layers=1)).eval()
+    for folder, eight_bits in (("half", False), ("whole", True)):
+        save_model(tmp_path / "kind" / folder, model, {"key": "tvae"}, eight_bits=eight_bits)
+    half, whole = ((tmp_path / "kind" / name / "weights.safetensors").stat().st_size for name in ("half", "whole"))
+    assert whole < 0.55 * half
+    again, _ = load_model(tmp_path / "kind" / "whole", {"tvae": TransformerVAE})
+    assert again.state_dict().keys() == model.state_dict().keys()
+    for (name, a), b in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
+        if a.is_floating_point():
+            largest = a.flatten(1).abs().amax(dim=1) if a.dim() > 1 else a.abs().amax()
+            apart = (a - b).flatten(1).abs().amax(dim=1) if a.dim() > 1 else (a - b).abs().amax()
+            assert bool((apart <= 0.51 * largest / 127 + 1e-3 * largest).all()), name
 
 
 @pytest.mark.parametrize("key", IMAGE_AUTOENCODERS)

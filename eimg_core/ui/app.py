@@ -123,15 +123,19 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 opened.select(show, None, page, queue=False, show_progress="hidden", api_visibility="private")
         demo.load(js=FOLLOW_ADDRESS, **IN_PAGE)
         demo.load(js=name_examples(examples), **IN_PAGE)
+        demo.load(js=without_comments(Path(__file__).parent / "pages" / "roving.js"), **IN_PAGE)
         demo.load(js=say_no_camera(), **IN_PAGE)
         with gr.Row(elem_id="inputs", elem_classes="only-create only-compare only-listen", equal_height=True):
             photo, why = photo_card(examples, studio.reader_note())
             plane = emotion_card()
             with gr.Column(elem_classes="card", min_width=280, scale=8):
                 words("<h2 data-say>Music</h2>")
-                inputs = Inputs(photo, why, plane, option_controls(SHARED_OPTIONS))
+                options = option_controls([one for one in SHARED_OPTIONS if one.step])
                 buttons = create.create_controls()
                 compared = compare.compare_controls(pairings)
+                with gr.Accordion(term("Seed and expression"), open=False, elem_id="how"):
+                    options |= option_controls([one for one in SHARED_OPTIONS if not one.step])
+                inputs = Inputs(photo, why, plane, options)
         controls = create.CreateControls(*buttons, *create.composer_choice(pairings))
         live, piece, actions = create.create_result(studio)
         comparison = compare.compare_result(pairings)

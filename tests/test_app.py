@@ -22,7 +22,7 @@ from eimg_core.midi.reading import read_midi
 from eimg_core.options import USUAL_TAKES, ComposeOptions
 from tests.fake_studio import FakeStudio, scene
 from tests.shots import give_photo
-from tests.visits import CONTRAST, Visit
+from tests.visits import CONTRAST, Visit, unfold
 
 browser_test = pytest.mark.browser
 HERE = Path(__file__).resolve().parents[1]
@@ -280,6 +280,7 @@ def test_without_a_photo_a_point_is_enough_and_nothing_is_not(visit: Visit, stud
 def test_the_seed_makes_the_piece_and_another_take_is_another(visit: Visit, studio: FakeStudio) -> None:
     page = visit.page
     page.click(".plane-map", position={"x": 200, "y": 120})
+    unfold(page)
     page.fill("#seed input", "41")
     page.keyboard.press("Tab")
     visit.compose()

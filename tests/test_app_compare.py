@@ -26,7 +26,7 @@ from eimg_core.ui.session.points import point
 from eimg_core.ui.session.scorecard import control_rows, published
 from tests.fake_studio import PAIRINGS, FakePairing, FakeStudio, scene
 from tests.shots import give_photo, open_comparison
-from tests.visits import CONTRAST, Visit
+from tests.visits import CONTRAST, Visit, unfold
 
 browser_test = pytest.mark.browser
 
@@ -154,6 +154,7 @@ def test_cards_fill_one_by_one_in_their_places_and_everything_can_be_kept(
 ) -> None:
     page = visit.page
     give_photo(page, beach)
+    unfold(page)
     page.fill("#seed input", "7")
     page.keyboard.press("Tab")
     open_comparison(page)
@@ -238,6 +239,7 @@ def test_one_piece_sounds_at_a_time_and_keys_change_between_them_at_the_same_pla
     page.wait_for_function(f"!{audio.format(5)}.paused")
     page.click(".entry:nth-child(1) .transport-play")
     page.wait_for_function(f"!{audio.format(1)}.paused && {SOUNDING} === 1")
+    unfold(page)
     page.focus("#seed input")
     page.keyboard.press("3")
     assert page.evaluate(f"{audio.format(3)}.paused"), "a digit typed into a field is a digit"

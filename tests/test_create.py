@@ -18,7 +18,7 @@ from eimg_core.recipe import Recipe, Step, photo_id
 from eimg_core.remake import remake
 from tests.fake_studio import FakeStudio, scene, sketch
 from tests.shots import give_photo
-from tests.visits import CONTRAST, SOUND, Visit, wait_for_new_sound
+from tests.visits import CONTRAST, SOUND, Visit, unfold, wait_for_new_sound
 
 browser_test = pytest.mark.browser
 POINT = VA(6.0, 4.0)
@@ -55,7 +55,7 @@ def test_a_recipe_knows_its_piece_whatever_take_is_kept() -> None:
         ({"target": {"valence": 99, "arousal": 1}}, "from 1 to 9"),
         ({"target": {"valence": float("inf"), "arousal": 1}}, "cannot be read"),
         ({"steps": "retell"}, "at most"),
-        ({"steps": [{"do": "delete"}]}, "told again or continued"),
+        ({"steps": [{"do": "delete"}]}, "told again, continued or filled"),
         ({"steps": [{"do": "retell"}] * 400}, "at most"),
         ({"steps": [{"do": "extend", "target": {"valence": 5, "arousal": 5}, "seconds": 1e9, "keep": None}]}, "Length"),
     ],
@@ -213,7 +213,7 @@ def test_the_plane_shows_piece_distance_and_every_take(visit: Visit, beach: Path
     give_photo(page, beach)
     assert page.locator(".plane-take").count() == 0
     visit.compose()
-    assert page.locator(".plane-take").all_text_contents() == list("ABCDEF"[:USUAL_TAKES])
+    assert page.locator(".plane-take").all_text_contents() == list("ABCDEFGHIJKLMNOP"[:USUAL_TAKES])
     assert page.locator(".plane-take.kept").count() == 1
     assert page.text_content(".plane-gap") == "0.7", "0.6 to the right and 0.3 up"
     page.get_by_role("tab", name="Compare").click()
@@ -364,6 +364,7 @@ def test_the_faders_reach_the_composer(visit: Visit, studio: FakeStudio) -> None
 def test_the_history_brings_settings_and_piece_back_after_a_reload(visit: Visit, studio: FakeStudio) -> None:
     page = visit.page
     page.click(".plane-map", position={"x": 200, "y": 120})
+    unfold(page)
     page.fill("#seed input", "17")
     page.keyboard.press("Tab")
     visit.compose()
@@ -380,6 +381,7 @@ def test_the_history_brings_settings_and_piece_back_after_a_reload(visit: Visit,
     page.wait_for_selector("#piece .player[data-state=done]:not(.pending)")
     wait_for_new_sound(visit, lambda: page.click(".history li:nth-child(2) .entry-open"))
     assert visit.download("MIDI")[1] == midi, "the same piece, note for note"
+    unfold(page)
     assert page.input_value("#seed input") == "17"
     assert page.get_attribute(".plane-map", "data-target") == target
     assert page.locator(".history li").count() == 2, "what is heard again is not listed again"
@@ -415,6 +417,7 @@ def test_a_link_puts_the_settings_back_as_well(visit: Visit, browser: Any, beach
     page = visit.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     give_photo(page, beach)
+    unfold(page)
     page.fill("#seed input", "23")
     page.fill("#seconds input[type=number]", "20")
     page.keyboard.press("Tab")
@@ -430,6 +433,7 @@ def test_a_link_puts_the_settings_back_as_well(visit: Visit, browser: Any, beach
     target = page.get_attribute(".plane-map", "data-target")
     other = Visit(browser, link)
     other.page.wait_for_selector(f".plane-map[data-target='{target}']")
+    unfold(other.page)
     other.page.wait_for_function("document.querySelector('#seed input').value === '23'")
     assert other.page.input_value("#seconds input[type=number]") == "20"
     open_more(other.page)
@@ -465,6 +469,7 @@ def test_hostile_addresses_change_nothing(visit: Visit, browser: Any, studio: Fa
     other = Visit(browser, f"{url}?{query}")
     other.page.wait_for_timeout(500)
     assert other.page.get_attribute(".plane-map", "data-target") == ""
+    unfold(other.page)
     assert other.page.input_value("#seed input") == "0"
     assert other.page.input_value("#seconds input[type=number]") == "15"
     other.page.click(".plane-map", position={"x": 200, "y": 120})

@@ -201,3 +201,24 @@ def test_a_story_waits_for_photos_that_are_being_read(visit: Visit, studio: Fake
     gate.set()
     page.wait_for_selector("#story-piece .player[data-state=done]")
     assert page.locator(".story-strip li").count() == 4
+
+
+@browser_test
+@pytest.mark.parametrize("visit", [{"size": (1440, 900)}, {"size": (360, 640)}], indirect=True)
+def test_twelve_presses_of_tab_lead_to_compose_and_arrow_keys_move_within_rows(visit: Visit) -> None:
+    page = visit.page
+    focused = "document.activeElement.matches('{}')"
+    presses = 0
+    while not page.evaluate(focused.format("#compose")):
+        page.keyboard.press("Tab")
+        presses += 1
+        assert presses <= 12
+    page.focus("#examples .gallery button")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(focused.format("#examples .gallery button:nth-of-type(2)"))
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(focused.format("#examples .gallery button:last-of-type")), "and round"
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused.format("#examples .gallery button:last-of-type")), "one stop, where it was left"

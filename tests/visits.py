@@ -83,3 +83,9 @@ def wait_for_new_sound(visit: Visit, act: Any) -> None:
     before = visit.page.evaluate(SOUND)
     act()
     visit.page.wait_for_function(f"(before) => {SOUND} && {SOUND} !== before", arg=before)
+
+
+def unfold(page: Any, place: str = "#how") -> None:
+    """Open a fold of settings, unless it is open."""
+    if page.locator(f"{place} .label-wrap.open").count() == 0:
+        page.click(f"{place} .label-wrap")

@@ -37,7 +37,14 @@ from eimg_core.midi.sheet import METERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.options import OPTIONS, ComposeOptions
 from eimg_core.shipped import CHECKPOINTS
-from eimg_core.takes import REALNESS_WEIGHT, RETOLD_WEIGHT, best_take, weigh
+from eimg_core.takes import (
+    REALNESS_WEIGHT,
+    RETOLD_VALENCE_SHARE,
+    RETOLD_WEIGHT,
+    VALENCE_SHARE,
+    best_take,
+    weigh,
+)
 from eimg_core.threads import one_thread
 from eimg_core.va.guide import GUIDE_FOLDER, Guide
 from eimg_core.va.rules import Rules
@@ -277,11 +284,12 @@ class Pipeline(Composer):
         }
         return Request(options.seconds, self._decoder_targets(points, options.takes), **{**asked, **more})
 
-    def _weighed(self, pieces: Sequence[Piece], target: VA) -> list[Take]:
+    def _weighed(self, pieces: Sequence[Piece], target: VA, valence_share: float = VALENCE_SHARE) -> list[Take]:
         if len(pieces) == 1 or self.guide is None:
             return [Take(piece, None, 0.0, 0.0) for piece in pieces]
         estimates = [self.guide.estimate(piece) if piece.notes else None for piece in pieces]
-        return weigh(pieces, estimates, target, self.critic.realness(pieces) if self.critic else None)
+        realness = self.critic.realness(pieces) if self.critic else None
+        return weigh(pieces, estimates, target, realness, valence_share)
 
     # --- the walk -----------------------------------------------------------------------------------------------
 
@@ -535,7 +543,8 @@ class Pipeline(Composer):
         started = time.perf_counter()
         many = v_y.expand(options.takes, *v_y.shape[1:])
         pieces = _played(lambda generator: composer.compose(many, request, generator), options.seed)
-        takes = self._weighed([whole(piece) for piece in pieces], target)
+        share = RETOLD_VALENCE_SHARE if request.tune else VALENCE_SHARE
+        takes = self._weighed([whole(piece) for piece in pieces], target, share)
         timings = {"generate": time.perf_counter() - started}
         composition = Composition(
             takes[0].piece, self.key, options, None, target, timings_s=timings, variant=self.variant

@@ -19,12 +19,22 @@ from eimg_core.emotion import VA, distance
 from eimg_core.midi.attributes import key_correlations, key_of
 from eimg_core.midi.notes import Note, Piece
 
-__all__ = ["CHECKS", "REALNESS_WEIGHT", "RETOLD_WEIGHT", "best_take", "strain", "weigh"]
+__all__ = [
+    "CHECKS",
+    "REALNESS_WEIGHT",
+    "RETOLD_VALENCE_SHARE",
+    "RETOLD_WEIGHT",
+    "VALENCE_SHARE",
+    "best_take",
+    "strain",
+    "weigh",
+]
 
 _TOGETHER_S = 0.03
 _SCALES = (frozenset((0, 2, 4, 5, 7, 9, 11)), frozenset((0, 2, 3, 5, 7, 8, 10, 11)))  # major, minor
 _STRAIN_WEIGHT = 1.0  # one full fault counts as much as one point of distance in the plane
-_VALENCE_SHARE = 0.7  # of the squared distance of a take
+VALENCE_SHARE = 0.55  # of the squared distance of a take
+RETOLD_VALENCE_SHARE = 0.7  # the same where the tune is given, which leaves the mood less room than the motion
 REALNESS_WEIGHT = 1.0  # points of distance for each unit of the critic's logit
 RETOLD_WEIGHT = 0.25  # the same where the tune is given: its realness is given, too, and there is less to follow with
 _SURE = 3.0  # beyond this, a logit says no more
@@ -47,20 +57,26 @@ def best_take(takes: Sequence[Take], realness_weight: float = REALNESS_WEIGHT) -
     return min(takes, key=cost)
 
 
-def _missed(estimate: VA | None, target: VA) -> float:
+def _missed(estimate: VA | None, target: VA, valence_share: float) -> float:
     """The distance of an estimate, in which valence counts more; as large as any where there is none."""
     if estimate is None:
         return math.inf
     valence, arousal = estimate.valence - target.valence, estimate.arousal - target.arousal
-    return math.sqrt(2 * (_VALENCE_SHARE * valence**2 + (1 - _VALENCE_SHARE) * arousal**2))
+    return math.sqrt(2 * (valence_share * valence**2 + (1 - valence_share) * arousal**2))
 
 
 def weigh(
-    pieces: Sequence[Piece], estimates: Sequence[VA | None], target: VA, realness: Sequence[float] | None = None
+    pieces: Sequence[Piece],
+    estimates: Sequence[VA | None],
+    target: VA,
+    realness: Sequence[float] | None = None,
+    valence_share: float = VALENCE_SHARE,
 ) -> list[Take]:
     """Takes of pieces, given the guide's estimates and the critic's logits."""
     return [
-        Take(piece, va, distance(va, target) if va else math.inf, strain(piece), real, _missed(va, target))
+        Take(
+            piece, va, distance(va, target) if va else math.inf, strain(piece), real, _missed(va, target, valence_share)
+        )
         for piece, va, real in zip(pieces, estimates, realness or [0.0] * len(pieces), strict=True)
     ]
 

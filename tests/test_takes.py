@@ -226,7 +226,7 @@ def test_a_tune_is_told_again_in_the_key_and_tempo_that_are_asked_for(pipeline):
 def test_the_critic_counts_less_where_the_tune_is_given(pipeline, monkeypatch):
     """A take half a point nearer against one that the critic prefers by a unit: the one composes, the other retells."""
 
-    def weighed(pieces, target):
+    def weighed(pieces, target, *share):
         return [Take(pieces[0], POINT, 1.0, missed=1.0), Take(pieces[1], POINT, 1.5, realness=1.0, missed=1.5)]
 
     monkeypatch.setattr(pipeline, "_weighed", weighed)

@@ -130,13 +130,14 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
             plane = emotion_card()
             with gr.Column(elem_classes="card", min_width=280, scale=8):
                 words("<h2 data-say>Music</h2>")
-                options = option_controls([one for one in SHARED_OPTIONS if one.step])
+                sliders = option_controls([one for one in SHARED_OPTIONS if one.step])
                 buttons = create.create_controls()
                 compared = compare.compare_controls(pairings)
                 with gr.Accordion(term("Seed and expression"), open=False, elem_id="how"):
-                    options |= option_controls([one for one in SHARED_OPTIONS if not one.step])
-                inputs = Inputs(photo, why, plane, options)
-        controls = create.CreateControls(*buttons, *create.composer_choice(pairings))
+                    others = option_controls([one for one in SHARED_OPTIONS if not one.step])
+                inputs = Inputs(photo, why, plane, {**sliders, **others})
+        options, font, fold, pairing = create.composer_choice(pairings)
+        controls = create.CreateControls(*buttons, options, font, fold, pairing)
         live, piece, actions = create.create_result(studio)
         comparison = compare.compare_result(pairings)
         test = listening.Listening(elem_id="listening", elem_classes="only-listen")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from eimg_core.music_ae.transformer import Cache, TransformerStack
 
 
-def test_the_cache_gives_what_training_gives():
+@pytest.mark.parametrize("first", [1, 4, 9])
+def test_the_cache_gives_what_training_gives_however_much_is_read_at_once(first):
     torch.manual_seed(1)
     stack = TransformerStack(16, 2, 2, 0.0).eval()
     x, condition = torch.randn(2, 9, 16), torch.randn(2, 16)
     index, beats = torch.arange(9.0).expand(2, 9), torch.rand(2, 9).cumsum(dim=1)
     whole = stack(x, stack.places(index, beats), condition=condition, causal=True)
     cache = Cache(2, window=100)
-    for t in range(9):
-        here = slice(t, t + 1)
-        step = stack(x[:, here], stack.places(index[:, here], beats[:, here]), condition=condition, cache=cache)
+    for here in [slice(0, first), *(slice(t, t + 1) for t in range(first, 9))]:
+        places = stack.places(index[:, here], beats[:, here])
+        step = stack(x[:, here], places, condition=condition, causal=here.stop - here.start > 1, cache=cache)
         assert torch.allclose(step, whole[:, here], atol=1e-5)
 
 

@@ -162,6 +162,17 @@ def test_targets_choose_the_mode_of_the_piece(root):
         assert third == {3 if is_minor else 4}
 
 
+def test_the_clean_composer_that_ships_may_be_used_and_follows_the_target():
+    studio = CleanStudio()
+    assert "Mutopia" in studio.permission
+    calm, excited = (
+        studio.compose(options=ComposeOptions(seed=2, seconds=8.0, target=VA(6.0, arousal), takes=1)).piece
+        for arousal in (2.0, 8.0)
+    )
+    assert len(excited.notes) > len(calm.notes) > 4
+    assert calm.key is not None
+
+
 # --- the command line -------------------------------------------------------------------------------------------------
 
 

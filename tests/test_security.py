@@ -113,6 +113,13 @@ def test_only_what_was_uploaded_is_read(url: str, value: dict[str, Any]) -> None
     assert "root:" not in data
 
 
+@pytest.mark.parametrize("path", ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1:7860/config"])
+def test_no_other_file_is_taken_for_a_visitors_midi_file(url: str, path: str) -> None:
+    event, data = call(url, "fill", [photo_at(path), 1, 1, "effnet+tvae", 0, None, None])
+    assert event == "error"
+    assert told(data)
+
+
 @pytest.mark.parametrize(
     "path",
     [

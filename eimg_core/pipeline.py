@@ -398,18 +398,7 @@ class Pipeline(Composer):
             )
         last = piece.notes[-1].start_s
         opening = [note for note in piece.notes if note.start_s < last - 0.01]
-        key = key_of(piece) if piece.key is None else piece.key
-        request = self._request(
-            options,
-            [target],
-            tonic=key % 12,
-            minor=key >= 12,
-            tempo_bpm=piece.tempo_bpm,
-            tempo_factor=1.0,
-            meter=piece.meter,
-            opening=notes_in_beats(opening, piece.tempo_bpm),
-            loop_bars=0,
-        )
+        request = self._going_on(piece, options, target, opening=notes_in_beats(opening, piece.tempo_bpm))
         return self._ask(composer, self._feature(piece), request, options, target)
 
     def fill(self, piece: Piece, bars: tuple[int, int], target: VA, options: ComposeOptions) -> Composition:
@@ -423,8 +412,7 @@ class Pipeline(Composer):
         """
         composer = self._composer(message("fill bars"))
         self._needs_notes(piece)
-        above, below = piece.meter
-        bar_s = piece.seconds_per_beat * 4 * above / below
+        bar_s = piece.seconds_per_bar
         count = math.ceil((piece.notes[-1].start_s + 0.01) / bar_s)
         first, end = bars
         if not 0 <= first < end <= count:
@@ -435,19 +423,8 @@ class Pipeline(Composer):
             raise InputError(message("All bars are to be filled; leave at least one as it is, or compose a new piece."))
         if piece.meter_changes or piece.meter not in METERS:
             raise InputError(message("Bars can be filled where a piece has one meter throughout, such as 3/4 or 4/4."))
-        key = key_of(piece) if piece.key is None else piece.key
-        request = self._request(
-            options,
-            [target],
-            tonic=key % 12,
-            minor=key >= 12,
-            tempo_bpm=piece.tempo_bpm,
-            tempo_factor=1.0,
-            meter=piece.meter,
-            opening=notes_in_beats(piece.notes, piece.tempo_bpm),
-            anew=bars,
-            loop_bars=0,
-        )
+        given = notes_in_beats(piece.notes, piece.tempo_bpm)
+        request = self._going_on(piece, options, target, opening=given, anew=bars)
         return self._ask(
             composer,
             self._feature(piece),
@@ -471,28 +448,17 @@ class Pipeline(Composer):
         if piece is None:
             request = self._request(options, [target], goes_on=_LIVE_FIRST, loop_bars=0)
             return self._ask(composer, v_y, request, options, target).piece
-        bar_s = piece.seconds_per_beat * 4 * piece.meter[0] / piece.meter[1]
+        bar_s = piece.seconds_per_bar
         end = round(piece.length_s / bar_s)
         more = math.ceil(_LIVE_S / bar_s)
         since = max(0, end - more - math.ceil(_LIVE_HEARD_S / bar_s)) * bar_s
         heard = [note for note in piece.notes if note.start_s >= since - 1e-6]
-        key = key_of(piece) if piece.key is None else piece.key
+        opening = [
+            note._replace(onset=note.onset - since / piece.seconds_per_beat)
+            for note in notes_in_beats(heard, piece.tempo_bpm)
+        ]
         minor = composer.in_minor(v_y) if options.minor is None else options.minor
-        request = self._request(
-            options,
-            [target],
-            tonic=key % 12,
-            minor=minor,
-            tempo_bpm=piece.tempo_bpm,
-            tempo_factor=1.0,
-            meter=piece.meter,
-            opening=[
-                note._replace(onset=note.onset - since / piece.seconds_per_beat)
-                for note in notes_in_beats(heard, piece.tempo_bpm)
-            ],
-            goes_on=more,
-            loop_bars=0,
-        )
+        request = self._going_on(piece, options, target, opening=opening, minor=minor, goes_on=more)
 
         def appended(made: Piece) -> Piece:
             new = [note for note in made.later(since).notes if note.start_s >= end * bar_s - 1e-6]
@@ -524,6 +490,19 @@ class Pipeline(Composer):
         middle = VA(*(sum(axis) / len(points) for axis in zip(*((p.valence, p.arousal) for p in points), strict=True)))
         made = self._ask(composer, path[None], request, replace(options, seed=seed & 0x7FFFFFFF), middle)
         return replace(made, options=options)  # the seed that was asked for makes the same story again
+
+    def _going_on(self, piece: Piece, options: ComposeOptions, target: VA, **more: Any) -> Request:
+        """What is asked where music follows a piece: its key, tempo and meter, with ``more`` besides or instead."""
+        key = key_of(piece) if piece.key is None else piece.key
+        own: dict[str, Any] = {
+            "tonic": key % 12,
+            "minor": key >= 12,
+            "tempo_bpm": piece.tempo_bpm,
+            "tempo_factor": 1.0,
+            "meter": piece.meter,
+            "loop_bars": 0,
+        }
+        return self._request(options, [target], **{**own, **more})
 
     @torch.inference_mode()
     def place_of(self, photo: Image | None, va: VA) -> Tensor:

@@ -1,9 +1,9 @@
 """Choosing among takes: how near its estimate is to the target, and whether a pianist would play it.
 
-The estimates are the guide's, never the evaluator's, so that the evaluation stays honest. Music
-follows valence less surely than arousal, so among takes valence counts more. Where a music autoencoder has a critic, it
-says how composed each take sounds. The checks say how far a piece strays beyond what 95 of 100 real
-clips keep to; within that range all pieces are equally good.
+The estimates are the guide's, never the evaluator's, so that the evaluation stays honest. Music follows valence less
+surely than arousal, so among takes valence counts more. Where a music autoencoder has a critic, it says how composed
+each take sounds. The checks say how far a piece strays beyond what 95 of 100 real clips keep to; within that range all
+pieces are equally good.
 """
 
 from __future__ import annotations

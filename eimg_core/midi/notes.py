@@ -110,6 +110,11 @@ class Piece:
     def seconds_per_beat(self) -> float:
         return 60.0 / self.tempo_bpm
 
+    @property
+    def seconds_per_bar(self) -> float:
+        """Of a whole bar of the first meter."""
+        return self.seconds_per_beat * 4 * self.meter[0] / self.meter[1]
+
     def with_notes(self, notes: Iterable[Note]) -> Piece:
         """The same with other notes."""
         return replace(self, notes=tuple(notes))

@@ -21,16 +21,16 @@
   };
 
   // A MIDI file that is dropped anywhere on the page is opened, even where photos are dropped.
-  const midiOf = ({ dataTransfer }) => [...((dataTransfer && dataTransfer.files) || [])].find(({ name }) => /\.(midi?|smf|kar|rmi)$/i.test(name));
-  const input = () => find("input[type=file][accept*='.mid']");
   document.addEventListener("drop", (event) => {
-    const file = midiOf(event), files = new DataTransfer();
-    if (!file || !input()) return;
+    const input = find("input[type=file][accept*='.mid']"), endings = input ? input.accept.split(",").map((one) => one.trim()) : [];
+    const dropped = [...((event.dataTransfer && event.dataTransfer.files) || [])], files = new DataTransfer();
+    const file = dropped.find(({ name }) => endings.some((ending) => name.toLowerCase().endsWith(ending)));
+    if (!file) return;
     event.preventDefault();
     event.stopPropagation();
     files.items.add(file);
-    input().files = files.files;
-    input().dispatchEvent(new Event("change", { bubbles: true }));
+    input.files = files.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
   }, true);
 
   find(".quick-compose").addEventListener("click", () => find("#compose").click());

@@ -303,13 +303,14 @@ def wire_create(
 
     def make_again(photo: OpenedPhoto | None, wanted: Wanted, known: Known, font: str | None) -> Iterator[Shown]:
         """What the piece actions want: another take, the same tune again, what a link or this browser holds."""
-        if wanted.piece is not None and wanted.piece.made_by.key not in known:
-            known = {**known, wanted.piece.made_by.key: wanted.piece}
+        kept = None if wanted.piece is None else studio.restore(wanted.piece)  # whole, should it be asked for once more
+        if kept is not None and kept.made_by.key not in known:
+            known = {**known, kept.made_by.key: kept}
         if wanted.recipe is not None:
             yield from told(made(photo, wanted.recipe, known, font, again=True))
-        elif wanted.piece is not None:
-            own = photo if photo and photo_id(photo.image) == wanted.piece.made_by.photo_id else None
-            yield from told(sounding(own, studio.restore(wanted.piece), known, font, again=True))
+        elif kept is not None:
+            own = photo if photo and photo_id(photo.image) == kept.made_by.photo_id else None
+            yield from told(sounding(own, kept, known, font, again=True))
 
     chosen = {**inputs.options, **controls.options}
     options = [chosen[one.name] for one in CREATE_OPTIONS]

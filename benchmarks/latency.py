@@ -51,6 +51,7 @@ def main(argv: list[str] | None = None) -> None:
         started = time.perf_counter()
         photo = open_photo(path)
         opened = time.perf_counter()
+        photo.putpixel((0, 0), (repeat, 0, 0))  # a new photo, or it would not be read again
         composition = studio.compose(photo, args.pairing, ComposeOptions(repeat, args.seconds, takes=args.takes))
         composed = time.perf_counter()
         data = studio.render(composition.played).wav_bytes()

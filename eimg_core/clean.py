@@ -17,6 +17,7 @@ from torch import Tensor
 from eimg_core.checkpoints import load_model, read_card
 from eimg_core.emotion import MIDDLE, VA
 from eimg_core.errors import InputError
+from eimg_core.layers import pack_linears
 from eimg_core.licences import CLEAN_COMPOSER, permission
 from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
@@ -91,6 +92,7 @@ def clean_pipeline(root: Path = CHECKPOINTS) -> Pipeline:
         CheckpointError: it is missing or damaged.
     """
     composer, _ = load_model(root / CLEAN_COMPOSER, {"tvae": TransformerVAE})
+    pack_linears(composer)
     return Pipeline(CLEAN_PAIRING, ColourEncoder(), Prior(composer.config.z_dim), composer, Rules())
 
 

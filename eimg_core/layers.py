@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.ao.nn.quantized.dynamic import Linear as PackedLinear
 
-__all__ = ["ProjectionHead", "ResidualBlock", "linear_ramp", "perceptrons"]
+__all__ = ["ProjectionHead", "ResidualBlock", "linear_ramp", "pack_linears", "perceptrons"]
+
+_PACKING = ("x86", "fbgemm")  # PyTorch's kernels that have linear layers in float16
 
 
 class ProjectionHead(nn.Sequential):
@@ -64,3 +68,22 @@ def perceptrons(members: int, inputs: int, hidden: tuple[int, int], outputs: int
         )
         for _ in range(members)
     )
+
+
+def pack_linears(module: nn.Module) -> None:
+    """Keep the weights of all linear layers inside of a module in float16, packed for the processor; it can no longer
+    be trained.
+
+    To multiply a few rows by a matrix is to wait for the bytes of the matrix: half as many of them, laid out as they
+    are read, take a quarter of the time. Products and sums stay float32, and weights that were shipped in float16 are
+    the same. Processors for which PyTorch has no such layers keep theirs as they are.
+    """
+    if torch.backends.quantized.engine not in _PACKING:
+        return
+    for name, layer in module.named_children():
+        if type(layer) is nn.Linear:
+            packed = PackedLinear(layer.in_features, layer.out_features, dtype=torch.float16)
+            packed.set_weight_bias(layer.weight.detach(), None if layer.bias is None else layer.bias.detach())
+            setattr(module, name, packed)
+        else:
+            pack_linears(layer)

@@ -28,6 +28,7 @@ from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS, image_key_of, image_keys
 from eimg_core.images import to_tensor
+from eimg_core.layers import pack_linears
 from eimg_core.messages import Message, message
 from eimg_core.midi.attributes import key_of, tonic_shift
 from eimg_core.midi.ending import ring_out
@@ -208,6 +209,8 @@ class Pipeline(Composer):
                     f"The bridge {pairing} was trained on another {name} autoencoder; run "
                     f"`python -m train.bridge {image_key} {music_key}` again."
                 )
+        if isinstance(music_ae, ComposingAutoencoder):  # writes step after step, a few rows each
+            pack_linears(music_ae)
         guide, _ = load(root / GUIDE_FOLDER, {"guide": Guide}) if (root / GUIDE_FOLDER).exists() else (None, {})
         weighing = _critic_of(music_key, music_card, root, load) if critic else None
         return cls(key, image_ae, bridge, music_ae, guide, weighing)

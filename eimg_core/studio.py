@@ -1,6 +1,8 @@
 """The one object that the page and the command line talk to: reads photos, composes, plays, saves.
 
-Everything is loaded when it is first needed and kept. Photos and pieces are values; nothing of a visitor stays here.
+Everything is loaded when it is first needed and kept. Photos and pieces are values; nothing of a visitor stays here but
+the latest readings, by digits that say nothing about a photo, so that one is not read again when a piece is composed
+for it.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ __all__ = ["PairingInfo", "Studio", "describe"]
 
 _USUAL_OPTIONS = ComposeOptions()
 _PHOTO_SIDE = 640  # px of the photo that is kept for pictures
+_READINGS = 64  # of the latest photos
 T = TypeVar("T")
 
 
@@ -84,6 +87,7 @@ class Studio:
     def __init__(self, root: Path = CHECKPOINTS) -> None:
         self.root = root
         self._loaded: dict[str, Any] = {}
+        self._readings: dict[str | None, ImageReading] = {}
         self._lock = threading.RLock()
 
     def _once(self, name: str, load: Callable[[], T]) -> T:
@@ -148,7 +152,13 @@ class Studio:
 
     def read_photo(self, photo: Image) -> ImageReading:
         """The emotion of a photo, with one standard deviation on each axis."""
-        return self._reader().read(photo)
+        reading = self._reader().read(photo)
+        if reading.remark is None:  # else it was not read as it should have been: the next time may do better
+            with self._lock:
+                self._readings[photo_id(photo)] = reading
+                if len(self._readings) > _READINGS:
+                    del self._readings[next(iter(self._readings))]
+        return reading
 
     def reader_note(self) -> Message | None:
         """What a visitor must know about who reads the photos; ``None`` for the built-in reader."""
@@ -198,7 +208,9 @@ class Studio:
         loaded = time.perf_counter()
         if progress:
             progress("reading the photo", 0.05)
-        reading = self.read_photo(photo) if photo is not None and photo_va is None else None
+        reading = None
+        if photo is not None and photo_va is None:
+            reading = self._readings.get(photo_id(photo)) or self.read_photo(photo)
         photo_va = reading.va.clamped() if reading else photo_va
         timings = {"load": loaded - started, "read_photo": time.perf_counter() - loaded}
         own = self.target_for(photo_va) if photo_va else None

@@ -1,9 +1,9 @@
 """Choosing among takes: how near its estimate is to the target, and whether a pianist would play it.
 
-The estimates are the guide's, never the evaluator's, so that the evaluation stays honest. Music follows valence less
-surely than arousal, so among takes valence counts more. Where a music autoencoder has a critic, it says how composed
-each take sounds. The checks say how far a piece strays beyond what 95 of 100 real clips keep to; within that range all
-pieces are equally good.
+The estimates are the guide's, never the evaluator's, so that the evaluation stays honest. A retelling follows valence
+less surely than arousal, so among its takes valence counts more. Where a music autoencoder has a critic, it says how
+composed each take sounds. The checks say how far a piece strays beyond what 95 of 100 real clips keep to; within that
+range all pieces are equally good.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 _TOGETHER_S = 0.03
 _SCALES = (frozenset((0, 2, 4, 5, 7, 9, 11)), frozenset((0, 2, 3, 5, 7, 8, 10, 11)))  # major, minor
 _STRAIN_WEIGHT = 1.0  # one full fault counts as much as one point of distance in the plane
-VALENCE_SHARE = 0.55  # of the squared distance of a take
+VALENCE_SHARE = 0.5  # of the squared distance of a take
 RETOLD_VALENCE_SHARE = 0.7  # the same where the tune is given, which leaves the mood less room than the motion
 REALNESS_WEIGHT = 1.0  # points of distance for each unit of the critic's logit
 RETOLD_WEIGHT = 0.25  # the same where the tune is given: its realness is given, too, and there is less to follow with
@@ -58,7 +58,7 @@ def best_take(takes: Sequence[Take], realness_weight: float = REALNESS_WEIGHT) -
 
 
 def _missed(estimate: VA | None, target: VA, valence_share: float) -> float:
-    """The distance of an estimate, in which valence counts more; as large as any where there is none."""
+    """The distance of an estimate, to which valence adds its share; as large as any where there is none."""
     if estimate is None:
         return math.inf
     valence, arousal = estimate.valence - target.valence, estimate.arousal - target.arousal

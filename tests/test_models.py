@@ -14,6 +14,7 @@ from eimg_core.checkpoints import load_model, save_model
 from eimg_core.emotion import VA, within_music
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.image_ae.vqvae import VectorQuantiser
+from eimg_core.layers import pack_linears
 from eimg_core.midi import codec
 from eimg_core.midi.codec import PITCH
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
@@ -385,3 +386,32 @@ def test_a_request_is_corrected_by_what_was_heard():
     assert within_music(far) == far
     assert far.valence > 6.5
     assert far.arousal < 4.5
+
+
+def a_few_linears() -> torch.nn.Module:
+    """With weights that float16 can hold, as those that are shipped."""
+    torch.manual_seed(0)
+    inner = torch.nn.Sequential(torch.nn.Linear(24, 40, bias=False), torch.nn.GELU(), torch.nn.Linear(40, 7))
+    model = torch.nn.ModuleDict({"inner": inner, "last": torch.nn.Linear(7, 3)})
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.half().float())
+    return model
+
+
+def test_packed_linear_layers_give_what_the_plain_ones_give():
+    model, x = a_few_linears(), torch.randn(5, 2, 24)
+    expected = model["last"](model["inner"](x))
+    pack_linears(model)
+    if torch.backends.quantized.engine in ("x86", "fbgemm"):
+        assert not any(type(layer) is torch.nn.Linear for layer in model.modules())
+    assert torch.allclose(model["last"](model["inner"](x)), expected, atol=1e-5)
+    pack_linears(model)  # once more changes nothing
+    assert torch.allclose(model["last"](model["inner"](x)), expected, atol=1e-5)
+
+
+def test_a_processor_without_packed_layers_keeps_the_plain_ones(monkeypatch):
+    monkeypatch.setattr("eimg_core.layers._PACKING", ())
+    model = a_few_linears()
+    pack_linears(model)
+    assert sum(type(layer) is torch.nn.Linear for layer in model.modules()) == 3

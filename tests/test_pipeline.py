@@ -11,6 +11,7 @@ from eimg_core.checkpoints import load_component, save_component
 from eimg_core.emotion import VA, photo_target
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.image_ae.vqvae import VQVAE, TrunkVQVAE
+from eimg_core.messages import Message, message
 from eimg_core.midi.writing import write_midi
 from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline, available, split_key, variants
@@ -139,6 +140,33 @@ def test_the_studio_aims_at_the_target_of_a_photo_and_at_the_reading_of_none(roo
     assert known.target_va == photo_target(VA(6.0, 4.0)), "a reading that is known is not read again"
     chosen = studio.compose(photo(), "vqvae+fnt", ComposeOptions(seconds=6.0, target=VA(8.0, 2.0)))
     assert chosen.target_va == VA(8.0, 2.0)
+
+
+def test_a_photo_that_was_read_is_not_read_again_to_compose_for_it(root, monkeypatch):
+    read: list[int] = []
+
+    class Reader:
+        def __init__(self, remark: Message | None = None) -> None:
+            self.remark = remark
+
+        def read(self, picture):
+            read.append(1)
+            return ImageReading(PHOTO_VA, 1.0, 1.0, self.remark)
+
+    studio, short = Studio(root), ComposeOptions(seconds=6.0)
+    monkeypatch.setattr(studio, "_reader", Reader)
+    studio.read_photo(photo())
+    assert studio.compose(photo(), "vqvae+fnt", short).photo_va == PHOTO_VA
+    assert len(read) == 1
+    other = photo()
+    other.putpixel((0, 0), (1, 2, 3))
+    studio.compose(other, "vqvae+fnt", short)
+    assert len(read) == 2, "another pixel is another photo"
+    failing = Studio(root)
+    monkeypatch.setattr(failing, "_reader", lambda: Reader(message("The vision model gave no answer.")))
+    failing.read_photo(photo())
+    assert failing.compose(photo(), "vqvae+fnt", short).remarks, "what fell back is tried again, and says so again"
+    assert len(read) == 4
 
 
 def test_moving_is_the_difference_of_places(pipeline):

@@ -86,6 +86,7 @@ def wait_for_new_sound(visit: Visit, act: Any) -> None:
 
 
 def unfold(page: Any, place: str = "#how") -> None:
-    """Open a fold of settings, unless it is open."""
+    """Open a fold of settings, unless it is open, and wait for what is in it."""
     if page.locator(f"{place} .label-wrap.open").count() == 0:
         page.click(f"{place} .label-wrap")
+    page.locator(f"{place} input").first.wait_for()

@@ -136,9 +136,10 @@ def build_ui(studio: Studio, examples: Path = EXAMPLES, pieces: Path = PIECES) -
                 with gr.Accordion(term("Seed and expression"), open=False, elem_id="how"):
                     others = option_controls([one for one in SHARED_OPTIONS if not one.step])
                 inputs = Inputs(photo, why, plane, {**sliders, **others})
+        piece = create.create_player(studio)
         options, font, fold, pairing = create.composer_choice(pairings)
         controls = create.CreateControls(*buttons, options, font, fold, pairing)
-        live, piece, actions = create.create_result(studio)
+        live, actions = create.create_further(studio)
         comparison = compare.compare_result(pairings)
         test = listening.Listening(elem_id="listening", elem_classes="only-listen")
         read = wire_inputs(studio, inputs)

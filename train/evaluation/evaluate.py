@@ -1,9 +1,8 @@
 """Compose for every held-out photo, estimate by the evaluator, and keep one result per row and seed.
 
-The evaluator takes part in no training and no selection. A plain row is one take; the row "best of 4" of the default
-pairing lets the guide choose, as the app does, and stands apart: guide and evaluator learnt from the same clips and err
-alike. Real clips stand in for pieces in the control rows; they come from the same split, which the evaluator has not
-seen.
+The evaluator takes part in no training and no selection. A plain row is one take; a row "best of 8" lets the guide
+choose, as the app does, and stands apart: guide and evaluator learnt from the same clips and err alike. Real clips
+stand in for pieces in the control rows; they come from the same split, which the evaluator has not seen.
 """
 
 from __future__ import annotations
@@ -135,9 +134,16 @@ def numbers_of(
 def known_rows(root: Path) -> list[str]:
     """Every row that can be made with the components of a folder."""
     keys = [f"{key}@{variant}" for key in available(root) for variant in variants(key, root)]
-    if DEFAULT_PAIRING in available(root):
-        keys.append(f"{DEFAULT_PAIRING}@{variants(DEFAULT_PAIRING, root)[0]}{BEST_OF}{USUAL_TAKES}")
+    keys += [
+        f"{key}@{variants(key, root)[0]}{BEST_OF}{USUAL_TAKES}" for key in available(root) if _as_people_hear_it(key)
+    ]
     return [*keys, *CONTROLS, REAL, MEAN_POINT]
+
+
+def _as_people_hear_it(key: str) -> bool:
+    """Whether a pairing is measured with as many takes as the page weighs, too: the default, and those whose music
+    autoencoder is not told the emotion, so that only the guide knows what the photo reader reads."""
+    return key == DEFAULT_PAIRING or not MUSIC_AUTOENCODERS[split_key(key)[1]].uses_va
 
 
 def result_name(table: str, split: str, row: str, seed: int) -> str:
@@ -147,8 +153,8 @@ def result_name(table: str, split: str, row: str, seed: int) -> str:
 
 def components_of(row: str, root: Path, *, photos: bool = True) -> list[str]:
     """What a row is made and measured with, of the components of a folder: its models, the guide and the critic where
-    they choose among takes, the evaluator, and, for photos, the photo reader where the music autoencoder is told the
-    emotion that was read."""
+    they choose among takes, the evaluator, and, for photos, the photo reader where the music autoencoder or the guide
+    is told the emotion that was read."""
     key, takes = takes_of(row)
     image_key, music_key, variant = split_key(key)
     folders = [EVALUATOR_FOLDER.as_posix()]
@@ -156,7 +162,8 @@ def components_of(row: str, root: Path, *, photos: bool = True) -> list[str]:
         folders += [f"bridge/{key}", f"image_ae/{image_key_of(image_key, variant)}", f"music_ae/{music_key}"]
         choosers = [GUIDE_FOLDER.as_posix(), f"{CRITIC_FOLDER}/{music_key}"] if takes > 1 else []
         folders += [chooser for chooser in choosers if (root / chooser).exists()]
-        folders += [READER_FOLDER] if photos and MUSIC_AUTOENCODERS[music_key].uses_va else []
+        told = takes > 1 or MUSIC_AUTOENCODERS[music_key].uses_va
+        folders += [READER_FOLDER] if photos and told else []
     return sorted(folders)
 
 

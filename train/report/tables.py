@@ -196,10 +196,12 @@ def _compared(path: Path) -> str:
 
 
 def results(assets: Path) -> str:
-    """The main table, from the results of the test split: each pairing in the variant that its plain name means."""
-    shown = {f"{key}@{variants(key, assets / 'checkpoints')[0]}" for key in available(assets / "checkpoints")}
-    results = load_results(assets / "results")
-    return render([record for record in results if takes_of(record["row"])[0] in {*shown, *CONTROL_ORDER}])
+    """The main table, from the results of the test split: each pairing in the variant that its plain name means, one
+    take, and the default as the page composes."""
+    shown = [f"{key}@{variants(key, assets / 'checkpoints')[0]}" for key in available(assets / "checkpoints")]
+    default, results = shown[:1], load_results(assets / "results")
+    rows = {*shown, *CONTROL_ORDER}
+    return render([record for record in results if record["row"] in rows or takes_of(record["row"])[0] in default])
 
 
 def requests(assets: Path) -> str:

@@ -44,7 +44,15 @@ from eimg_core.ui.widgets.parts import words
 from eimg_core.ui.widgets.piece_actions import PieceActions, Wanted
 from eimg_core.ui.widgets.player import Player, failed, working
 
-__all__ = ["LEAD", "CreateControls", "composer_choice", "create_controls", "create_result", "wire_create"]
+__all__ = [
+    "LEAD",
+    "CreateControls",
+    "composer_choice",
+    "create_controls",
+    "create_further",
+    "create_player",
+    "wire_create",
+]
 
 LEAD = message("Give a photo, aim at another emotion if you like, and let one composer write for it.")
 
@@ -182,13 +190,16 @@ def composer_choice(
     return options, font, fold, pairing
 
 
-def create_result(studio: Studio) -> tuple[Live, Player, PieceActions]:
-    """Live music, the player of the one piece, and what can be done with it."""
-    pairings = studio.pairings()
+def create_player(studio: Studio) -> Player:
+    """The player of the one piece."""
     words(QUICK, elem_classes="only-create")
+    return Player(studio.pairings(), elem_id="piece", elem_classes="only-create")
+
+
+def create_further(studio: Studio) -> tuple[Live, PieceActions]:
+    """Live music, and what can be done with the piece."""
     live = Live(studio, elem_id="live", elem_classes="only-create")
-    player = Player(pairings, elem_id="piece", elem_classes="only-create")
-    return live, player, PieceActions(pairings, elem_id="piece-actions", elem_classes="only-create")
+    return live, PieceActions(studio.pairings(), elem_id="piece-actions", elem_classes="only-create")
 
 
 def wire_create(

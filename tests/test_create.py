@@ -51,7 +51,7 @@ def test_a_recipe_knows_its_piece_whatever_take_is_kept() -> None:
         ({"seconds": 1e9}, "Length in seconds must be"),
         ({"tempo": 9}, "Tempo must be from 0.7 to 1.4, not 9"),
         ({"density": "none"}, "cannot be read"),
-        ({"keep": 7}, "no take 8"),
+        ({"keep": USUAL_TAKES}, f"no take {USUAL_TAKES + 1}"),
         ({"target": {"valence": 99, "arousal": 1}}, "from 1 to 9"),
         ({"target": {"valence": float("inf"), "arousal": 1}}, "cannot be read"),
         ({"steps": "retell"}, "at most"),

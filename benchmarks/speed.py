@@ -29,9 +29,9 @@ from typing import Any
 
 import pretty_midi
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import nn
+from torch.ao.nn.quantized.dynamic import Linear as PackedLinear
 
 from benchmarks.load import ROOT, app_running
 from eimg_core import __version__
@@ -51,7 +51,6 @@ from eimg_core.studio import Studio
 EXAMPLES = ROOT / "assets" / "examples"
 SIX = ("alae+fnt", "vqvae+fnt", "beta_vae+fnt", "alae+lsr", "vqvae+lsr", "beta_vae+lsr")
 Row = dict[str, Any]
-_ROWS = 2 * USUAL_TAKES  # with and without the target
 _REREAD = "reading the piece again for each note"
 
 
@@ -178,8 +177,8 @@ def _passes(studio: Studio, compose: Callable[[], Any]) -> int:
 def _again_and_again(studio: Studio, steps: int) -> float:
     """Seconds for a decoder without a memory of keys and values: it reads the whole piece again for every step."""
     notes = studio.pipeline(DEFAULT_PAIRING).music_ae.decoder.notes
-    x, condition = torch.zeros(_ROWS, steps, notes.stack.width), torch.zeros(_ROWS, notes.stack.width)
-    index = torch.arange(float(steps)).expand(_ROWS, steps)
+    x, condition = torch.zeros(USUAL_TAKES, steps, notes.stack.width), torch.zeros(USUAL_TAKES, notes.stack.width)
+    index = torch.arange(float(steps)).expand(USUAL_TAKES, steps)
 
     def work() -> None:
         with torch.inference_mode():
@@ -193,12 +192,12 @@ def _again_and_again(studio: Studio, steps: int) -> float:
 def _matrices(studio: Studio, steps: int) -> float:
     """Seconds for the matrix products of so many steps of the notes."""
     notes = studio.pipeline(DEFAULT_PAIRING).music_ae.decoder.notes
-    weights = [layer.weight for layer in notes.modules() if isinstance(layer, nn.Linear)]
-    inputs = {w.shape[1]: torch.zeros(_ROWS, w.shape[1]) for w in weights}
+    layers = [layer for layer in notes.modules() if isinstance(layer, (nn.Linear, PackedLinear))]
+    inputs = {layer.in_features: torch.zeros(USUAL_TAKES, layer.in_features) for layer in layers}
 
     def step() -> None:
-        for weight in weights:
-            F.linear(inputs[weight.shape[1]], weight)
+        for layer in layers:
+            layer(inputs[layer.in_features])
 
     with torch.inference_mode():
         return median_s(step, 50) * steps

@@ -17,7 +17,7 @@ from eimg_core.options import USUAL_TAKES
 from eimg_core.shipped import CHECKPOINTS
 from train.report.tables import fill
 
-__all__ = ["BLOCKS", "fuzzing", "load", "main", "speed", "summary"]
+__all__ = ["BLOCKS", "fuzzing", "kills", "load", "main", "speed", "summary"]
 
 # What a visitor waits for, and what we aim at, in the unit of its row.
 AIMS = {
@@ -122,12 +122,26 @@ def fuzzing(record: Mapping[str, Any]) -> str:
     )
 
 
+def kills(record: Mapping[str, Any]) -> str:
+    """What came of killed batches and trainings."""
+    lines = [
+        "| killed at random | kills | came to the same end all the same | undisturbed | findings |",
+        "|---|---|---|---|---|",
+    ]
+    for name, one in record["victims"].items():
+        lines.append(
+            f"| {name} | {one['kills']} | {one['finished']} | {one['undisturbed_s']:g} s | {len(one['findings'])} |"
+        )
+    return "\n".join(lines) + f"\n\n`{record['command']}`, {record['date']}."
+
+
 # Document, name of the block in it and of the record, and what makes the one of the other.
 BLOCKS: Mapping[tuple[str, str], tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     ("README.md", "speed"): ("speed", summary),
     ("docs/speed.md", "speed"): ("speed", speed),
     ("docs/speed.md", "load"): ("load", load),
     ("docs/security.md", "fuzzing"): ("fuzz", fuzzing),
+    ("docs/robustness.md", "kills"): ("kills", kills),
 }
 
 

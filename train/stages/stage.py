@@ -38,7 +38,14 @@ __all__ = [
 R = TypeVar("R")
 
 # What few people load ships as whole numbers of eight bits, so that the assets stay small.
-_EIGHT_BITS = {"music_ae/tvae_clean", "image_ae/alae@paper", "image_ae/beta_vae@paper"}
+_EIGHT_BITS = {
+    "music_ae/tvae_clean",
+    "image_ae/alae@paper",
+    "image_ae/beta_vae@paper",
+    "bridge/vqvae+fnt@paper",
+    "bridge/vqvae+lsr@paper",
+    "bridge/vqvae+tvae@eimg2",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from eimg_core.options import USUAL_TAKES
+from eimg_core.results import BEST_OF, PAPER_TABLE_V
 from train.report.intervals import Estimate, difference
 from train.report.results import Results, cell, effects, parts, sizes, verdict
 
@@ -33,10 +34,24 @@ def facts(results: Results) -> Mapping[str, str]:
         for index, (_, effect) in enumerate(effects(results, pairing), start=1):
             found[f"effect.{pairing}.{index}"] = f"{_signed(effect)}, {verdict(effect)}"
         spread = [rows[name].emotion_matching().value for name in sizes(pairing)]
-        found[f"sizes.{pairing}"] = f"{min(spread):.2f} to {max(spread):.2f}"
+        found[f"sizes.{pairing}"] = _range(spread)
         spread = [rows[name].emotion_matching().value for name in parts(pairing)]
-        found[f"parts.{pairing}"] = f"{min(spread):.2f} to {max(spread):.2f}"
-    return found | _moved(results) | _data(results)
+        found[f"parts.{pairing}"] = _range(spread)
+    return found | _six(results) | _moved(results) | _data(results)
+
+
+def _six(results: Results) -> dict[str, str]:
+    """From the nearest to the farthest of the paper's pairings with our bridge: Emotion Matching, and r of each axis."""
+    found = {}
+    for name, suffix in (("one", ""), ("kept", f"{BEST_OF}{USUAL_TAKES}")):
+        rows = [results.rows[f"{pairing}@eimg2{suffix}"] for pairing in PAPER_TABLE_V]
+        found[f"six.{name}"] = _range([row.emotion_matching().value for row in rows])
+        found[f"six.{name}.r"] = " / ".join(_range([row.r(axis).value for row in rows]) for axis in (0, 1))
+    return found
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f}"
 
 
 def _moved(results: Results) -> dict[str, str]:

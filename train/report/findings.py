@@ -41,7 +41,7 @@ def facts(results: Results) -> Mapping[str, str]:
 
 
 def _six(results: Results) -> dict[str, str]:
-    """From the nearest to the farthest of the paper's pairings with our bridge: Emotion Matching, and r of each axis."""
+    """The paper's pairings with our bridge, smallest and largest: Emotion Matching, and r of each axis."""
     found = {}
     for name, suffix in (("one", ""), ("kept", f"{BEST_OF}{USUAL_TAKES}")):
         rows = [results.rows[f"{pairing}@eimg2{suffix}"] for pairing in PAPER_TABLE_V]

@@ -355,7 +355,8 @@ def _any_png(rng: random.Random) -> Made:
             gamma = rng.choice([1.0, 0.8, 1 / 2.2])
             samples = sampled(values ** (2.2 * gamma), "u", bits)
             chunks.append(chunk(b"gAMA", struct.pack(">I", round(gamma * 1e5))))
-            known = (samples / (2**bits - 1)) ** (1 / 2.2 / gamma) if bits == 8 else known
+            seen = samples >> 8 if colour and bits == 16 else samples  # Pillow gives eight bits of a colour
+            known = (seen / (255 if colour or bits == 8 else 65535)) ** (1 / 2.2 / gamma)
             return Made(png(samples, bits, *chunks), _three(known) * 255, f"png {bits} gamma", 12.0)
         case _:
             pass

@@ -24,7 +24,7 @@ from PIL import Image
 
 from eimg_core.errors import InputError
 from eimg_core.messages import Message, message
-from eimg_core.pixels.colour import to_srgb
+from eimg_core.pixels.colour import gamma_table, to_srgb
 from eimg_core.pixels.levels import WHITE, levels_of
 from eimg_core.pixels.mpo import mended_mpo
 from eimg_core.pixels.tiff import DeepTiff, deep_tiff, is_raw
@@ -325,8 +325,10 @@ def _decode(picture: Image.Image | DeepTiff) -> Image.Image:
             picture.load()
             orientation = _orientation(picture)  # after load: TIFF and HEIC turn themselves there and say so
             profile = picture.info.get("icc_profile")
-            gamma = None if "srgb" in picture.info else picture.info.get("gamma")
-            plain = _eight_bit(_shrunk(picture, _fitting_size(picture.size)), clear)
+            gamma = None if "srgb" in picture.info or profile else picture.info.get("gamma")
+            deep = picture.mode.startswith("I")
+            plain = _eight_bit(_shrunk(picture, _fitting_size(picture.size)), clear, gamma)
+            gamma = None if deep else gamma  # shadows of linear samples would be lost in eight bits
     target = _fitting_size(plain.size)
     if plain.size != target:
         plain = plain.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)
@@ -378,12 +380,14 @@ def _transparency(picture: Image.Image) -> object:
     return clear
 
 
-def _eight_bit(picture: Image.Image, clear: object) -> Image.Image:
-    """Any mode → L, RGB, CMYK or LAB of 8 bits, or RGBA where some part may be transparent."""
+def _eight_bit(picture: Image.Image, clear: object, gamma: float | None) -> Image.Image:
+    """Any mode → L, RGB, CMYK or LAB of 8 bits, or RGBA where some part may be transparent; samples of more bits
+    without their gamma."""
     mode = picture.mode
     if mode.startswith("I"):  # a PNG of 16 bits; such TIFF files come another way
-        samples, (width, height) = np.asarray(picture), picture.size
-        levels = Image.fromarray(levels_of(lambda start, stop: samples[start:stop], height, width, depth=16))
+        samples, (width, height), table = np.asarray(picture), picture.size, gamma_table(gamma, 1 << 16)
+        even = samples if table is None else table[np.clip(samples, 0, len(table) - 1)]
+        levels = Image.fromarray(levels_of(lambda start, stop: even[start:stop], height, width, depth=16))
         if not isinstance(clear, int):
             return levels
         opaque = Image.fromarray(np.where(samples == clear, 0, WHITE).astype(np.uint8))

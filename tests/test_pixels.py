@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import struct
 import warnings
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +34,7 @@ from benchmarks.fuzz_pictures import (
 from eimg_core.errors import InputError
 from eimg_core.images import open_photo
 from eimg_core.pixels.levels import levels_of
+from eimg_core.shipped import RESULTS
 
 SCENE = scene(96, 64)
 GRAY = gray(SCENE)
@@ -199,6 +202,8 @@ def test_the_gamma_of_a_png_counts_unless_it_says_srgb():
     gamma = chunk(b"gAMA", struct.pack(">I", 100_000))
     linear = sampled(0.2 + 0.7 * GRAY, "u", 16)
     assert_shows(png(linear, 16, gamma), (0.2 + 0.7 * GRAY) ** (1 / 2.2), 3)
+    dark = 0.15 * GRAY
+    assert_shows(png(sampled(dark**2.2, "u", 16), 16, gamma), dark, 1)  # in eight bits, its shadows are lost
     assert_shows(png(linear, 16, gamma, chunk(b"sRGB", b"\0")), 0.2 + 0.7 * GRAY)
     assert_shows(png(linear, 16, chunk(b"gAMA", struct.pack(">I", 45_455))), 0.2 + 0.7 * GRAY)
     assert_shows(png(linear, 16, chunk(b"gAMA", struct.pack(">I", 1))), 0.2 + 0.7 * GRAY)
@@ -322,6 +327,15 @@ def test_no_number_of_a_directory_is_trusted(tag, number):
 
 
 # --- against what was written ---------------------------------------------------------------------------------------
+
+
+def test_the_large_run_is_told_as_it_was():
+    record = json.loads((RESULTS / "fuzz_pictures.json").read_text(encoding="utf-8"))
+    told = " ".join((Path(__file__).parent.parent / "docs" / "robustness.md").read_text(encoding="utf-8").split())
+    inputs, known, findings = record["inputs"], record["known"], len(record["findings"])
+    lies = sum(sum(count.values()) for count in record["lies"].values())
+    assert f"{inputs} files of {record['layouts']} kinds, {known} of them sound and {lies} that lie" in told
+    assert f"{findings} differences." in told
 
 
 @pytest.mark.filterwarnings("ignore")

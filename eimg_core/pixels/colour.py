@@ -10,6 +10,7 @@ import io
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 try:
@@ -17,7 +18,7 @@ try:
 except ImportError:  # Pillow without LittleCMS
     ImageCms = None  # type: ignore[assignment]
 
-__all__ = ["to_srgb"]
+__all__ = ["gamma_table", "to_srgb"]
 
 _NEAR = 2  # levels; a profile that changes no colour by more is sRGB under another name
 _USUAL_GAMMA, _GAMMAS = 2.2, (0.1, 5.0)
@@ -79,9 +80,19 @@ def _colours(mode: str) -> Image.Image:
     return Image.frombytes(mode, (flat.shape[1], 1), flat.tobytes())
 
 
-def _by_gamma(picture: Image.Image, gamma: float) -> Image.Image:
-    exponent = 1 / (gamma * _USUAL_GAMMA)
+def gamma_table(gamma: float | None, levels: int) -> NDArray[np.int_] | None:
+    """Sample → sample of an sRGB picture, for samples that were written with a gamma; ``None`` where none changes.
+
+    Args:
+        gamma: exponent that the samples were written with; ``None`` for that of sRGB.
+        levels: how many values a sample can have.
+    """
+    exponent = 1 / (gamma * _USUAL_GAMMA) if gamma else 1.0
     if not _GAMMAS[0] <= exponent <= _GAMMAS[1] or abs(exponent - 1) < 0.02:
-        return picture
-    table = (255 * np.linspace(0, 1, 256) ** exponent).round().astype(int).tolist()
-    return picture.point(table * len(picture.getbands()))
+        return None
+    return np.asarray(((levels - 1) * np.linspace(0, 1, levels) ** exponent).round(), dtype=np.int_)
+
+
+def _by_gamma(picture: Image.Image, gamma: float) -> Image.Image:
+    table = gamma_table(gamma, 256)
+    return picture if table is None else picture.point(table.tolist() * len(picture.getbands()))

@@ -31,3 +31,22 @@ def test_attention_knows_distances_and_no_absolute_place():
     a = stack(x, stack.places(index, beats), causal=True)
     b = stack(x, stack.places(index + 40, beats + 64), causal=True)
     assert torch.allclose(a, b, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_a_cache_goes_on_with_the_rows_that_are_left():
+    torch.manual_seed(0)
+    stack = TransformerStack(16, 2, 2, 0.0).eval()
+    x, left = torch.randn(3, 6, 16), torch.tensor([0, 2])
+
+    def step(cache: Cache, rows: torch.Tensor, at: int) -> torch.Tensor:
+        index = torch.full((len(rows), 1), float(at))
+        return stack(x[rows, at : at + 1], stack.places(index, index), cache=cache)
+
+    everyone, alone = Cache(2, 4), Cache(2, 4)
+    for at in range(3):
+        step(everyone, torch.arange(3), at)
+        step(alone, left, at)
+    everyone.keep(left)
+    for at in range(3, 6):
+        assert torch.allclose(step(everyone, left, at), step(alone, left, at), atol=1e-6)

@@ -233,18 +233,20 @@ class Playing:
         both = _twice if guided else _once
         both_condition = self._condition(self.decoder.notes_header, torch.zeros(B))
         moving = self.targets.shape[1] > 1 or self.z.shape[1] > 1
-        step = torch.tensor(STEP_SIZES).repeat(B, 1)
+        step, here = torch.tensor(STEP_SIZES).repeat(B, 1), torch.arange(B)
 
         def read(now: Sequence[_Now], first: int) -> Tensor:
             """The context of steps that follow one another, from the one with this index on: (B or 2 B, T, W)."""
             before, bar, stream, copied, echoes = (torch.stack(part, dim=1) for part in zip(*now, strict=True))
-            ref = plans[torch.arange(B)[:, None], bar, plan.REF]
+            ref = plans[here[:, None], bar, plan.REF]
             cursor = torch.where(before[..., PLACE] >= END, 0, before[..., PLACE])
             index = torch.arange(first, first + len(now)).expand(len(condition), -1)
-            places = notes.places(index, both(cursor), both(bar), both(ref), both(self.decoder.per_bar[self.meter]))
+            places = notes.places(
+                index, both(cursor), both(bar), both(ref), both(self.decoder.per_bar[self.meter[here]])
+            )
             return notes.context(
                 both(before), both(stream), both(copied), both(echoes),
-                both(embedded[torch.arange(B)[:, None], bar]), places, condition, cache=cache,
+                both(embedded[here[:, None], bar]), places, condition, cache=cache,
             )  # fmt: skip
 
         condition = both_condition if guided else both_condition[:B]
@@ -256,8 +258,14 @@ class Playing:
         if given:  # what is given to begin with is read at once
             read(given, 0)
         for index in range(len(given), MOST_STEPS * (max(self.bars) + 1)):
-            if all(writing.done for writing in writings):
+            left = [row for row, writing in enumerate(writings) if not writing.done]
+            if not left:
                 break
+            if len(left) < len(writings) and not moving and not guided:  # pieces end at different steps
+                rows = torch.tensor(left)
+                writings = [writings[row] for row in left]
+                here, step, condition = here[rows], step[rows], condition[rows]
+                cache.keep(rows)
             now = _Now.of(writings, step)
             if moving:
                 both_condition = self._condition(self.decoder.notes_header, now.bar / bars.clamp_min(1))

@@ -93,6 +93,10 @@ class Cache:
         seen = kept[:, :, :, max(0, end - self.window) : end]
         return seen[0], seen[1]
 
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows of the batch alone, (B',)."""
+        self._kept = [None if kept is None else kept.index_select(1, rows) for kept in self._kept]
+
 
 class Block(nn.Module):
     """Self-attention and a feed-forward layer, each after a LayerNorm and added to what came in."""

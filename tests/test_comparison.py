@@ -210,6 +210,7 @@ def test_without_a_photo_from_a_table_and_named_twice(compose, tmp_path):
 
 def test_a_photo_is_read_once(compose, studio, photo, tmp_path, monkeypatch):
     read = []
+    studio._readings.clear()
     reader = studio.read_photo
     monkeypatch.setattr(studio, "read_photo", lambda picture: read.append(picture) or reader(picture))
     assert compose(photo, "--pairing", ",".join(WHOLE), "--no-audio", "--no-figure", "--out", tmp_path / "out") == 0

@@ -147,7 +147,7 @@ def test_live_music_follows_the_target_and_is_kept(visit: Visit, studio: FakeStu
     page = visit.page
     page.click(".live-start")
     assert "Choose an emotion" in page.inner_text(".live-said"), "there is nothing to follow yet"
-    page.click(".plane-map", position={"x": 280, "y": 90})
+    page.click(".plane-map", position={"x": 240, "y": 70})
     page.wait_for_function("document.querySelector('.plane-map').dataset.target")
     page.click(".live-start")
     page.wait_for_function("/happy|excited/.test(document.querySelector('.live-where').textContent)")
@@ -172,7 +172,7 @@ def test_a_soundfont_of_ones_own_plays_until_it_is_put_away(visit: Visit, studio
     assert "half.sf2 is not a complete SoundFont" in page.inner_text("[data-testid=toast-body]")
     page.set_input_files(FONT_INPUT, str(own))
     page.wait_for_selector("#load-font:has-text('music_box.sf2')")
-    page.click(".plane-map", position={"x": 280, "y": 90})
+    page.click(".plane-map", position={"x": 240, "y": 70})
     visit.compose()
     assert studio.instruments[-1] == read_soundfont(own).name
     assert page.locator(".player-files button[data-kind=stems]").count() == 0, "they are made by the instrument"

@@ -151,7 +151,7 @@ def test_live_music_follows_the_target_and_is_kept(visit: Visit, studio: FakeStu
     page.wait_for_function("document.querySelector('.plane-map').dataset.target")
     page.click(".live-start")
     page.wait_for_function("/happy|excited/.test(document.querySelector('.live-where').textContent)")
-    page.click(".plane-map", position={"x": 110, "y": 280})
+    page.click(".plane-map", position={"x": 90, "y": 215})
     page.wait_for_function("/weary|sad/.test(document.querySelector('.live-where').textContent)")
     assert studio.lived[0].arousal > 5 > studio.lived[-1].arousal
     wait_for_new_sound(visit, lambda: page.click(".live-stop"))

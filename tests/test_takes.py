@@ -19,7 +19,7 @@ from eimg_core.midi.notes import Note, Piece
 from eimg_core.options import ComposeOptions
 from eimg_core.pipeline import Pipeline, _locked
 from eimg_core.studio import Studio
-from eimg_core.takes import CHECKS, best_take, strain, weigh
+from eimg_core.takes import CHECKS, RETOLD_VALENCE_SHARE, best_take, strain, weigh
 from eimg_core.va.guide import GUIDE_FOLDER, Guide, GuideConfig
 from tests.tiny import save_tiny_pairing
 
@@ -59,11 +59,12 @@ def test_the_best_take_is_the_nearest_that_is_playable():
     assert best_take([near, replace(near)]) is near  # the first of equals
 
 
-def test_among_takes_valence_counts_more_than_arousal():
+def test_among_retellings_valence_counts_more_than_arousal():
     target = VA(POINT.valence, POINT.arousal)
-    sad, calm = weigh(
-        [song()] * 2, [VA(target.valence - 1, target.arousal), VA(target.valence, target.arousal - 1)], target
-    )
+    estimates = [VA(target.valence - 1, target.arousal), VA(target.valence, target.arousal - 1)]
+    for plain in weigh([song()] * 2, estimates, target):
+        assert plain.missed == pytest.approx(plain.distance)
+    sad, calm = weigh([song()] * 2, estimates, target, valence_share=RETOLD_VALENCE_SHARE)
     assert sad.distance == pytest.approx(calm.distance)
     assert best_take([sad, calm]) is calm
     assert sad.missed**2 + calm.missed**2 == pytest.approx(2.0), "together they count as a distance does"

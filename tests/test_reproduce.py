@@ -16,11 +16,12 @@ from eimg_core.cli.main import main as command_line
 from eimg_core.emotion import VA
 from eimg_core.image_ae import IMAGE_AUTOENCODERS, image_keys
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
-from eimg_core.options import USUAL_TAKES, ComposeOptions
-from eimg_core.pipeline import DEFAULT_PAIRING, variants
+from eimg_core.options import ComposeOptions
+from eimg_core.results import BEST_OF
 from eimg_core.studio import Studio
 from examples.colour_grid import ColourGrid
 from tests.factories import make_mini_data
+from train.evaluation.evaluate import known_rows
 from train.reproduce import OURS, main, stages
 
 pytestmark = pytest.mark.slow
@@ -108,7 +109,7 @@ def test_the_evaluation_has_every_row_and_its_controls(trained, pairings):
     folder, _ = trained
     records = [json.loads(path.read_text()) for path in (folder / "runs/results").glob("*.json")]
     rows = {f"{pairing}@{variant}" for pairing in pairings for variant in variants_of(pairing)}
-    rows.add(f"{DEFAULT_PAIRING}@{variants(DEFAULT_PAIRING, folder / 'assets/checkpoints')[0]} best of {USUAL_TAKES}")
+    rows |= {row for row in known_rows(folder / "assets/checkpoints") if BEST_OF in row}
     judged = [record for record in records if record["table"] in ("pairings", "requests")]
     assert {record["row"] for record in judged} == {*rows, "constant", "random", "oracle", "real", "mean point"}
     assert {record["row"] for record in judged if record["table"] == "requests"} == rows

@@ -208,16 +208,16 @@ class Studio:
         loaded = time.perf_counter()
         if progress:
             progress("reading the photo", 0.05)
-        reading = None
+        reading, identity = None, photo_id(photo)
         if photo is not None and photo_va is None:
-            reading = self._readings.get(photo_id(photo)) or self.read_photo(photo)
+            reading = self._readings.get(identity) or self.read_photo(photo)
         photo_va = reading.va.clamped() if reading else photo_va
         timings = {"load": loaded - started, "read_photo": time.perf_counter() - loaded}
         own = self.target_for(photo_va) if photo_va else None
         composition = pipeline.compose(photo, photo_va, replace(options, tempo=1.0), progress, own)
         if reading and reading.remark:
             composition = replace(composition, remarks=(reading.remark, *composition.remarks))
-        return self._finished(_at_tempo(composition, options), Recipe(pairing, options, photo_id(photo)), timings)
+        return self._finished(_at_tempo(composition, options), Recipe(pairing, options, identity), timings)
 
     def retell(self, piece: Piece, pairing: str, target: VA, options: ComposeOptions) -> Composition:
         """The same tune with another emotion; see ``Pipeline.retell``."""

@@ -7,7 +7,6 @@ evaluation know one word.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from PIL.Image import Image
@@ -17,20 +16,17 @@ from eimg_core.errors import InputError
 from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
 from eimg_core.options import ComposeOptions
+from eimg_core.progress import Progress
 from eimg_core.recipe import Recipe
 
 __all__ = [
     "ONCE_FOR_ALL",
     "Composer",
     "Composition",
-    "Progress",
     "Take",
 ]
 
 ONCE_FOR_ALL = ("load", "read_photo")  # stages whose cost falls on whichever pairing comes first
-
-Progress = Callable[[str, float], None]
-"""Called with the name of a stage and the share of the work that is done, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)

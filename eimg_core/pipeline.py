@@ -22,7 +22,7 @@ from eimg_core.annotation.melody import melody_of
 from eimg_core.autoencoder import ComposingAutoencoder, MusicAutoencoder
 from eimg_core.bridge import BRIDGES
 from eimg_core.checkpoints import load_model, read_card
-from eimg_core.composer import Composer, Composition, Progress, Take
+from eimg_core.composer import Composer, Composition, Take
 from eimg_core.critic import CRITIC_FOLDER, Critic
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import CheckpointError, InputError
@@ -37,6 +37,7 @@ from eimg_core.midi.request import Request, notes_in_beats
 from eimg_core.midi.sheet import METERS
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.options import OPTIONS, ComposeOptions
+from eimg_core.progress import Progress, steps_told
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.takes import (
     REALNESS_WEIGHT,
@@ -327,7 +328,8 @@ class Pipeline(Composer):
         v_y = self.to_music_latent(z)
         embedded = time.perf_counter()
         tell("composing", 0.3)
-        takes = self.takes(v_y, options, target, photo)
+        with steps_told(tell, "composing", since=0.3):
+            takes = self.takes(v_y, options, target, photo)
         tell("composing", 1.0)
         remarks += self._left_out(options)
         timings = {"embed": embedded - started, "generate": time.perf_counter() - embedded}

@@ -8,12 +8,13 @@ from typing import Protocol
 
 from PIL.Image import Image
 
-from eimg_core.composer import Composition, Progress
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
 from eimg_core.options import ComposeOptions
+from eimg_core.progress import Progress, steps_told
 from eimg_core.recipe import Recipe, Step, photo_id
 
 __all__ = ["Known", "Maker", "remake"]
@@ -83,7 +84,8 @@ def remake(
     for number in range(done + 1, len(recipe.steps) + 1):
         so_far = replace(recipe, steps=recipe.steps[:number])
         tell(message("composing"), 0.2)
-        stepped = _stepped(studio, so_far, so_far.steps[-1], composition)
+        with steps_told(tell, message("composing"), since=0.2):
+            stepped = _stepped(studio, so_far, so_far.steps[-1], composition)
         _remember(known, so_far, stepped)
         composition = _with_take(studio, stepped, so_far.keep)
     assert composition is not None, "a source without steps is no recipe"

@@ -20,7 +20,7 @@ from PIL.Image import Image
 from eimg_core.atomic import drafted
 from eimg_core.autoencoder import ComposingAutoencoder
 from eimg_core.checkpoints import load_model, read_card
-from eimg_core.composer import Composition, Progress
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA, photo_target
 from eimg_core.errors import CheckpointError, InputError
 from eimg_core.exports.archive import archive_of
@@ -38,6 +38,7 @@ from eimg_core.music_ae import MUSIC_AUTOENCODERS
 from eimg_core.options import OPTIONS, ComposeOptions
 from eimg_core.performance import perform
 from eimg_core.pipeline import DEFAULT_PAIRING, Pipeline, available, split_key, variants
+from eimg_core.progress import Progress, steps_told
 from eimg_core.recipe import Recipe, Stop, given_id_of, photo_id
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.sound.instruments import INSTRUMENTS
@@ -291,7 +292,9 @@ class Studio:
         stops = [(None if isinstance(photo, VA) else photo, point) for photo, point in zip(photos, points, strict=True)]
         tell("composing", 0.3)
         recipe = Recipe(pairing, options, stops=tuple(Stop(point, photo_id(photo)) for photo, point in stops))
-        return self._finished(_at_tempo(pipeline.story(stops, replace(options, tempo=1.0)), options), recipe)
+        with steps_told(tell, "composing", since=0.3):
+            composition = pipeline.story(stops, replace(options, tempo=1.0))
+        return self._finished(_at_tempo(composition, options), recipe)
 
     def listen(self, piece: Piece) -> VA:
         """The evaluator's estimate of a piece.

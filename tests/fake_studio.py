@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from eimg_core.composer import Composition, Progress, Take
+from eimg_core.composer import Composition, Take
 from eimg_core.emotion import VA, distance, photo_target
 from eimg_core.errors import InputError
 from eimg_core.exports.files import write
@@ -26,6 +26,7 @@ from eimg_core.messages import Message, message
 from eimg_core.metrics.registry import measure
 from eimg_core.midi.notes import Note, Pedal, Piece
 from eimg_core.options import ComposeOptions
+from eimg_core.progress import Progress
 from eimg_core.recipe import Recipe, Stop, given_id_of, photo_id
 from eimg_core.sound.soundfont import read_soundfont
 

@@ -24,6 +24,7 @@ FLOORS: dict[str, int] = {
     "eimg_core.trainable": 1,
     "eimg_core.losses": 1,
     "eimg_core.threads": 1,
+    "eimg_core.progress": 1,
     "eimg_core.layers": 1,
     "eimg_core.checkpoints": 1,
     "eimg_core.pixels": 1,

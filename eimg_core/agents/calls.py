@@ -18,9 +18,9 @@ from mcp.types import ToolAnnotations
 from eimg_core.agents.answers import Link
 from eimg_core.agents.files import given_file
 from eimg_core.agents.serving import MCP_PATH
-from eimg_core.composer import Progress
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
+from eimg_core.progress import Progress
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.session.composers import chosen

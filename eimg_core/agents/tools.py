@@ -26,10 +26,10 @@ from eimg_core.agents.arguments import (
 )
 from eimg_core.agents.calls import Answer, Calls, target_of, tool
 from eimg_core.agents.files import given_file
-from eimg_core.composer import Progress
 from eimg_core.emotion import VA
 from eimg_core.exports.files import export as export_saved
 from eimg_core.options import CREATE_OPTIONS, EXTEND_SECONDS, OPTIONS, SHARED_OPTIONS, STORY_OPTIONS, read_options
+from eimg_core.progress import Progress
 from eimg_core.ui.api.midi import Act, filling, tune_take
 from eimg_core.ui.api.option_arguments import spelt_out
 from eimg_core.ui.api.programs import composers, exported, measured

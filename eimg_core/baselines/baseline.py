@@ -17,13 +17,14 @@ from torch import Tensor
 
 from eimg_core.autoencoder import ImageAutoencoder, MusicAutoencoder
 from eimg_core.bridge import Bridge
-from eimg_core.composer import Composer, Composition, Progress
+from eimg_core.composer import Composer, Composition
 from eimg_core.emotion import MIDDLE, VA
 from eimg_core.errors import InputError
 from eimg_core.images import to_tensor
 from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
 from eimg_core.options import ComposeOptions
+from eimg_core.progress import Progress
 
 __all__ = ["Baseline", "Mapped", "Mapping", "PhotoPlayer"]
 

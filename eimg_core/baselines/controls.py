@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from eimg_core.composer import Composer, Composition, Progress
+from eimg_core.composer import Composer, Composition
 from eimg_core.emotion import VA, pairwise_distance
 from eimg_core.midi.notes import Piece
 from eimg_core.options import ComposeOptions
+from eimg_core.progress import Progress
 
 __all__ = ["CONTROLS", "ClipLibrary", "Constant", "Oracle", "RandomClip", "Retrieval"]
 

@@ -26,6 +26,7 @@ from eimg_core.midi.codec import (
     TempoScale,
 )
 from eimg_core.music_ae.step_grammar import StepGrammar
+from eimg_core.progress import step_done
 
 __all__ = [
     "NoteDecoder",
@@ -119,6 +120,7 @@ class StepDecoder(nn.Module):
         step = torch.tensor(FIELD_SIZES).repeat(len(grammar.now), 1)
         steps: list[Tensor] = []
         while not bool(grammar.done.all()):
+            step_done(grammar.share)
             context = context_of(step, grammar.now)
             logits = self.heads[SHIFT](context).masked_fill(grammar.shifts_left_out(), -torch.inf)
             shift = draw(logits, sampling[SHIFT], generator)

@@ -53,6 +53,7 @@ from eimg_core.music_ae.plan_networks import LENGTH, PITCH, PLACE, VELOCITY, Pla
 from eimg_core.music_ae.plan_relations import NONE, second_half_place
 from eimg_core.music_ae.plan_rules import MOST_STEPS, Given, Step, Writing, ringing
 from eimg_core.music_ae.transformer import Cache
+from eimg_core.progress import step_done
 
 __all__ = ["Playing"]
 
@@ -136,6 +137,7 @@ class Playing:
         rows: list[Tensor] = []
         embedded: list[Tensor] = []
         for number in range(int(bars.max())):
+            step_done(0.0)
             share = number / bars.clamp_min(1)
             after = self._after(bars - 1 - number)
             condition = self._condition(self.decoder.plan_header, share)
@@ -261,6 +263,7 @@ class Playing:
             left = [row for row, writing in enumerate(writings) if not writing.done]
             if not left:
                 break
+            step_done(min(writings[row].bar for row in left) / max(self.bars))
             if len(left) < len(writings) and not moving and not guided:  # pieces end at different steps
                 rows = torch.tensor(left)
                 writings = [writings[row] for row in left]

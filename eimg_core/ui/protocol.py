@@ -11,11 +11,12 @@ from typing import Protocol
 
 from PIL.Image import Image
 
-from eimg_core.composer import Composition, Progress
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.messages import Message
 from eimg_core.midi.notes import Piece
 from eimg_core.options import ComposeOptions
+from eimg_core.progress import Progress
 from eimg_core.remake import Maker
 from eimg_core.sound.protocol import Sound
 

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from eimg_core.composer import Progress
+from eimg_core.progress import Progress
+from eimg_core.ui.server.memory import hand_back
 
 __all__ = ["stages_of"]
 
@@ -51,6 +52,7 @@ def stages_of(
             faults.append(fault)
         finally:
             reports.put(None)
+            hand_back()
 
     threading.Thread(target=run, name="studio-work", daemon=True).start()
     try:

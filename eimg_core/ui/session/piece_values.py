@@ -9,13 +9,14 @@ from typing import Any
 
 import gradio as gr
 
-from eimg_core.composer import Composition, Progress
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA, distance
 from eimg_core.errors import RenderError
 from eimg_core.exports.formats import FORMATS, formats_on_demand
 from eimg_core.messages import message
 from eimg_core.notation.following import follow
 from eimg_core.options import ComposeOptions
+from eimg_core.progress import Progress
 from eimg_core.ui.protocol import Sound, Studio
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import file_stem

@@ -15,11 +15,12 @@ from typing import Any
 
 from PIL.Image import Image
 
-from eimg_core.composer import Composition, Progress
+from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError, RenderError
 from eimg_core.messages import message
 from eimg_core.options import STORY_SECONDS, ComposeOptions
+from eimg_core.progress import Progress
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.faults import sentence
 from eimg_core.ui.server.files import file_stem

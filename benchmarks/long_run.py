@@ -191,7 +191,7 @@ def sample(pid: int, folder: Path) -> dict[str, float]:
 def growth(rows: Sequence[Mapping[str, Any]], measure: str) -> float:
     """Median of the last quarter of the rows minus that of their second quarter."""
     quarter = max(1, len(rows) // 4)
-    late, early = rows[-quarter:], rows[quarter : 2 * quarter]
+    late, early = rows[-quarter:], rows[quarter : 2 * quarter] or rows[:1]
     return round(statistics.median(row[measure] for row in late) - statistics.median(row[measure] for row in early), 1)
 
 

@@ -17,7 +17,7 @@ from eimg_core.options import USUAL_TAKES
 from eimg_core.shipped import CHECKPOINTS
 from train.report.tables import fill
 
-__all__ = ["BLOCKS", "fuzzing", "kills", "load", "main", "speed", "summary"]
+__all__ = ["BLOCKS", "fuzzing", "kills", "load", "long_run", "main", "speed", "summary", "versions"]
 
 # What a visitor waits for, and what we aim at, in the unit of its row.
 AIMS = {
@@ -135,13 +135,43 @@ def kills(record: Mapping[str, Any]) -> str:
     return "\n".join(lines) + f"\n\n`{record['command']}`, {record['date']}."
 
 
+def versions(record: Sequence[Mapping[str, Any]]) -> str:
+    """What the fast tests came to, Python by Python."""
+    packages = list(record[0]["versions"])
+    lines = [
+        f"| Python | versions | {' | '.join(packages)} | passed | failed | skipped | date |",
+        "|---|---|" + "---|" * len(packages) + "---|---|---|---|",
+    ]
+    for one in record:
+        cells = [one["python"], one["which"], *one["versions"].values()]
+        cells += [str(one[count]) for count in ("passed", "failed", "skipped")]
+        lines.append(f"| {' | '.join([*cells, one['date']])} |")
+    return "\n".join(lines)
+
+
+def long_run(record: Mapping[str, Any]) -> str:
+    """Hours of mixed visitors: what they did, and what grew."""
+    grew, last = record["growth"], record["rows"][-1]
+    findings = sum(record["findings"].values())
+    return (
+        f"{record['visitors']} visitors at a time, {record['minutes']} minutes, {record['done']} things done, "
+        f"{findings} findings. From the second quarter to the last, medians: memory {grew['memory_mb']:+g} MB, to "
+        f"{last['memory_mb']:.0f} MB; files {grew['files_mb']:+g} MB, to {last['files_mb']:.0f} MB; open handles "
+        f"{grew['handles']:+g}, to {last['handles']}; threads {grew['threads']:+g}, to {last['threads']}. "
+        f"{record['cores']} CPU cores, which were used for other work as well, Python {record['python']}; "
+        f"`{record['command']}`, {record['date']}."
+    )
+
+
 # Document, name of the block in it and of the record, and what makes the one of the other.
-BLOCKS: Mapping[tuple[str, str], tuple[str, Callable[[Mapping[str, Any]], str]]] = {
+BLOCKS: Mapping[tuple[str, str], tuple[str, Callable[[Any], str]]] = {
     ("README.md", "speed"): ("speed", summary),
     ("docs/speed.md", "speed"): ("speed", speed),
     ("docs/speed.md", "load"): ("load", load),
     ("docs/security.md", "fuzzing"): ("fuzz", fuzzing),
     ("docs/robustness.md", "kills"): ("kills", kills),
+    ("docs/robustness.md", "versions"): ("versions", versions),
+    ("docs/robustness.md", "long_run"): ("long_run", long_run),
 }
 
 

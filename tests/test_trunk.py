@@ -15,7 +15,7 @@ from eimg_core.emotion import VA
 from eimg_core.errors import CheckpointError
 from eimg_core.image_ae import IMAGE_AUTOENCODERS, image_key_of, image_keys
 from eimg_core.image_ae.effnet import EffNet, EffNetConfig
-from eimg_core.image_ae.trunk import FrozenBackbone, TrunkAutoencoder, View
+from eimg_core.image_ae.trunk import FrozenBackbone, TrunkAutoencoder, View, balanced
 from eimg_core.images import to_tensor
 from eimg_core.va.image_reader import ImageReader
 from tests.factories import make_mini_data, make_photo
@@ -160,6 +160,14 @@ def test_a_trunk_keeps_the_directions_in_which_cells_differ_most():
         assert variances[:3].sum() > 0.99 * variances.sum()
 
 
+def test_directions_that_are_balanced_span_the_same_and_differ_about_evenly():
+    spread = torch.tensor([8.0, 4.0, 2.0, 1.0] + [0.5] * 60)
+    turned = balanced(torch.diag(spread))
+    torch.testing.assert_close(turned.T @ turned, torch.diag(spread**2), atol=1e-4, rtol=1e-5)
+    lengths = turned.pow(2).sum(dim=1)
+    assert lengths.max() < 2 * lengths.mean(), "one of 64 had two thirds of it all"
+
+
 def test_a_vqvae_with_a_trunk_begins_with_codes_that_give_the_maps_back():
     model = tiny("vqvae").train()
     seen = model.view(torch.rand(40, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1)
@@ -177,7 +185,8 @@ def test_a_beta_vae_with_a_trunk_begins_with_what_differs_between_photos():
     views = model.view(photos)
     model.begin(views.maps)
     z, means = model.encode(photos), model.reduced(views).maps.mean(dim=(2, 3))
-    torch.testing.assert_close(z.T.cov(), torch.eye(6), atol=0.01, rtol=0)
+    torch.testing.assert_close(z.var(dim=0), torch.ones(6), atol=0.01, rtol=0)
+    torch.testing.assert_close(z.mean(dim=0), torch.zeros(6), atol=0.01, rtol=0)
     lost = (model.decoder.means(z) - means).pow(2).sum()
     assert float(lost) < 0.5 * float((means - means.mean(dim=0)).pow(2).sum())
 

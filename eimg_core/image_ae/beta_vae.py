@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
-from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View, principal
+from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View, balanced, principal
 from eimg_core.losses import gaussian_kl
 from eimg_core.trainable import LossTerms, Objective
 
@@ -255,11 +255,11 @@ class TrunkBetaVAE(TrunkAutoencoder, GaussianLatent):
 
     @torch.no_grad()
     def begin(self, maps: Tensor) -> None:
-        """Besides: z begins as the directions in which the means of the maps differ most, at unit variance, each known
-        so well that together they cost about C nats."""
+        """Besides: z begins as the directions in which the means of the maps differ most, turned until they share that
+        evenly, each number at unit variance and known so well that together they cost about C nats."""
         super().begin(maps)
         means = torch.cat([self.reduced(View(part, part)).maps.mean(dim=(2, 3)) for part in maps.split(64)])
-        axes = principal(means, self.config.latent)
+        axes = balanced(principal(means, self.config.latent))
         spread = (means @ axes.T).std(dim=0, keepdim=True).clamp_min(1e-3).T
         lengths = axes.pow(2).sum(dim=1, keepdim=True).clamp_min(1e-12)
         self.mu.weight.zero_()

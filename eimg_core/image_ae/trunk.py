@@ -25,7 +25,16 @@ from eimg_core.backbones.effnet_lite import EfficientNetLite, LiteVariant, load_
 from eimg_core.checkpoints import read_card
 from eimg_core.errors import CheckpointError
 
-__all__ = ["BackboneConfig", "FrozenBackbone", "Painter", "TrunkAutoencoder", "TrunkConfig", "View", "principal"]
+__all__ = [
+    "BackboneConfig",
+    "FrozenBackbone",
+    "Painter",
+    "TrunkAutoencoder",
+    "TrunkConfig",
+    "View",
+    "balanced",
+    "principal",
+]
 
 _AT_ONCE = 4  # photos: the maps of more do not fit into the processor's cache, and take twice as long each
 _STILL = 1e-3  # a channel with a smaller standard deviation says nothing and is not blown up
@@ -233,6 +242,20 @@ class TrunkAutoencoder(FrozenBackbone):
         """What was painted, at the size of the photos: (B, 3, P, P) → (B, 3, S, S) in [-1, 1]."""
         size = self.image_size
         return F.interpolate(pixels.clamp(-1.0, 1.0), size, mode="bilinear", align_corners=False).clamp(-1.0, 1.0)
+
+
+def balanced(directions: Tensor) -> Tensor:
+    """Directions, (K, C), turned within the space that they span until all of them show about the same variance.
+
+    What is read from a latent, or put into codes of a few numbers each, gives every number of it the same weight, and a
+    bottleneck the same precision. Along principal directions that blows up what hardly differs from photo to photo;
+    turned, a number differs as much as the next (Ge et al. 2013, "Optimized Product Quantization", Section 3.2).
+    """
+    count = len(directions)
+    rows, columns = torch.arange(count)[:, None], torch.arange(count)
+    turn = (2.0 / count) ** 0.5 * torch.cos(torch.pi * (columns + 0.5) * rows / count)  # the discrete cosine transform:
+    turn[0] /= 2.0**0.5  # orthogonal, and no entry is larger than twice the mean
+    return turn @ directions
 
 
 def principal(rows: Tensor, count: int) -> Tensor:

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eimg_core.autoencoder import ImageAutoencoder
-from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View
+from eimg_core.image_ae.trunk import Painter, TrunkAutoencoder, TrunkConfig, View, balanced
 from eimg_core.layers import ResidualBlock
 from eimg_core.losses import vq_commitment
 from eimg_core.trainable import LossTerms, Objective
@@ -300,20 +300,22 @@ class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
 
     @torch.no_grad()
     def begin(self, maps: Tensor) -> None:
-        """Besides: cells begin as the first fine and the first coarse directions of the maps, each at unit variance,
-        and the line back as its inverse."""
+        """Besides: cells begin as the first fine and the first coarse directions of the maps, each kind turned until
+        all of them differ evenly, at unit variance, and the line back as its inverse."""
         super().begin(maps)
         config, combine, back = self.config, self.encoder[1], self.decoder.maps
         assert isinstance(combine, nn.Conv2d)
         kept, fine = combine.out_channels, config.fine_cells * config.code_dim
-        seen = torch.cat([torch.arange(fine), config.fine + torch.arange(kept - fine)])
         # PixelShuffle makes cells of its channels number by number: the numbers of one cell are split² apart.
         places = torch.arange(kept).unflatten(0, (config.code_dim, -1)).T.flatten()
         spread = self.reduced(View(maps[:, :, ::2, ::2], maps)).maps.std(dim=(0, 2, 3))
         for parameter in (*combine.parameters(), *back.parameters()):
             parameter.zero_()
-        combine.weight[places, seen, 0, 0] = 1.0
-        back.weight[seen, places, 0, 0] = spread[seen]
+        for numbers, first in ((places[:fine], 0), (places[fine:], config.fine)):
+            turn, seen = balanced(torch.eye(len(numbers))), slice(first, first + len(numbers))
+            scale = spread[seen].pow(2).mean().sqrt()
+            combine.weight[numbers, seen, 0, 0] = turn * spread[seen] / scale  # of channels at unit variance
+            back.weight[seen, numbers, 0, 0] = turn.T * scale
 
     def cells_of(self, seen: Any) -> Tensor:
         return self.encoder(seen.maps)

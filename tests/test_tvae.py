@@ -363,6 +363,18 @@ def test_an_opening_is_kept_and_goes_on(model):
         assert any(note.start_s >= 2 * bar_s for note in piece.notes)
 
 
+@pytest.mark.parametrize("share", [1.0, 0.95])
+def test_what_is_added_is_as_detached_as_what_is_there(model, share):
+    opening = [
+        one._replace(length=share * one.length) for one in notes_in_beats(SONG.excerpt(0, 2).piece().notes, 100.0)
+    ]
+    for piece in compose(model, opening=opening, tempo_bpm=100.0, meter=(4, 4), tonic=0, minor=False, rows=4):
+        starts = {round(note.start_s, 3) for note in piece.notes}
+        after = [note for note in piece.notes if 8 * 0.6 <= note.start_s < piece.notes[-1].start_s]
+        reached = [round(note.end_s, 3) in starts for note in after]
+        assert any(reached) == (share == 1.0), "a note that is held to its end meets the next one"
+
+
 def test_targets_reach_the_notes_and_may_move(model):
     high = compose(model, targets=torch.full((3, 1, 2), 9.0))
     assert high != compose(model, targets=torch.full((3, 1, 2), 1.0))

@@ -25,6 +25,7 @@ class Format:
         title: on the button that fetches it.
         help: what it holds, in a few words.
         mime: media type, as it is served.
+        group: what it is for; the page shows formats of one group together.
         writer: ``module:function``; of a ``Work``, or, ``from_midi``, of a ``MidiWork``, it gives the bytes of a
             file; see ``eimg_core.exports.work``.
         package: an optional package that the writer needs.
@@ -41,6 +42,7 @@ class Format:
     title: str
     help: str
     mime: str
+    group: str
     writer: str
     package: str = ""
     sound: bool = False
@@ -56,51 +58,51 @@ class Format:
 FORMATS: dict[str, Format] = {
     "mp3": Format(
         "MP3", message("the sound, small"), "audio/mpeg",
-        "eimg_core.exports.audio:mp3_file", package="soundfile", sound=True, from_midi=True,
+        message("Sound"), "eimg_core.exports.audio:mp3_file", package="soundfile", sound=True, from_midi=True,
     ),
     "wav": Format(
         "WAV", message("the sound, uncompressed"), "audio/wav",
-        "eimg_core.exports.audio:wav_file", sound=True, from_midi=True, usual=True, light=True,
+        message("Sound"), "eimg_core.exports.audio:wav_file", sound=True, from_midi=True, usual=True, light=True,
     ),
     "stems.zip": Format(
         message("Stems"), message("the sound of each hand, two WAV files"), "application/zip",
-        "eimg_core.exports.stems:stems_file", sound=True, large=True,
+        message("Sound"), "eimg_core.exports.stems:stems_file", sound=True, large=True,
     ),
     "mid": Format(
         "MIDI", message("the performance, for music programs"), "audio/midi",
-        "eimg_core.exports.midi_file:midi_file", usual=True, light=True,
+        message("Notes"), "eimg_core.exports.midi_file:midi_file", usual=True, light=True,
     ),
     "musicxml": Format(
         "MusicXML", message("the score, for notation programs"), "application/vnd.recordare.musicxml+xml",
-        "eimg_core.exports.score:musicxml_file", from_midi=True, straight=True,
+        message("Notes"), "eimg_core.exports.score:musicxml_file", from_midi=True, straight=True,
     ),
     "svg": Format(
         message("Sheet music"), message("the score as a drawing (SVG)"), "image/svg+xml",
-        "eimg_core.exports.score:sheet_file", package="verovio", from_midi=True, straight=True,
+        message("Notes"), "eimg_core.exports.score:sheet_file", package="verovio", from_midi=True, straight=True,
     ),
     "png": Format(
         message("Picture"), message("photo, emotion and piano roll (PNG)"), "image/png",
-        "eimg_core.exports.picture:picture_file", photo=True, from_midi=True, usual=True,
+        message("Share"), "eimg_core.exports.picture:picture_file", photo=True, from_midi=True, usual=True,
     ),
     "mp4": Format(
         message("Clip"), message("photo, moving piano roll and music (MP4), square"), "video/mp4",
-        "eimg_core.exports.clip:square_file", package="av", sound=True, photo=True, large=True,
+        message("Share"), "eimg_core.exports.clip:square_file", package="av", sound=True, photo=True, large=True,
     ),
     "portrait.mp4": Format(
         message("Tall clip"), message("the same for phones held upright"), "video/mp4",
-        "eimg_core.exports.clip:portrait_file", package="av", sound=True, photo=True, large=True,
+        message("Share"), "eimg_core.exports.clip:portrait_file", package="av", sound=True, photo=True, large=True,
     ),
     "landscape.mp4": Format(
         message("Wide clip"), message("the same for wide screens"), "video/mp4",
-        "eimg_core.exports.clip:landscape_file", package="av", sound=True, photo=True, large=True,
+        message("Share"), "eimg_core.exports.clip:landscape_file", package="av", sound=True, photo=True, large=True,
     ),
     "json": Format(
         message("Details"), message("every number and note (JSON)"), "application/json",
-        "eimg_core.exports.record:record_file", usual=True, light=True,
+        message("All of it"), "eimg_core.exports.record:record_file", usual=True, light=True,
     ),
     "zip": Format(
         message("Everything"), message("all files in one ZIP"), "application/zip",
-        "eimg_core.exports.archive:archive_file", packs=True,
+        message("All of it"), "eimg_core.exports.archive:archive_file", packs=True,
     ),
 }  # fmt: skip
 

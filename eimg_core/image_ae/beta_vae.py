@@ -71,7 +71,7 @@ class TrunkBetaVAEConfig(TrunkConfig, Capacity):
     """
 
     capacity_steps: int = 0
-    layout: int = 16
+    layout: int = 4
 
     @classmethod
     def tiny(cls) -> TrunkBetaVAEConfig:
@@ -239,7 +239,7 @@ class TrunkBetaVAE(TrunkAutoencoder, GaussianLatent):
     decoder: _PaintedLatent
     title = BetaVAE.title
     reference = BetaVAE.reference
-    spreads: ClassVar[dict[str, float]] = {"pixels": 0.3, "maps": 0.8}
+    spreads: ClassVar[dict[str, float]] = {"pixels": 0.3, "maps": 0.4}
 
     def __init__(self, config: TrunkBetaVAEConfig | None = None) -> None:
         config = config or TrunkBetaVAEConfig()

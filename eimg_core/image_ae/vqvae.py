@@ -83,20 +83,18 @@ class TrunkVQVAEConfig(TrunkConfig, Codebook):
 
     Args:
         split: cells on each side that one of the trunk's grid is divided into.
-        fine_cells: of the split² cells, those that begin with the fine directions of the trunk.
         residual_blocks, residual_channels: of the decoder, before the painter.
     """
 
     code_dim: int = 4
     split: int = 4
-    fine_cells: int = 4
     residual_blocks: int = 2
     residual_channels: int = 48
 
     @classmethod
     def tiny(cls) -> TrunkVQVAEConfig:
         small: dict[str, Any] = asdict(TrunkConfig.tiny())
-        return cls(**small, code_dim=4, codes=16, split=2, fine_cells=1, residual_blocks=1, residual_channels=8)
+        return cls(**small, code_dim=3, codes=16, split=2, residual_blocks=1, residual_channels=8)
 
 
 class Quantised(NamedTuple):
@@ -300,22 +298,20 @@ class TrunkVQVAE(TrunkAutoencoder, VectorQuantised):
 
     @torch.no_grad()
     def begin(self, maps: Tensor) -> None:
-        """Besides: cells begin as the first fine and the first coarse directions of the maps, each kind turned until
-        all of them differ evenly, at unit variance, and the line back as its inverse."""
+        """Besides: cells begin as the first coarse directions of the maps, which say what is there, turned until all of
+        them differ evenly, at unit variance, and the line back as its inverse."""
         super().begin(maps)
         config, combine, back = self.config, self.encoder[1], self.decoder.maps
         assert isinstance(combine, nn.Conv2d)
-        kept, fine = combine.out_channels, config.fine_cells * config.code_dim
+        kept, seen = combine.out_channels, slice(config.fine, config.fine + combine.out_channels)
         # PixelShuffle makes cells of its channels number by number: the numbers of one cell are split² apart.
         places = torch.arange(kept).unflatten(0, (config.code_dim, -1)).T.flatten()
         spread = self.reduced(View(maps[:, :, ::2, ::2], maps)).maps.std(dim=(0, 2, 3))
         for parameter in (*combine.parameters(), *back.parameters()):
             parameter.zero_()
-        for numbers, first in ((places[:fine], 0), (places[fine:], config.fine)):
-            turn, seen = balanced(torch.eye(len(numbers))), slice(first, first + len(numbers))
-            scale = spread[seen].pow(2).mean().sqrt()
-            combine.weight[numbers, seen, 0, 0] = turn * spread[seen] / scale  # of channels at unit variance
-            back.weight[seen, numbers, 0, 0] = turn.T * scale
+        turn, scale = balanced(torch.eye(kept)), spread[seen].pow(2).mean().sqrt()
+        combine.weight[places, seen, 0, 0] = turn * spread[seen] / scale  # of channels at unit variance
+        back.weight[seen, places, 0, 0] = turn.T * scale
 
     def cells_of(self, seen: Any) -> Tensor:
         return self.encoder(seen.maps)

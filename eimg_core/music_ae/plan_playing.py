@@ -66,6 +66,10 @@ _DOMINANTS = (7, 4)  # roots of the dominant in the home key: major, minor
 _LEAN = 2.0  # added to the logits of the dominant before the last chord
 _FITS = 5.0  # added to the logits of a chord to which all of a tune's notes belong
 _GATE, _TICK = 0.95, 1 / TICKS_PER_QUARTER  # a note sounds 95 % of its length, less a tick,
+_VALUES = np.array(
+    [1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3, 4]
+)  # beats, by which the two are told apart,
+_NEAR = 0.01  # to this; a note that was played by hand is near neither
 _GATED = 0.7  # in so many of the pieces; in the others for all of it: so it is with clips of EIMG
 _HEADER = Sampling(1.0, 0.98)  # of tempo and meter
 _OF_A_TUNE = (plan.LETTER, plan.LEFT, plan.TUNE_COUNT, plan.HEIGHT)  # what a tune settles of a plan
@@ -100,6 +104,9 @@ class Playing:
         tempi = [_tempo(tempo_of_class(c), request) for c in drawn.tolist()]
         self.tempo = torch.tensor([tempo_class(tempo) for tempo in tempi])
         self.gated = (torch.rand(len(keys), generator=generator) < _GATED).tolist()
+        known = _are_detached(request.opening)
+        if known is not None:  # what is added sounds like what is there
+            self.gated = [known] * len(keys)
         self.tempi: list[float] = []
         self.bars: list[int] = []  # that of the last chord not counted
         self.settled: list[_Settled] = []
@@ -486,6 +493,16 @@ def _detached(piece: Piece, until_s: float) -> Piece:
         else note
         for note in piece.notes
     )
+
+
+def _are_detached(notes: Sequence[BeatNote]) -> bool | None:
+    """Whether notes end early, as those of ``_detached`` do; ``None`` where most end neither so nor as written."""
+    if not notes:
+        return None
+    lengths = np.array([note.length for note in notes])[:, None]
+    early, written = ((np.abs(lengths - one) < _NEAR).any(axis=1) for one in (_GATE * _VALUES - _TICK, _VALUES))
+    count = int(early.sum()), int(written.sum())
+    return count[0] > count[1] if sum(count) > 0.5 * len(notes) else None
 
 
 def _twice(x: Tensor) -> Tensor:

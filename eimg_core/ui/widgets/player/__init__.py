@@ -44,7 +44,7 @@ def player_props(page: str, pairings: Sequence[PairingInfo]) -> dict[str, Any]:
         "page": page,
         "rights": rights(pairings),
         "regions": [list(region) for region in REGIONS],
-        "formats": [[key, one.title, one.help, one.packs, one.mime] for key, one in FORMATS.items()],
+        "formats": [[key, one.title, one.help, one.packs, one.mime, one.group] for key, one in FORMATS.items()],
         "metrics": [[key, one.title, one.help, one.digits] for key, one in shown_metrics().items()],
         "server_functions": [export_file, sheet_music],
     }

@@ -58,21 +58,32 @@ function titleOf({ region: name, valence, arousal }) {
 function showFiles(value) {
   const made = value.files || {}, demand = value.exports || [];
   const shown = props.formats.filter(([kind, , , packs]) => made[kind] || demand.includes(kind) || (value.pending && !packs));
-  find(".player-files").replaceChildren(...shown.map(([kind, title, help, , mime]) => {
-    const label = message(title), meaning = message(help);
-    if (made[kind]) {
-      const file = made[kind], link = make("a", label, { href: file.url, download: file.orig_name });
-      tell(link, joined([meaning, file.orig_name], ": "), "title");
-      // Dragged to a folder or into a music program it is the file, in browsers that know how, and the address elsewhere.
-      link.addEventListener("dragstart", ({ dataTransfer }) => dataTransfer.setData("DownloadURL", `${mime}:${file.orig_name}:${link.href}`));
-      return link;
-    }
-    const button = make("button", label, { type: "button", disabled: Boolean(value.pending) });
-    tell(button, meaning, "title");
-    button.dataset.kind = kind;
-    button.addEventListener("click", () => fetchFile(button, kind));
-    return button;
-  }), linkButton(value));
+  const groups = new Map();
+  for (const one of shown) groups.set(one[5], [...(groups.get(one[5]) || []), fileButton(one, made[one[0]], Boolean(value.pending))]);
+  groups.set("Share", [...(groups.get("Share") || []), linkButton(value)]);
+  find(".player-files").replaceChildren(...[...groups].map(([name, buttons]) => {
+    const group = document.createElement("div");
+    group.setAttribute("role", "group");
+    tell(group, message(name), "aria-label");
+    group.append(...buttons);
+    return group;
+  }));
+}
+
+function fileButton([kind, title, help, , mime], file, pending) {
+  const label = message(title), meaning = message(help);
+  if (file) {
+    const link = make("a", label, { href: file.url, download: file.orig_name });
+    tell(link, joined([meaning, file.orig_name], ": "), "title");
+    // Dragged to a folder or into a music program it is the file, in browsers that know how, and the address elsewhere.
+    link.addEventListener("dragstart", ({ dataTransfer }) => dataTransfer.setData("DownloadURL", `${mime}:${file.orig_name}:${link.href}`));
+    return link;
+  }
+  const button = make("button", label, { type: "button", disabled: pending });
+  tell(button, meaning, "title");
+  button.dataset.kind = kind;
+  button.addEventListener("click", () => fetchFile(button, kind));
+  return button;
 }
 
 // A link holds the piece itself, in a part of the address that browsers send to nobody.

@@ -75,6 +75,10 @@ def remake(
     tell = progress or (lambda stage, share: None)
     done, composition = _latest_known(studio, recipe, known)
     if composition is None and recipe.given_id is not None:
+        if recipe.given_id.startswith("live"):
+            raise InputError(
+                message("This piece was played live, and its beginning is gone. Play live again, and keep it.")
+            )
         raise InputError(message("This piece began with a MIDI file. Open that file again to go on with it."))
     if composition is None and recipe.source is None:
         begun = replace(recipe, steps=())

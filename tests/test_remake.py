@@ -174,3 +174,12 @@ def _keys(value: dict, place: str = ""):
         inner = inside[0] if isinstance(inside, list) and inside and isinstance(inside[0], dict) else inside
         if isinstance(inner, dict) and set(inner) != {"valence", "arousal"}:
             yield from _keys(inner, f"{place}{key}.")
+
+
+@pytest.mark.parametrize(("given", "sentence"), [("file", "Open that file again"), ("live", "Play live again")])
+def test_a_beginning_that_is_gone_is_told_for_what_it_was(given: str, sentence: str) -> None:
+    recipe = Recipe(
+        PAIRING, OPTIONS_OF_A_TEST, given_id=f"{given}0123456789abcdef", steps=(Step("retell", POINT, 8.0),)
+    )
+    with pytest.raises(InputError, match=sentence):
+        remake(FakeStudio(), recipe)

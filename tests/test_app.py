@@ -139,6 +139,30 @@ def test_the_work_ends_soon_after_the_visitor_left() -> None:
     assert ended.wait(2.0)
 
 
+def test_the_work_ends_in_the_middle_of_a_decoder() -> None:
+    from eimg_core.progress import EVERY_S, step_done, steps_told
+    from eimg_core.ui.server.stages import stages_of
+
+    ended = threading.Event()
+
+    def work(tell: Any) -> None:
+        try:
+            tell("composing", 0.3)
+            with steps_told(tell, "composing", since=0.3):
+                for step in range(100_000):
+                    step_done(step / 100_000)
+                    time.sleep(0.001)
+        finally:
+            ended.set()
+
+    steps = stages_of(work, lambda stage, done: done)
+    shown = [next(steps) for _ in range(3)]
+    assert shown == sorted(shown), "it goes on"
+    assert shown[0] < shown[-1] < 0.4
+    steps.close()
+    assert ended.wait(5 * EVERY_S)
+
+
 def test_a_piece_that_cannot_be_played_is_still_given_with_the_reason(tmp_path: Path) -> None:
     from eimg_core.ui.session.piece_values import make_take, take_value
 

@@ -26,6 +26,27 @@ from tests.visits import Visit
 
 ROOT = Path(__file__).resolve().parents[1]
 
+HEAP = """
+from eimg_core.ui.server.memory import hand_back, share_arenas
+from benchmarks.load import memory_mb
+import os
+share_arenas()
+blocks = [bytes(60_000) for _ in range(2000)]  # small enough to come from the arena
+last = blocks[-1]  # which keeps all that lies before it
+del blocks
+before = memory_mb(os.getpid())
+print(hand_back(), before - memory_mb(os.getpid()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only the GNU C library knows how")
+def test_memory_that_is_free_goes_back_to_the_system() -> None:
+    told = subprocess.run([sys.executable, "-c", HEAP], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    gave, mb = told.split()
+    assert gave == "True"
+    assert float(mb) > 80, "of 120 MB"
+
+
 # Put before everything else: only the own machine can be reached, and whoever tries another one is written down.
 NO_NETWORK = """
 import os, socket

@@ -20,6 +20,7 @@ from eimg_core.images import to_tensor
 from eimg_core.va.image_reader import ImageReader
 from tests.factories import make_mini_data, make_photo
 from train.stages.image_ae import COPIES, ImageAERequest, ViewBatches, copy_of, train_image_ae, views_of
+from train.stages.stage import make_config
 
 WITH_BACKBONE = [key for key, kind in IMAGE_AUTOENCODERS.items() if issubclass(kind, FrozenBackbone)]
 WITH_TRUNK = [key for key, kind in IMAGE_AUTOENCODERS.items() if issubclass(kind, TrunkAutoencoder)]
@@ -248,3 +249,10 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(key, tmp_path, m
     resumed = train_image_ae(request("stopped"))
     assert whole.card["sha256"] == resumed.card["sha256"]
     assert whole.card["metrics"]["test"]["psnr_db"] > 0
+
+    def narrower(kind, settings):
+        return replace(make_config(kind, settings), channels=(10, 8))
+
+    monkeypatch.setattr("train.stages.image_ae.make_config", narrower)
+    anew = train_image_ae(request("stopped"))
+    assert anew.card["sha256"] != whole.card["sha256"], "a state of other widths is no state of this training"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -192,7 +192,7 @@ def train_image_ae(request: ImageAERequest) -> ComponentResult:
     model = model_class(make_config(model_class.Config, stage.model))  # type: ignore[call-arg]
     origin = model.start_from(request.out)
     train, held_out, test = (photo_tensor(corpus.split(split), model.image_size) for split in SPLITS)
-    folder = run_folder(request, component, stage, [corpus], origin=origin)
+    folder = run_folder(request, component, stage, [corpus], origin=origin, config=asdict(model.config))
     # Early in an adversarial game a grey picture has the least pixel error, so there the last weights are kept.
     adversarial = any(objective.adversarial for objective in model.objectives())
     batches: Batches = PhotoBatches(train, stage.batch_size, request.seed)

@@ -7,7 +7,7 @@ shuffled features: a feature that is not used costs nothing when shuffled.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -124,7 +124,7 @@ def train_music_ae(request: MusicAERequest) -> ComponentResult:
         model,
         ClipBatches(model, train, stage.batch_size, request.seed),
         stage.loop,
-        folder=run_folder(request, component, stage, [corpus]),
+        folder=run_folder(request, component, stage, [corpus], config=asdict(model.config)),
         evaluate=lambda m: held_out(m, val),  # type: ignore[arg-type]
         label=request.key,
     )

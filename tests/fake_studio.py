@@ -375,7 +375,7 @@ def sketch(target: VA, seed: int, seconds: float) -> Piece:
         while at < start + 4 * beat - 1e-6:
             length = beat * float(rng.choice([0.5, 1.0, 1.0, 2.0]))
             pitch = 60 + int(rng.choice(chord)) + 12 * int(rng.integers(0, 2))
-            notes.append(Note(at, pitch, at + length * 0.95, int(loud + rng.integers(0, 28))))
+            notes.append(Note(at, pitch, at + length * 0.95, min(127, int(loud + rng.integers(0, 28)))))
             at += length
     return Piece(tuple(notes), tempo_bpm=tempo, pedals=tuple(pedals)).cropped(seconds)
 

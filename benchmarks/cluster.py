@@ -2,10 +2,10 @@
 
     python -m benchmarks.cluster [--photos 40] [--many 64] [--out FILE.json]
 
-Each worker is a process of one thread. A first, short batch warms them; the second one is timed. A piece costs its worker
-``took_s`` and, in between, an overhead; and the one machine that hands out jobs and writes the index its own processor
-time. With W workers of that speed a minute holds ``60 W / (took + overhead)`` pieces, but no more than the one machine
-can write.
+Each worker is a process of one thread. A first, short batch warms them; the second one is timed. A piece costs its
+worker ``took_s`` and, in between, an overhead; and the one machine that hands out jobs and writes the index its own
+processor time. With W workers of that speed a minute holds ``60 W / (took + overhead)`` pieces, but no more than the
+one machine can write.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from eimg_core.options import USUAL_TAKES
 from eimg_core.shipped import CHECKPOINTS
 from train.report.tables import fill
 
-__all__ = ["BLOCKS", "fuzzing", "kills", "load", "long_run", "main", "speed", "summary", "versions"]
+__all__ = ["BLOCKS", "cluster", "fuzzing", "kills", "load", "long_run", "main", "speed", "summary", "versions"]
 
 # What a visitor waits for, and what we aim at, in the unit of its row.
 AIMS = {
@@ -163,6 +163,24 @@ def long_run(record: Mapping[str, Any]) -> str:
     )
 
 
+def cluster(record: Mapping[str, Any]) -> str:
+    """Pieces a minute on a Dask cluster, measured and on paper."""
+    lines = [
+        "| workers | pieces a minute | a piece takes its worker, s | overhead, s | this machine's own time, s |",
+        "|---|---|---|---|---|",
+    ]
+    for one in record["rows"]:
+        cells = [f"{one['took_s']:.2f}", f"{one['overhead_s']:.2f}", f"{one['here_s']:.3f}"]
+        lines.append(f"| {one['workers']} | **{one['rate']:.0f}** | {' | '.join(cells)} |")
+    last = record["rows"][-1]
+    lines.append(f"| {record['many']}, on paper | {last['many_rate']:.0f} | | | |")
+    return "\n".join(lines) + (
+        f"\n\nOn paper: workers as fast as these, each on a core of its own, and at most {last['most']:.0f} pieces a "
+        f"minute, which is what one machine can hand out and write. {record['cores']} CPU cores for all of it, Python "
+        f"{record['python']}; `{record['command']}`, {record['date']}."
+    )
+
+
 # Document, name of the block in it and of the record, and what makes the one of the other.
 BLOCKS: Mapping[tuple[str, str], tuple[str, Callable[[Any], str]]] = {
     ("README.md", "speed"): ("speed", summary),
@@ -170,6 +188,7 @@ BLOCKS: Mapping[tuple[str, str], tuple[str, Callable[[Any], str]]] = {
     ("docs/speed.md", "load"): ("load", load),
     ("docs/security.md", "fuzzing"): ("fuzz", fuzzing),
     ("docs/robustness.md", "kills"): ("kills", kills),
+    ("docs/batch.md", "cluster"): ("cluster", cluster),
     ("docs/robustness.md", "versions"): ("versions", versions),
     ("docs/robustness.md", "long_run"): ("long_run", long_run),
 }

@@ -4,8 +4,8 @@
 
 Visitors pause between what they do, as people do, and leave after a dozen things; others come in their place. They read
 photos, compose, compare, tell a story, retell a MIDI file, have it played, give up, and ask for what cannot be. The
-record has one row per minute. *Growth* is the median of the last quarter minus that of the second quarter, since the
-first one warms up.
+record has one row per minute. *Growth* is the median of the last quarter minus that of the third: files and what is
+known of visitors are kept for an hour, so of two hours the first one fills up.
 """
 
 from __future__ import annotations
@@ -189,9 +189,9 @@ def sample(pid: int, folder: Path) -> dict[str, float]:
 
 
 def growth(rows: Sequence[Mapping[str, Any]], measure: str) -> float:
-    """Median of the last quarter of the rows minus that of their second quarter."""
+    """Median of the last quarter of the rows minus that of the quarter before it."""
     quarter = max(1, len(rows) // 4)
-    late, early = rows[-quarter:], rows[quarter : 2 * quarter] or rows[:1]
+    late, early = rows[-quarter:], rows[-2 * quarter : -quarter] or rows[:1]
     return round(statistics.median(row[measure] for row in late) - statistics.median(row[measure] for row in early), 1)
 
 

@@ -155,7 +155,7 @@ def long_run(record: Mapping[str, Any]) -> str:
     findings = sum(record["findings"].values())
     return (
         f"{record['visitors']} visitors at a time, {record['minutes']} minutes, {record['done']} things done, "
-        f"{findings} findings. From the second quarter to the last, medians: memory {grew['memory_mb']:+g} MB, to "
+        f"{findings} findings. From the third quarter to the last, medians: memory {grew['memory_mb']:+g} MB, to "
         f"{last['memory_mb']:.0f} MB; files {grew['files_mb']:+g} MB, to {last['files_mb']:.0f} MB; open handles "
         f"{grew['handles']:+g}, to {last['handles']}; threads {grew['threads']:+g}, to {last['threads']}. "
         f"{record['cores']} CPU cores, which were used for other work as well, Python {record['python']}; "

@@ -25,9 +25,9 @@ class Format:
         title: on the button that fetches it.
         help: what it holds, in a few words.
         mime: media type, as it is served.
-        group: what it is for; the page shows formats of one group together.
         writer: ``module:function``; of a ``Work``, or, ``from_midi``, of a ``MidiWork``, it gives the bytes of a
             file; see ``eimg_core.exports.work``.
+        group: what it is for; the page shows formats of one group together.
         package: an optional package that the writer needs.
         sound: it needs sound, and is left out where there is none.
         photo: it shows the photo, which is kept beside the piece as long as the file was not made.
@@ -42,8 +42,8 @@ class Format:
     title: str
     help: str
     mime: str
-    group: str
     writer: str
+    group: str = message("Share")
     package: str = ""
     sound: bool = False
     photo: bool = False
@@ -58,51 +58,51 @@ class Format:
 FORMATS: dict[str, Format] = {
     "mp3": Format(
         "MP3", message("the sound, small"), "audio/mpeg",
-        message("Sound"), "eimg_core.exports.audio:mp3_file", package="soundfile", sound=True, from_midi=True,
+        "eimg_core.exports.audio:mp3_file", group=message("Sound"), package="soundfile", sound=True, from_midi=True,
     ),
     "wav": Format(
         "WAV", message("the sound, uncompressed"), "audio/wav",
-        message("Sound"), "eimg_core.exports.audio:wav_file", sound=True, from_midi=True, usual=True, light=True,
+        "eimg_core.exports.audio:wav_file", group=message("Sound"), sound=True, from_midi=True, usual=True, light=True,
     ),
     "stems.zip": Format(
         message("Stems"), message("the sound of each hand, two WAV files"), "application/zip",
-        message("Sound"), "eimg_core.exports.stems:stems_file", sound=True, large=True,
+        "eimg_core.exports.stems:stems_file", group=message("Sound"), sound=True, large=True,
     ),
     "mid": Format(
         "MIDI", message("the performance, for music programs"), "audio/midi",
-        message("Notes"), "eimg_core.exports.midi_file:midi_file", usual=True, light=True,
+        "eimg_core.exports.midi_file:midi_file", group=message("Notes"), usual=True, light=True,
     ),
     "musicxml": Format(
         "MusicXML", message("the score, for notation programs"), "application/vnd.recordare.musicxml+xml",
-        message("Notes"), "eimg_core.exports.score:musicxml_file", from_midi=True, straight=True,
+        "eimg_core.exports.score:musicxml_file", group=message("Notes"), from_midi=True, straight=True,
     ),
     "svg": Format(
         message("Sheet music"), message("the score as a drawing (SVG)"), "image/svg+xml",
-        message("Notes"), "eimg_core.exports.score:sheet_file", package="verovio", from_midi=True, straight=True,
+        "eimg_core.exports.score:sheet_file", group=message("Notes"), package="verovio", from_midi=True, straight=True,
     ),
     "png": Format(
         message("Picture"), message("photo, emotion and piano roll (PNG)"), "image/png",
-        message("Share"), "eimg_core.exports.picture:picture_file", photo=True, from_midi=True, usual=True,
+        "eimg_core.exports.picture:picture_file", photo=True, from_midi=True, usual=True,
     ),
     "mp4": Format(
         message("Clip"), message("photo, moving piano roll and music (MP4), square"), "video/mp4",
-        message("Share"), "eimg_core.exports.clip:square_file", package="av", sound=True, photo=True, large=True,
+        "eimg_core.exports.clip:square_file", package="av", sound=True, photo=True, large=True,
     ),
     "portrait.mp4": Format(
         message("Tall clip"), message("the same for phones held upright"), "video/mp4",
-        message("Share"), "eimg_core.exports.clip:portrait_file", package="av", sound=True, photo=True, large=True,
+        "eimg_core.exports.clip:portrait_file", package="av", sound=True, photo=True, large=True,
     ),
     "landscape.mp4": Format(
         message("Wide clip"), message("the same for wide screens"), "video/mp4",
-        message("Share"), "eimg_core.exports.clip:landscape_file", package="av", sound=True, photo=True, large=True,
+        "eimg_core.exports.clip:landscape_file", package="av", sound=True, photo=True, large=True,
     ),
     "json": Format(
         message("Details"), message("every number and note (JSON)"), "application/json",
-        message("All of it"), "eimg_core.exports.record:record_file", usual=True, light=True,
+        "eimg_core.exports.record:record_file", group=message("All of it"), usual=True, light=True,
     ),
     "zip": Format(
         message("Everything"), message("all files in one ZIP"), "application/zip",
-        message("All of it"), "eimg_core.exports.archive:archive_file", packs=True,
+        "eimg_core.exports.archive:archive_file", group=message("All of it"), packs=True,
     ),
 }  # fmt: skip
 

@@ -66,11 +66,9 @@ _DOMINANTS = (7, 4)  # roots of the dominant in the home key: major, minor
 _LEAN = 2.0  # added to the logits of the dominant before the last chord
 _FITS = 5.0  # added to the logits of a chord to which all of a tune's notes belong
 _GATE, _TICK = 0.95, 1 / TICKS_PER_QUARTER  # a note sounds 95 % of its length, less a tick,
-_VALUES = np.array(
-    [1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3, 4]
-)  # beats, by which the two are told apart,
-_NEAR = 0.01  # to this; a note that was played by hand is near neither
 _GATED = 0.7  # in so many of the pieces; in the others for all of it: so it is with clips of EIMG
+# Lengths in beats by which given notes tell which of the two they are, and how near to one; by hand it is neither.
+_VALUES, _NEAR = np.array([1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3, 4]), 0.01
 _HEADER = Sampling(1.0, 0.98)  # of tempo and meter
 _OF_A_TUNE = (plan.LETTER, plan.LEFT, plan.TUNE_COUNT, plan.HEIGHT)  # what a tune settles of a plan
 _NOT_OF_PHRASES = tuple(field for field in range(len(plan.FIELDS)) if field not in (plan.LETTER, plan.LEFT))

@@ -13,11 +13,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
-import datetime
 import io
-import json
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -27,6 +24,7 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.record import keep, of_run
 from eimg_core.batch import INDEX
 from eimg_core.cli.main import main as eimg
 from eimg_core.shipped import CHECKPOINTS, RESULTS
@@ -109,15 +107,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 measured = timed(album, Path(name) / f"out-{workers}", cluster.scheduler_address)
             rows.append({"workers": workers, **measured, **on_paper(measured, workers, args.many)})
     record = {
-        "command": f"python -m benchmarks.cluster --photos {args.photos} --many {args.many}",
-        "date": datetime.date.today().isoformat(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
+        **of_run(f"python -m benchmarks.cluster --photos {args.photos} --many {args.many}"),
         "many": args.many,
         "rows": [{name: round(value, 4) for name, value in row.items()} for row in rows],
     }
-    print(json.dumps(record, indent=1))
-    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    keep(record, args.out)
 
 
 if __name__ == "__main__":

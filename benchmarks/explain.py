@@ -8,16 +8,13 @@ The photos are the examples that ship.
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import os
 import statistics
 import time
 from pathlib import Path
 
 import numpy as np
 
-from eimg_core import __version__
+from benchmarks.record import keep, of_run
 from eimg_core.images import open_photo
 from eimg_core.shipped import CHECKPOINTS
 from eimg_core.va.explain import explain
@@ -39,17 +36,13 @@ def main(argv: list[str] | None = None) -> None:
         seconds.append(time.perf_counter() - started)
         largest.append([float(np.abs(rows).max()) for rows in (told.valence, told.arousal)])
     record = {
-        "command": "python -m benchmarks.explain",
+        **of_run("python -m benchmarks.explain"),
         "n": len(photos),
         "seconds_median": round(statistics.median(seconds), 2),
         "seconds_slowest": round(max(seconds), 2),
         "largest_effect_mean": dict(zip(AXES, np.mean(largest, axis=0).round(2).tolist(), strict=True)),
-        "cores": os.cpu_count(),
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
     }
-    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(record, indent=1))
+    keep(record, args.out)
 
 
 if __name__ == "__main__":

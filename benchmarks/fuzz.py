@@ -13,12 +13,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import datetime
 import hashlib
 import io
 import json
 import math
-import os
 import random
 import resource
 import shutil
@@ -38,7 +36,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save as save_tensors
 
-from eimg_core import __version__
+from benchmarks.record import of_run
 from eimg_core.checkpoints import load_component, load_model, save_model
 from eimg_core.data.tables import number, read_table
 from eimg_core.emotion import VA
@@ -399,10 +397,7 @@ def main(argv: list[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="eimg-fuzz-"))
     started = time.perf_counter()
     record = {
-        "command": f"python -m benchmarks.fuzz --inputs {args.inputs} --seed {args.seed}",
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
-        "cores": os.cpu_count(),
+        **of_run(f"python -m benchmarks.fuzz --inputs {args.inputs} --seed {args.seed}"),
         **run(args.inputs, args.seed, args.only, folder),
         "minutes": round((time.perf_counter() - started) / 60, 1),
     }

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime
 import hashlib
 import io
 import json
@@ -32,6 +31,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.record import of_run
 from eimg_core.midi.reading import load_midi
 from eimg_core.shipped import CHECKPOINTS, RESULTS
 from eimg_core.trainable import LossTerms, Objective, Trainable
@@ -233,8 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 shutil.copy(photo, photos)
             victims[victim.name] = disturb(victim, Path(name), args.kills // 2, rng)
     record = {
-        "command": f"python -m benchmarks.kills --kills {args.kills} --seed {args.seed}",
-        "date": datetime.date.today().isoformat(),
+        **of_run(f"python -m benchmarks.kills --kills {args.kills} --seed {args.seed}"),
         "minutes": round((time.monotonic() - started) / 60, 1),
         "victims": victims,
     }

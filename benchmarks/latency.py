@@ -9,10 +9,6 @@ fresh process. Medians over the repeats, each with another seed.
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -20,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.pairings import example
-from eimg_core import __version__
+from benchmarks.record import keep, of_run
 from eimg_core.images import open_photo
 from eimg_core.options import USUAL_TAKES, ComposeOptions
 from eimg_core.pipeline import DEFAULT_PAIRING
@@ -64,25 +60,19 @@ def main(argv: list[str] | None = None) -> None:
         )
     cold = subprocess.run([sys.executable, "-c", _COLD], capture_output=True, text=True, check=True)
     record = {
-        "command": f"python -m benchmarks.latency --pairing {args.pairing} --seconds {args.seconds:g} "
-        f"--takes {args.takes}",
+        **of_run(
+            f"python -m benchmarks.latency --pairing {args.pairing} --seconds {args.seconds:g} --takes {args.takes}"
+        ),
         "pairing": args.pairing,
         "seconds": args.seconds,
         "takes": args.takes,
         "repeats": args.repeats,
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
         "engine": available_engine(),
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
         "cold_start_s": round(float(cold.stdout.split()[-1]), 2),
         "median_s": {name: round(statistics.median(run[name] for run in runs[1:]), 4) for name in runs[1]},
         "slowest_total_s": round(max(run["total"] for run in runs[1:]), 3),
     }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(record, indent=1))
+    keep(record, args.out)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,8 @@ endpoints are the named ones of the page.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import random
 import socket
 import statistics
@@ -34,7 +32,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from benchmarks.pairings import example
-from eimg_core import __version__
+from benchmarks.record import of_run
 from eimg_core.pipeline import DEFAULT_PAIRING, available
 from eimg_core.shipped import CHECKPOINTS
 
@@ -219,12 +217,10 @@ def main(argv: list[str] | None = None) -> None:
             rounds.append(together(url, count, args.minutes) | {"memory_mb": memory_mb(pid)})
             print(json.dumps(rounds[-1]), file=sys.stderr, flush=True)
         record = {
-            "command": f"python -m benchmarks.load --visitors {args.visitors} --minutes {args.minutes:g} "
-            f"--generations {args.generations}",
-            "version": __version__,
-            "date": datetime.date.today().isoformat(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
+            **of_run(
+                f"python -m benchmarks.load --visitors {args.visitors} --minutes {args.minutes:g} "
+                f"--generations {args.generations}"
+            ),
             "rounds": rounds,
             "stop": stopped(url),
             "memory": over_time(url, pid, Path(name), args.generations),

@@ -11,10 +11,8 @@ known of visitors are kept for an hour, so of two hours the first one fills up.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import random
 import statistics
 import sys
@@ -29,7 +27,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from benchmarks.load import POINT, ROOT, app_running, memory_mb
-from eimg_core import __version__
+from benchmarks.record import of_run
 from eimg_core.midi.notes import Note, Piece
 from eimg_core.midi.writing import write_midi
 from eimg_core.pipeline import DEFAULT_PAIRING, available
@@ -244,11 +242,7 @@ def main(argv: list[str] | None = None) -> int:
         for guest in guests:
             guest.join(120)
     record = {
-        "command": f"python -m benchmarks.long_run --minutes {args.minutes} --visitors {args.visitors}",
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
+        **of_run(f"python -m benchmarks.long_run --minutes {args.minutes} --visitors {args.visitors}"),
         "visitors": args.visitors,
         "minutes": args.minutes,
         "done": ledger.done,

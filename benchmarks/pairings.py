@@ -10,10 +10,7 @@ Cold: everything from the first import on, in fresh processes, medians over thre
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,7 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from eimg_core import __version__
+from benchmarks.record import keep, of_run
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
 from eimg_core.options import ComposeOptions
@@ -96,23 +93,16 @@ def main(argv: list[str] | None = None) -> None:
         for _ in range(_COLD_RUNS)
     ]
     record = {
-        "command": f"python -m benchmarks.pairings --pairing {args.pairing} --seconds {args.seconds:g}",
+        **of_run(f"python -m benchmarks.pairings --pairing {args.pairing} --seconds {args.seconds:g}"),
         "pairings": pairings,
         "photo": example().name,
         "seconds": args.seconds,
         "repeats": args.repeats,
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
         "engine": available_engine(),
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
         "warm": summary(pairings, warm[1:]),
         "cold": summary(pairings, cold),
     }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(record, indent=1))
+    keep(record, args.out)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,9 @@ other. The record is a file; ``python -m benchmarks.tables`` puts it into the do
 from __future__ import annotations
 
 import argparse
-import datetime
 import io
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -34,7 +32,7 @@ from torch import nn
 from torch.ao.nn.quantized.dynamic import Linear as PackedLinear
 
 from benchmarks.load import ROOT, app_running
-from eimg_core import __version__
+from benchmarks.record import keep, of_run
 from eimg_core.backbones.effnet_lite import pooled
 from eimg_core.batch import Batch, Job, in_processes, photos_in, run_batch
 from eimg_core.emotion import VA
@@ -308,21 +306,14 @@ def main(argv: list[str] | None = None) -> None:
         print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     record = {
-        "command": f"python -m benchmarks.speed --photos {args.photos} --repeats {args.repeats}",
-        "version": __version__,
-        "date": datetime.date.today().isoformat(),
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
+        **of_run(f"python -m benchmarks.speed --photos {args.photos} --repeats {args.repeats}"),
         "engine": available_engine(),
         "threads": torch.get_num_threads(),
         "load_before": round(load, 2),
         "rows": rows + many(args.photos),
         "peak_mb": round(peak, 1),
     }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(record, indent=1))
+    keep(record, args.out)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of the work that is done, 0 to 1."""
 
 EVERY_S = 0.2  # seconds between two steps that are told
-_telling: ContextVar[Callable[[float], None] | None] = ContextVar("telling", default=None)
+_telling: ContextVar[Callable[[Callable[[], float]], None] | None] = ContextVar("telling", default=None)
 
 
 @contextmanager
@@ -30,11 +30,11 @@ def steps_told(tell: Progress | None, stage: str, since: float = 0.0) -> Iterato
     """
     told = time.monotonic()
 
-    def pass_on(share: float) -> None:
+    def pass_on(share: Callable[[], float]) -> None:
         nonlocal told
         if tell is not None and time.monotonic() - told >= EVERY_S:
             told = time.monotonic()
-            tell(stage, since + (1.0 - since) * share)
+            tell(stage, since + (1.0 - since) * share())
 
     token = _telling.set(pass_on)
     try:
@@ -43,8 +43,8 @@ def steps_told(tell: Progress | None, stage: str, since: float = 0.0) -> Iterato
         _telling.reset(token)
 
 
-def step_done(share: float) -> None:
-    """Say that a step is done, and which share of all steps, 0 to 1; cheap where nobody listens."""
+def step_done(share: Callable[[], float]) -> None:
+    """Say that a step is done; ``share`` of all steps, 0 to 1, is asked for only when it is told."""
     telling = _telling.get()
     if telling is not None:
         telling(share)

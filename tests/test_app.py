@@ -150,7 +150,7 @@ def test_the_work_ends_in_the_middle_of_a_decoder() -> None:
             tell("composing", 0.3)
             with steps_told(tell, "composing", since=0.3):
                 for step in range(100_000):
-                    step_done(step / 100_000)
+                    step_done(lambda share=step / 100_000: share)
                     time.sleep(0.001)
         finally:
             ended.set()

@@ -71,14 +71,14 @@ def test_steps_are_told_now_and_then_and_only_inside_the_block(monkeypatch: pyte
     now = 100.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     heard: list[tuple[str, float]] = []
-    step_done(0.5)  # nobody listens
+    step_done(lambda: 0.5)  # nobody listens
     with steps_told(lambda *one: heard.append(one), "composing", since=0.2):
         for step in range(100):
             now += 0.0625
-            step_done(step / 100)
-    step_done(1.0)
+            step_done(lambda share=step / 100: share)
+    step_done(lambda: 1.0)
     assert [stage for stage, _ in heard] == ["composing"] * 25
     assert heard[0][1] == pytest.approx(0.2 + 0.8 * 0.03)
     with steps_told(None, "composing"):
         now += 1
-        step_done(0.5)  # nobody is there to be told
+        step_done(lambda: 0.5)  # nobody is there to be told

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -142,7 +143,7 @@ class Playing:
         rows: list[Tensor] = []
         embedded: list[Tensor] = []
         for number in range(int(bars.max())):
-            step_done(0.0)
+            step_done(lambda: 0.0)
             share = number / bars.clamp_min(1)
             after = self._after(bars - 1 - number)
             condition = self._condition(self.decoder.plan_header, share)
@@ -268,7 +269,7 @@ class Playing:
             left = [row for row, writing in enumerate(writings) if not writing.done]
             if not left:
                 break
-            step_done(min(writings[row].bar for row in left) / max(self.bars))
+            step_done(partial(_share, writings, max(self.bars)))
             if len(left) < len(writings) and not moving and not guided:  # pieces end at different steps
                 rows = torch.tensor(left)
                 writings = [writings[row] for row in left]
@@ -389,6 +390,11 @@ class _Now(NamedTuple):
             torch.tensor([(NONE,) * 3 if writing.done else writing.copied() for writing in writings]),
             torch.tensor([SILENT[:BEFORE] if w.done else w.echoes.before(w.stream) for w in writings]),
         )
+
+
+def _share(writings: Sequence[Writing], bars: int) -> float:
+    """How far the piece that is behind the others is, 0 to 1, if the longest has so many bars."""
+    return min((writing.bar for writing in writings if not writing.done), default=bars) / bars
 
 
 def _take(writings: Sequence[Writing], step: Tensor) -> None:

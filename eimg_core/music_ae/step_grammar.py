@@ -76,7 +76,6 @@ class StepGrammar:
         self.now = torch.zeros(B, dtype=torch.int64)
         self.done = torch.zeros(B, dtype=torch.bool)
 
-    @property
     def share(self) -> float:
         """How far the piece that is behind the others is, 0 to 1."""
         return float((self.now / self._end).clamp_max(1).masked_fill(self.done, 1).min())

@@ -49,6 +49,7 @@ from eimg_core.studio import Studio
 EXAMPLES = ROOT / "assets" / "examples"
 SIX = ("alae+fnt", "vqvae+fnt", "beta_vae+fnt", "alae+lsr", "vqvae+lsr", "beta_vae+lsr")
 Row = dict[str, Any]
+_FLOAT32 = "in float32"
 _REREAD = "reading the piece again for each note"
 
 
@@ -129,6 +130,7 @@ def composing(studio: Studio, repeats: int) -> list[Row]:
     plain_short = _again_and_again(studio, steps_short)
     single = median_s(lambda: piece(15.0, takes=1), repeats)
     floor_short, floor_long = (_matrices(studio, steps) for steps in (steps_short, steps_long))
+    float_short, float_long = (_matrices(studio, steps, packed=False) for steps in (steps_short, steps_long))
 
     def whole(seconds: float) -> None:
         read = studio.read_photo(photo)
@@ -156,6 +158,8 @@ def composing(studio: Studio, repeats: int) -> list[Row]:
             ("one after the other", USUAL_TAKES * single),
         ),
         row(f"emotion → MIDI of 60 s, best of {USUAL_TAKES} takes", long, (words, floor_long), None),
+        row("the decoder's matrices of 15 s, as they are packed", floor_short, None, (_FLOAT32, float_short)),
+        row("the decoder's matrices of 60 s, as they are packed", floor_long, None, (_FLOAT32, float_long)),
         row("photo → sound of 15 s", audio, None, None),
         row("photo → sound of 60 s", audio_long, None, None),
         row("the paper's six pairings for one photo, 15 s each, with sound", six, None, None),
@@ -187,10 +191,12 @@ def _again_and_again(studio: Studio, steps: int) -> float:
     return median_s(work, 1)
 
 
-def _matrices(studio: Studio, steps: int) -> float:
-    """Seconds for the matrix products of so many steps of the notes."""
+def _matrices(studio: Studio, steps: int, *, packed: bool = True) -> float:
+    """Seconds for the matrix products of so many steps of the notes, with the layers as they are or in float32."""
     notes = studio.pipeline(DEFAULT_PAIRING).music_ae.decoder.notes
     layers = [layer for layer in notes.modules() if isinstance(layer, (nn.Linear, PackedLinear))]
+    if not packed:
+        layers = [nn.Linear(layer.in_features, layer.out_features) for layer in layers]
     inputs = {layer.in_features: torch.zeros(USUAL_TAKES, layer.in_features) for layer in layers}
 
     def step() -> None:

@@ -17,7 +17,19 @@ from eimg_core.options import USUAL_TAKES
 from eimg_core.shipped import CHECKPOINTS
 from train.report.tables import fill
 
-__all__ = ["BLOCKS", "cluster", "fuzzing", "kills", "load", "long_run", "main", "speed", "summary", "versions"]
+__all__ = [
+    "BLOCKS",
+    "before_after",
+    "cluster",
+    "fuzzing",
+    "kills",
+    "load",
+    "long_run",
+    "main",
+    "speed",
+    "summary",
+    "versions",
+]
 
 # What a visitor waits for, and what we aim at, in the unit of its row.
 AIMS = {
@@ -81,6 +93,31 @@ def _source(record: Mapping[str, Any]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def before_after(record: Mapping[str, Any]) -> str:
+    """An older version and this one, both measured in one run."""
+    lines = [
+        "| work | before | its limit | before / limit | now | its limit | now / limit |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in record["rows"]:
+        then, now = one["before"], one["after"]
+        what = now["what"] if then["what"] == now["what"] else f"{now['what']} (before: {then['what']})"
+        cells = [
+            cell
+            for version in (then, now)
+            for cell in (
+                f"{_number(version['seconds'])} s",
+                f"{_number(version['limit_s'])} s",
+                f"**{version['over']:.2g} ×**",
+            )
+        ]
+        lines.append(f"| {what}; limit: {now['limit']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + (
+        f"\n\nBefore: commit {record['before']}. {record['cores']} CPU cores, Python {record['python']}; "
+        f"`{record['command']}`, {record['date']}."
+    )
 
 
 def load(record: Mapping[str, Any]) -> str:
@@ -185,6 +222,7 @@ def cluster(record: Mapping[str, Any]) -> str:
 BLOCKS: Mapping[tuple[str, str], tuple[str, Callable[[Any], str]]] = {
     ("README.md", "speed"): ("speed", summary),
     ("docs/speed.md", "speed"): ("speed", speed),
+    ("docs/speed.md", "before-after"): ("before-after", before_after),
     ("docs/speed.md", "load"): ("load", load),
     ("docs/security.md", "fuzzing"): ("fuzz", fuzzing),
     ("docs/robustness.md", "kills"): ("kills", kills),

@@ -120,6 +120,18 @@ def before_after(record: Mapping[str, Any]) -> str:
     )
 
 
+def page(record: Mapping[str, Any]) -> str:
+    """How long a visitor waits in the browser."""
+    lines = ["| in the browser | median | slowest | n |", "|---|---|---|---|"]
+    rows = [(what, one, " s") for what, one in record["seconds"].items()]
+    for what, one, unit in [*rows, ("move → changed music, in bars of the music", record["bars"], "")]:
+        lines.append(f"| {what} | **{one['median']:.2f}**{unit} | {one['slowest']:.2f}{unit} | {one['n']} |")
+    return "\n".join(lines) + (
+        f"\n\n{record['browser']}, which shares {record['cores']} CPU cores with the app, Python {record['python']}; "
+        f"`{record['command']}`, {record['date']}."
+    )
+
+
 def load(record: Mapping[str, Any]) -> str:
     """Visitors who come together: what gets done, how long they wait, what it costs."""
     lines = [
@@ -223,6 +235,7 @@ BLOCKS: Mapping[tuple[str, str], tuple[str, Callable[[Any], str]]] = {
     ("README.md", "speed"): ("speed", summary),
     ("docs/speed.md", "speed"): ("speed", speed),
     ("docs/speed.md", "before-after"): ("before-after", before_after),
+    ("docs/speed.md", "page"): ("page", page),
     ("docs/speed.md", "load"): ("load", load),
     ("docs/security.md", "fuzzing"): ("fuzz", fuzzing),
     ("docs/robustness.md", "kills"): ("kills", kills),

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import eimg_core.ui
 from eimg_core.emotion import VA, photo_target
 from eimg_core.errors import InputError, RenderError
 from eimg_core.exports.formats import formats_on_demand
@@ -432,6 +433,13 @@ def test_the_page_travels_compressed(url: str) -> None:
         assert answer.headers["content-security-policy"]
     assert len(packed) < len(plain) / 3
     assert gzip.decompress(packed) == plain
+
+
+def test_the_pages_own_files_stay_small() -> None:
+    kinds = (".js", ".css", ".html", ".json", ".png")
+    own = [file for file in Path(eimg_core.ui.__file__).parent.rglob("*") if file.suffix in kinds]
+    assert len(own) > 40
+    assert sum(len(gzip.compress(file.read_bytes())) for file in own) < 250_000
 
 
 @pytest.mark.parametrize(

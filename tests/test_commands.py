@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import train.critic
 import train.image_ae
 import train.music_va
 import train.reproduce
@@ -87,6 +88,9 @@ def test_there_is_nothing_to_change_in_what_is_fitted_in_closed_form(capsys: pyt
     with pytest.raises(SystemExit):
         train.music_va.main(["evaluator", "--data", "d", "--set", "epochs=3"])
     assert "there is no loop for --set to change" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train.critic.main(["tvae", "--data", "d", "--set", "epochs=3"])
+    assert "unrecognized arguments: --set" in capsys.readouterr().err
 
 
 # --- reproduce ------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = stage_options(__doc__)
+    parser = stage_options(__doc__, loop=False)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("music", choices=list(MUSIC_AUTOENCODERS))
     print(told(train_critic(request_from(CriticRequest, parser.parse_args(argv)))))
 

@@ -28,7 +28,7 @@ from eimg_core.pipeline import Pipeline, available, split_key
 from eimg_core.takes import best_take
 from train.stages.stage import (
     ComponentResult,
-    LoopRequest,
+    SeededRequest,
     begin,
     choices_of,
     save_trained,
@@ -45,7 +45,7 @@ _SHARE = 0.7  # of the pieces that a tree sees
 
 
 @dataclass(frozen=True, kw_only=True)
-class CriticRequest(LoopRequest):
+class CriticRequest(SeededRequest):
     """Whose critic: ``music`` is the key of the music autoencoder."""
 
     music: str

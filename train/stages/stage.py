@@ -22,6 +22,7 @@ __all__ = [
     "ComponentResult",
     "LoopRequest",
     "Request",
+    "SeededRequest",
     "begin",
     "card_of",
     "choices_of",
@@ -73,15 +74,24 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoopRequest(Request):
-    """What a stage is told that trains on the loop.
+class SeededRequest(Request):
+    """What a stage is told that draws.
 
     Args:
         seed: of the first weights and of everything random after them.
-        changes: setting of the loop → value, instead of the preset's; see ``LoopConfig``.
     """
 
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopRequest(SeededRequest):
+    """What a stage is told that trains on the loop.
+
+    Args:
+        changes: setting of the loop → value, instead of the preset's; see ``LoopConfig``.
+    """
+
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -118,7 +128,7 @@ def use_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def begin(request: LoopRequest) -> None:
+def begin(request: SeededRequest) -> None:
     """Set the threads, and the seed of the first weights; every later step seeds itself."""
     use_threads(request.threads)
     torch.manual_seed(request.seed)
@@ -166,9 +176,9 @@ def run_folder(request: Request, name: str, stage: StageConfig, corpora: Sequenc
     return folder
 
 
-def choices_of(request: LoopRequest) -> dict[str, Any]:
+def choices_of(request: SeededRequest) -> dict[str, Any]:
     """What a card says of the request: preset, seed, and the changes of the loop where there are any."""
-    changes = {name: str(value) for name, value in request.changes.items()}
+    changes = {name: str(value) for name, value in request.changes.items()} if isinstance(request, LoopRequest) else {}
     return {"preset": request.preset, "seed": request.seed, **({"changes": changes} if changes else {})}
 
 

@@ -231,7 +231,9 @@ for (const button of root.querySelectorAll(".player-views button"))
   button.addEventListener("click", () => {
     root.dataset.view = button.dataset.view;
     for (const other of root.querySelectorAll(".player-views button")) other.setAttribute("aria-pressed", other === button);
-    if (button.dataset.view === "score") sheet.show(take);
+    if (button.dataset.view !== "score") return;
+    sheet.show(take);
+    root.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" }); // it may be taller than the roll
   });
 root.addEventListener("eimg-time", sheet.follow);
 

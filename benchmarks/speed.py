@@ -14,7 +14,6 @@ import argparse
 import io
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -310,14 +309,12 @@ def main(argv: list[str] | None = None) -> None:
     for part in (reading, composing, decoding, playing):
         rows += part(studio, args.repeats)
         print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     record = {
         **of_run(f"python -m benchmarks.speed --photos {args.photos} --repeats {args.repeats}"),
         "engine": available_engine(),
         "threads": torch.get_num_threads(),
         "load_before": round(load, 2),
         "rows": rows + many(args.photos),
-        "peak_mb": round(peak, 1),
     }
     keep(record, args.out)
 

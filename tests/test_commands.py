@@ -18,6 +18,7 @@ from tests.factories import make_mini_data
 from train.commands import told
 from train.evaluation.result import MeasureRequest
 from train.reproduce import ReproduceRequest, Stage, reproduce, stages
+from train.stages.critic import CriticRequest
 from train.stages.music_ae import MusicAERequest, train_music_ae
 from train.stages.presets import PRESETS
 from train.stages.stage import ComponentResult, LoopRequest, request_from, run_folder, settings_of
@@ -50,7 +51,6 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
         ("music_ae", "train_music_ae", ["fnt"], {"key": "fnt"}),
         ("composer", "pretrain_composer", ["--leave-out", "emopia"], {"leave_out": ["emopia"], "clean": False}),
         ("tune_composer", "tune_composer", ["--leave-out", "emopia"], {"leave_out": ["emopia"]}),
-        ("critic", "train_critic", ["fnt"], {"music": "fnt"}),
         ("bridge", "train_bridge", ["alae", "fnt", "--variant", "paper"], {"image": "alae", "variant": "paper"}),
         ("baseline", "train_baseline", ["tf_im", "--sight", "none"], {"key": "tf_im", "model": {"sight": "none"}}),
         ("music_va", "train_guide", ["guide"], {}),
@@ -72,6 +72,16 @@ def test_what_is_typed_arrives_in_the_request(
     assert (loop.epochs, loop.average, loop.seed) == (3, 0.5, 7)
 
 
+def test_the_critic_has_a_seed_and_no_loop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[CriticRequest] = []
+    monkeypatch.setattr(train.critic, "train_critic", lambda request: seen.append(request) or result_of("a/b"))
+    train.critic.main(["fnt", "--data", "d", "--preset", "smoke", "--seed", "7"])
+    assert seen == [CriticRequest(data=Path("d"), preset="smoke", seed=7, music="fnt")]
+    with pytest.raises(SystemExit):
+        train.critic.main(["fnt", "--data", "d", "--set", "epochs=3"])
+    assert "unrecognized arguments: --set" in capsys.readouterr().err
+
+
 def test_a_change_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         train.image_ae.main(["vqvae", "--data", "d", "--set", "epochs"])
@@ -88,9 +98,6 @@ def test_there_is_nothing_to_change_in_what_is_fitted_in_closed_form(capsys: pyt
     with pytest.raises(SystemExit):
         train.music_va.main(["evaluator", "--data", "d", "--set", "epochs=3"])
     assert "there is no loop for --set to change" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        train.critic.main(["tvae", "--data", "d", "--set", "epochs=3"])
-    assert "unrecognized arguments: --set" in capsys.readouterr().err
 
 
 # --- reproduce ------------------------------------------------------------------------------------------------------

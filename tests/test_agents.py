@@ -282,6 +282,35 @@ def test_one_call_is_at_work_and_a_crowd_is_asked_to_come_again(agent: Agent, st
         assert next(crowded).result()["target"]["valence"] == 6.0
 
 
+def test_of_calls_that_come_at_the_same_moment_one_works_and_one_waits(tmp_path: Path) -> None:
+    pytest.importorskip("mcp", reason=NO_MCP)
+    import anyio
+    from mcp.server.fastmcp.exceptions import ToolError
+
+    from eimg_core.agents.calls import Calls
+
+    calls, gate = Calls(FakeStudio(), tmp_path, "", most_waiting=1), threading.Event()
+    answers: list[Any] = []
+
+    async def call() -> None:
+        try:
+            answers.append(await calls.working(None, lambda tell: gate.wait(20)))
+        except ToolError as refused:
+            answers.append(str(refused))
+
+    async def crowd() -> None:
+        async with anyio.create_task_group() as visitors:
+            for _ in range(4):
+                visitors.start_soon(call)
+            with anyio.fail_after(10):
+                while len(answers) < 2:
+                    await anyio.sleep(0.01)
+            gate.set()
+
+    anyio.run(crowd)
+    assert answers == ["The studio is busy; please try again in a minute."] * 2 + [True] * 2
+
+
 # --- what they must not do --------------------------------------------------------------------------------------------
 
 

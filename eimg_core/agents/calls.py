@@ -57,6 +57,7 @@ class Calls:
         self.studio, self.pieces = studio, pieces
         self._root_path, self._most_waiting = root_path, most_waiting
         self._turn = anyio.CapacityLimiter(1)  # as on the page: more at once gains nothing
+        self._here = 0  # calls at work and waiting; the limiter counts only those that already stand in line
 
     @classmethod
     def tools(cls) -> dict[str, ToolAnnotations]:
@@ -65,7 +66,7 @@ class Calls:
 
     async def working(self, context: Context, work: Callable[[Progress], T]) -> T:
         """Do it in a thread, one call after the other; progress is passed on, and who went away is not worked for."""
-        if self._turn.statistics().tasks_waiting >= self._most_waiting:
+        if self._here > self._most_waiting:
             raise ToolError("The studio is busy; please try again in a minute.")
 
         def tell(stage: str, done: float) -> None:
@@ -78,7 +79,11 @@ class Calls:
             except Exception as error:
                 raise ToolError(sentence(error)) from error
 
-        return await anyio.to_thread.run_sync(job, limiter=self._turn)
+        self._here += 1
+        try:
+            return await anyio.to_thread.run_sync(job, limiter=self._turn)
+        finally:
+            self._here -= 1
 
     def link_of(self, context: Context) -> Link:
         request = context.request_context.request

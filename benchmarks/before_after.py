@@ -20,12 +20,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.load import ROOT
 from benchmarks.record import keep, of_run
 from eimg_core.shipped import RESULTS
 
 __all__ = ["SHOWN", "compared", "main"]
 
-ROOT = Path(__file__).resolve().parents[1]
 SHOWN = ("`python app.py`", "photo → emotion", "emotion → MIDI of 15 s", "emotion → MIDI of 60 s")
 """How the rows begin that both versions have; what they say further, as of takes, may differ."""
 

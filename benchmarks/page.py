@@ -16,7 +16,7 @@ import random
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +69,18 @@ def bars_until(bars: Sequence[dict[str, Any]], moved: float, place: tuple[float,
         moved: when the target moved, on the same clock.
         place: valence and arousal to which it went.
     """
-    there = next(bar for bar in bars if bar["asked"] >= moved and _near(bar["target"], place))
+    there = next(_following(bars, moved, place))
     sounding = [bar for bar in bars if bar["sounds"] <= moved] or [there]
     waited = (there["sounds"] - moved) / 1000
     return waited, waited / (sounding[-1]["end_s"] - sounding[-1]["start_s"])
 
 
-def _near(target: dict[str, float], place: tuple[float, float]) -> bool:
-    return abs(target["valence"] - place[0]) + abs(target["arousal"] - place[1]) < 0.1
+def _following(bars: Sequence[dict[str, Any]], moved: float, place: tuple[float, float]) -> Iterator[dict[str, Any]]:
+    """The bars that were asked for after a move, for the place to which it went."""
+    for bar in bars:
+        target = bar["target"]
+        if bar["asked"] >= moved and abs(target["valence"] - place[0]) + abs(target["arousal"] - place[1]) < 0.1:
+            yield bar
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
@@ -137,9 +141,9 @@ def moves(browser: Any, url: str, count: int, rng: random.Random) -> list[tuple[
         moved = page.evaluate("performance.now()")
         page.click(".plane-map", position=PLACES[number % 2])
         valence, arousal = map(float, page.get_attribute(".plane-map", "data-target").split(","))
-        near = f"Math.abs(bar.target.valence - {valence}) + Math.abs(bar.target.arousal - {arousal}) < 0.1"
-        page.wait_for_function(f"window.bars.some((bar) => bar.asked >= {moved} && {near})")
-        waits.append(bars_until(page.evaluate("window.bars"), moved, (valence, arousal)))
+        while not any(_following(bars := page.evaluate("window.bars"), moved, (valence, arousal))):
+            page.wait_for_timeout(100)
+        waits.append(bars_until(bars, moved, (valence, arousal)))
     page.click(".live-stop")
     page.context.close()
     return waits

@@ -176,6 +176,8 @@ function showWork(value) {
   tell(find(".player-stage"), message(value.stage));
 }
 
+const comeIntoView = () => root.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
+
 function show() {
   if (props.value && props.value.state === "back") props.value = take || {};
   const value = props.value || {}, state = value.state || "empty", before = root.dataset.state;
@@ -196,7 +198,7 @@ function show() {
   }
   if (state === "done") showTake(value);
   if (state === "working" && before !== "working") {
-    root.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
+    comeIntoView();
     takeFocus();
   }
 }
@@ -233,7 +235,7 @@ for (const button of root.querySelectorAll(".player-views button"))
     for (const other of root.querySelectorAll(".player-views button")) other.setAttribute("aria-pressed", other === button);
     if (button.dataset.view !== "score") return;
     sheet.show(take);
-    root.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" }); // it may be taller than the roll
+    comeIntoView(); // the score may be taller than the roll
   });
 root.addEventListener("eimg-time", sheet.follow);
 

@@ -87,6 +87,16 @@ def test_music_and_pictures_are_imported_where_they_are_needed() -> None:
     assert loaded_after("import eimg_core.ui.app") & {"torch", "matplotlib", "verovio"} == set()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere OpenMP may not tell its settings")
+@pytest.mark.parametrize(("wanted", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_cores_of_the_page_that_wait_are_left_to_other_work(wanted: str | None, found: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": wanted} if wanted else {})
+    command = [sys.executable, "-c", "import eimg_core.ui.app, torch"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert f"OMP_WAIT_POLICY = '{found}'" in done.stderr
+
+
 def test_help_waits_for_no_model_and_no_page() -> None:
     code = "import runpy, sys; sys.argv[1:] = ['--help']\ntry: runpy.run_module('eimg_core', run_name='__main__')\n"
     assert loaded_after(code + "except SystemExit: pass") & {"torch", "gradio", "matplotlib"} == set()

@@ -22,6 +22,9 @@ from eimg_core.ui.server.files import KEEP_S, USUAL_MB, most_bytes, new_folder, 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("GRADIO_TEMP_DIR", str(temp_root()))
+# Read by OpenMP when PyTorch is imported: a thread that waits for another lets go of its core. Those that spin instead
+# read a photo twice as slowly as soon as a composer, a browser or another visitor uses one of the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gradio as gr
 from gradio.i18n import I18nData

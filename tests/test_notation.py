@@ -27,6 +27,7 @@ from eimg_core.performance import perform
 from tests.fake_studio import sketch
 
 BEAT_S = 0.5  # at 120 bpm
+XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
 
 
 def piece_of(*notes: tuple[float, float, int], tempo_bpm: float = 120.0, meter: tuple[int, int] = (4, 4)) -> Piece:
@@ -548,6 +549,26 @@ def test_verovio_reads_our_scores_without_a_complaint(seed, step):
     toolkit = verovio.toolkit()
     assert toolkit.loadData(xml.decode())
     assert toolkit.getLog() == ""
+
+
+def test_octave_signs_are_drawn_at_the_hand_that_they_move() -> None:
+    """8va over bars 2 and 3 of the right hand, 8vb under bar 3 of the left; none over rests."""
+    verovio = pytest.importorskip("verovio")
+    high, low = [72, 96, 96, None, 72], [48, 48, 26, 48, 48]
+    both = [(bar, pitch) for pitches in (high, low) for bar, pitch in enumerate(pitches) if pitch]
+    notes = sorted((bar * 4.0, 4.0, pitch) for bar, pitch in both)
+    toolkit = verovio.toolkit()
+    assert toolkit.loadData(to_musicxml(engrave(piece_of(*notes))).decode())
+    root = ET.fromstring(re.sub(r' xmlns="[^"]*"', "", toolkit.getMEI()))
+    where = {}
+    for bar in root.iter("measure"):
+        for staff in bar.iter("staff"):
+            where |= {"#" + note.attrib[XML_ID]: (bar.get("n"), staff.get("n")) for note in staff.iter("note")}
+    signs = [
+        (one.get("staff"), one.get("dis.place"), where[one.attrib["startid"]], where[one.attrib["endid"]])
+        for one in root.iter("octave")
+    ]
+    assert sorted(signs) == [("1", "above", ("2", "1"), ("3", "1")), ("2", "below", ("3", "2"), ("3", "2"))]
 
 
 def test_without_verovio_one_sentence_says_what_to_do(monkeypatch):

@@ -104,9 +104,9 @@ def _staves(bars: Sequence[Sequence[Sequence[Sound]]], hand: int, grid: Grid, ke
 
 
 def _clef(pitches: Sequence[int], hand: int, clef: str, octave: int) -> tuple[str, int]:
-    """The clef and the octave sign of a bar, which stay as they were where they may."""
+    """The clef and the octave sign of a bar, which stay as they were where they may; no sign goes over rests alone."""
     if not pitches:
-        return clef, octave
+        return clef, 0
     low, high, middle = min(pitches), max(pitches), sum(pitches) / len(pitches)
     if hand == RIGHT:
         clef = "F" if high < (62 if clef == "F" else 58) and middle < 56 else "G"

@@ -58,10 +58,9 @@ def to_musicxml(
     part_list = SubElement(SubElement(root, "part-list"), "score-part", id="P1")
     _add(part_list, "part-name", "Piano", **{"print-object": "no"})
     part = SubElement(root, "part", id="P1")
-    before: Bar | None = None
-    for number, bar in enumerate(score.bars, start=1):
-        _measure(part, bar, before, number, score)
-        before = bar
+    around = zip((None, *score.bars), score.bars, (*score.bars[1:], None), strict=False)
+    for number, (before, bar, after) in enumerate(around, start=1):
+        _measure(part, bar, before, after, number, score)
     indent(root)
     return _HEADER + tostring(root, encoding="utf-8") + b"\n"
 
@@ -77,7 +76,7 @@ def _printable(text: str) -> str:
     return "".join(c for c in text if c in "\t\n" or (0x20 <= ord(c) < 0xFFFE and not 0xD800 <= ord(c) < 0xE000))
 
 
-def _measure(part: Element, bar: Bar, before: Bar | None, number: int, score: Score) -> None:
+def _measure(part: Element, bar: Bar, before: Bar | None, after: Bar | None, number: int, score: Score) -> None:
     measure = SubElement(part, "measure", number=str(number))
     if before is None and score.loops:
         _barline(measure, "left", "heavy-light", "forward")
@@ -86,21 +85,22 @@ def _measure(part: Element, bar: Bar, before: Bar | None, number: int, score: Sc
         _tempo(measure, score.grid.tempo_bpm, bar.measure.compound)
     for mark in bar.marks:
         _dynamic(measure, mark.dynamic, mark.tick - bar.start)
-    _octave_signs(measure, bar, before)
     _harmonies(measure, bar, score.key)
-    last = number == len(score.bars)
-    for number_of_staff, staff in ((_RIGHT, bar.right), (_LEFT, bar.left)):
+    staves = zip((_RIGHT, _LEFT), (bar.right, bar.left), _octaves(before), _octaves(after), strict=True)
+    for number_of_staff, staff, octave_before, octave_after in staves:
         accidentals: dict[tuple[str, int], int] = {}  # what holds in this bar; both voices read it
         order = sorted((symbol.value.start, n) for n, voice in enumerate(staff.voices) for symbol in voice)
         signs = _signs(staff, accidentals, score.key, order)
         for n, voice in enumerate(staff.voices):
             if number_of_staff == _LEFT or n > 0:
                 _add(SubElement(measure, "backup"), "duration", bar.measure.ticks)
+            if n == 0 and staff.octave not in (0, octave_before):
+                _octave(measure, "down" if staff.octave > 0 else "up", number_of_staff)
             for symbol in voice:
                 _symbol(measure, symbol, number_of_staff, n, len(staff.voices), signs, bar.measure.ticks)
-    if last:
-        if any(staff.octave for staff in (bar.right, bar.left)):
-            _end_octave_signs(measure, bar)
+        if staff.octave not in (0, octave_after):
+            _octave(measure, "stop", number_of_staff)
+    if after is None:
         _barline(measure, "right", "light-heavy", "backward" if score.loops else "")
 
 
@@ -160,27 +160,14 @@ def _dynamic(measure: Element, mark: str, tick: int) -> None:
     _add(direction, "staff", _RIGHT)
 
 
-def _octave_signs(measure: Element, bar: Bar, before: Bar | None) -> None:
-    """8va and 8vb begin and end at bar lines."""
-    for number, now, then in (
-        (_RIGHT, bar.right.octave, before.right.octave if before else 0),
-        (_LEFT, bar.left.octave, before.left.octave if before else 0),
-    ):
-        if now == then:
-            continue
-        if then:
-            _octave(measure, "stop", number)
-        if now:
-            _octave(measure, "down" if now > 0 else "up", number)
-
-
-def _end_octave_signs(measure: Element, bar: Bar) -> None:
-    for number, staff in ((_RIGHT, bar.right), (_LEFT, bar.left)):
-        if staff.octave:
-            _octave(measure, "stop", number)
+def _octaves(bar: Bar | None) -> tuple[int, int]:
+    """By how many octaves right and left hand are moved."""
+    return (bar.right.octave, bar.left.octave) if bar else (0, 0)
 
 
 def _octave(measure: Element, kind: str, staff: int) -> None:
+    """The beginning of 8va ("down": its notes are drawn lower) or of 8vb ("up"), or the end of either. Both stand next
+    to the notes of their own staff, since readers such as Verovio give a sign to the notes that they have just seen."""
     direction = SubElement(measure, "direction", placement="above" if staff == _RIGHT else "below")
     SubElement(SubElement(direction, "direction-type"), "octave-shift", type=kind, size="8", number=str(staff))
     _add(direction, "staff", staff)

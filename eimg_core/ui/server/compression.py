@@ -12,7 +12,7 @@ class CompressedPage:
     """Half a megabyte of settings, templates and catalogues becomes a quarter; everything else passes as it is."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self.plain, self.compressed = app, GZipMiddleware(app, compresslevel=6)
+        self.plain, self.compressed = app, GZipMiddleware(app, compresslevel=4)  # beyond: twice the time for 5 % less
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         page = scope["type"] == "http" and scope["path"].rstrip("/") == scope.get("root_path", "").rstrip("/")

@@ -214,8 +214,7 @@ def test_reference_heads_prefer_the_bar_taken_up():
     ref = torch.tensor([[0, 0, 0, 0, 4, 2, 0, 7]])
     places = notes.places(torch.arange(8)[None], torch.zeros(1, 8), bars, ref, torch.tensor([48]))
     heads = notes.config.heads
-    zeros = torch.zeros(1, heads, 8, notes.config.width // heads)
-    queries, keys = places.place(zeros, zeros)
+    queries, keys = places.place(torch.zeros(2, 1, heads, 8, notes.config.width // heads))
     scores = queries @ keys.transpose(-1, -2)
     assert scores[0, -1, 4].argmax() == 0
     assert scores[0, -1, 5].argmax() == 3

@@ -26,7 +26,7 @@ from eimg_core.midi.sheet import METERS
 from eimg_core.music_ae.plan_echoes import ECHOES, FOLLOWED, MANNERS, NEXT, PITCHES
 from eimg_core.music_ae.plan_examples import CORPORA, GOES_ON
 from eimg_core.music_ae.plan_relations import NONE
-from eimg_core.music_ae.transformer import Cache, TransformerStack, speeds
+from eimg_core.music_ae.transformer import Cache, Rotation, TransformerStack, speeds
 
 __all__ = [
     "LENGTH",
@@ -171,28 +171,19 @@ class BarPlaces:
         by_place = torch.cat([turned, torch.zeros_like(turned)], dim=-1)
         plain = heads - len(strength)
         kinds = [by_step] * (plain - plain // 2) + [by_time] * (plain // 2) + [by_place] * len(strength)
-        angles = torch.stack(kinds, dim=1)  # (B, H, T, D/2)
-        self.cos, self.sin = angles.cos(), angles.sin()
+        self.rotation = Rotation(torch.stack(kinds, dim=1))
         quarter = half // 2  # reference heads do not turn in the later quarter of each half of their dimensions
         refers = (torch.arange(heads) >= plain)[:, None, None]
         strengths = F.pad(strength, (plain, 0))[:, None, None]  # (H, 1, 1)
         first, second = codes.chunk(2, dim=-1)
         spread = torch.cat([F.pad(first, (quarter, 0)), F.pad(second, (quarter, 0))], dim=-1)  # (bars, D)
-        self.own = spread[bar % len(codes)][:, None] * refers
+        own = spread[bar % len(codes)][:, None] * refers
         asked = spread[wanted.clamp_min(0) % len(codes)] * (wanted != NONE)[..., None]
-        self.asked = asked[:, None] * strengths
+        self.codes = torch.stack([asked[:, None] * strengths, own])  # (2, B, H, T, D)
 
-    def place(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H, T, D) each."""
-        return (
-            self._turned(queries) + self.asked.to(queries.dtype),
-            self._turned(keys) + self.own.to(keys.dtype),
-        )
-
-    def _turned(self, x: Tensor) -> Tensor:
-        a, b = x.chunk(2, dim=-1)
-        cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
-        return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+    def place(self, both: Tensor) -> Tensor:
+        """Queries above keys, (2, B, H, T, D)."""
+        return self.rotation.turn(both) + self.codes.to(both.dtype)
 
 
 class PlanRows(nn.Module):

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-__all__ = ["Cache", "Places", "Placing", "TransformerStack", "speeds"]
+__all__ = ["Cache", "Places", "Placing", "Rotation", "TransformerStack", "speeds"]
 
 _STEP_PERIODS = (6.0, 6000.0)  # shortest and longest turn, in steps
 _BEAT_PERIODS = (1.0, 256.0)  # in beats
@@ -39,17 +39,22 @@ class Places:
         by_step = index[..., None] * speeds(_STEP_PERIODS, head_dim // 2, index.dtype, index.device)
         by_time = beats[..., None] * speeds(_BEAT_PERIODS, head_dim // 2, beats.dtype, beats.device)
         angles = torch.stack([by_step, by_time], dim=1).repeat_interleave(heads // 2, dim=1)  # (B, H, T, D/2)
-        self.cos, self.sin = angles.cos(), angles.sin()
+        self.rotation = Rotation(angles)
+
+    def place(self, both: Tensor) -> Tensor:
+        return self.rotation.turn(both)
+
+
+class Rotation:
+    """Turns pairs of dimensions, i and i + D/2, by angles (B, H, T, D/2)."""
+
+    def __init__(self, angles: Tensor) -> None:
+        cos, sin = angles.cos(), angles.sin()
+        self._cos, self._sin = torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
 
     def turn(self, x: Tensor) -> Tensor:
-        """Rotate pairs of dimensions: (B, H, T, D) → (B, H, T, D)."""
-        a, b = x.chunk(2, dim=-1)
-        cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
-        return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
-
-    def place(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Both turned."""
-        return self.turn(queries), self.turn(keys)
+        """(…, B, H, T, D) → the same."""
+        return x * self._cos.to(x.dtype) + x.roll(x.shape[-1] // 2, -1) * self._sin.to(x.dtype)
 
 
 @lru_cache(maxsize=32)  # asked for at every step that is played
@@ -63,8 +68,8 @@ def speeds(periods: tuple[float, float], count: int, dtype: torch.dtype, device:
 class Placing(Protocol):
     """How a stack tells where steps stand; ``Places`` is the plain way."""
 
-    def place(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries and keys (B, H, T, D) that know their places."""
+    def place(self, both: Tensor) -> Tensor:
+        """Queries above keys, (2, B, H, T, D), that know their places."""
 
 
 class Cache:
@@ -118,8 +123,9 @@ class Block(nn.Module):
     ) -> Tensor:
         B, T, W = x.shape
         parts = self.project(self.norm_attention(x)).view(B, T, 3, self.heads, W // self.heads)
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
-        queries, keys = places.place(queries, keys)
+        parts = parts.permute(2, 0, 3, 1, 4)  # queries, keys, values; (B, H, T, D) each
+        queries, keys = places.place(parts[:2])
+        values = parts[2]
         if cache is not None:
             keys, values = cache.extend(layer, keys, values)
         # Attention weights are not dropped, and backward passes take the plain kernels: on a processor, drawing

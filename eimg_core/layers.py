@@ -8,7 +8,6 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.ao.nn.quantized.dynamic import Linear as PackedLinear
 
 __all__ = ["ProjectionHead", "ResidualBlock", "linear_ramp", "pack_linears", "perceptrons"]
 
@@ -70,6 +69,23 @@ def perceptrons(members: int, inputs: int, hidden: tuple[int, int], outputs: int
     )
 
 
+class PackedLinear(nn.Module):
+    """A linear layer with float16 weights that are packed for the processor; it plays and cannot be trained.
+
+    Products and sums are float32.
+    """
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self._packed = torch.ops.quantized.linear_prepack_fp16(layer.weight.detach(), layer.bias)
+        self._multiply = torch.ops.quantized.linear_dynamic_fp16.default  # found once: it is called thousands of times
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, inputs) → (…, outputs)."""
+        product: Tensor = self._multiply(x, self._packed)
+        return product
+
+
 def pack_linears(module: nn.Module) -> None:
     """Keep the weights of all linear layers inside of a module in float16, packed for the processor; it can no longer
     be trained.
@@ -82,8 +98,6 @@ def pack_linears(module: nn.Module) -> None:
         return
     for name, layer in module.named_children():
         if type(layer) is nn.Linear:
-            packed = PackedLinear(layer.in_features, layer.out_features, dtype=torch.float16)
-            packed.set_weight_bias(layer.weight.detach(), None if layer.bias is None else layer.bias.detach())
-            setattr(module, name, packed)
+            setattr(module, name, PackedLinear(layer))
         else:
             pack_linears(layer)

@@ -247,7 +247,9 @@ def token_cross_entropy(logits: Sequence[Tensor], steps: Tensor, mask: Tensor) -
 
 def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
     """One class per row by nucleus sampling (Holtzman et al. 2020): (B, classes) → (B,)."""
-    probabilities = (logits / max(sampling.temperature, 1e-3)).softmax(dim=-1)
+    if sampling.temperature != 1.0:
+        logits = logits / max(sampling.temperature, 1e-3)
+    probabilities = logits.softmax(dim=-1)
     ranked, order = probabilities.sort(dim=-1, descending=True)
     # A class is kept while the classes before it hold less than top_p; the first is always kept.
     ranked = ranked.masked_fill(ranked.cumsum(dim=-1) - ranked >= sampling.top_p, 0.0)

@@ -90,6 +90,7 @@ class Playing:
         self, decoder: PlanDecoder, z: Tensor, keys: Tensor, request: Request, generator: torch.Generator
     ) -> None:
         self.decoder, self.config, self.generator, self.request = decoder, decoder.config, generator, request
+        self.sampling = [Sampling(*pair) for pair in zip(self.config.temperature, self.config.top_p, strict=True)]
         self.guidance = self.config.retold_guidance if request.tune else self.config.plan_guidance
         self.z = z if z.dim() == 3 else z[:, None]
         self.targets = request.targets
@@ -292,7 +293,6 @@ class Playing:
     ) -> Tensor:
         """The next step of every row, (B, 4)."""
         notes, B = self.decoder.notes, len(writings)
-        sampling = [Sampling(*pair) for pair in zip(self.config.temperature, self.config.top_p, strict=True)]
         factors = torch.tensor([self.config.stream_temperature[w.stream] for w in writings])[:, None]
         forced: list[Step | None] = [(END, 0, 0, 0) if w.done else w.forced() for w in writings]
 
@@ -304,7 +304,7 @@ class Playing:
             logits = logits / factors
             if allowed is not None:
                 logits = logits.masked_fill(torch.from_numpy(~allowed), -torch.inf)
-            drawn = draw(logits, sampling[field], self.generator).tolist()
+            drawn = draw(logits, self.sampling[field], self.generator).tolist()
             return torch.tensor(
                 [value if f is None or f[field] < 0 else f[field] for value, f in zip(drawn, forced, strict=True)]
             )

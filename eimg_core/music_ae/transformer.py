@@ -80,27 +80,35 @@ class Cache:
 
     def __init__(self, layers: int, window: int) -> None:
         self.window = window
-        self._kept: list[Tensor | None] = [None] * layers  # keys above values, (2, B, H, room, D)
+        self._kept: list[tuple[Tensor, Tensor] | None] = [None] * layers  # keys and values, (B, H, room, D) each
         self._steps = [0] * layers
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Add the newest step of a layer, (B, H, 1, D) each, or the first T to an empty cache; returns all that the
         last one may look at."""
-        newest, at = torch.stack([keys, values]), self._steps[layer]
-        end = at + newest.shape[3]
+        at, new = self._steps[layer], keys.shape[2]
+        end = at + new
         kept = self._kept[layer]
-        if kept is None:
-            kept = newest.new_empty(*newest.shape[:3], max(_ROOM, end), newest.shape[4])
-        elif end > kept.shape[3]:
-            kept = torch.cat([kept, torch.empty_like(kept)], dim=3)
-        kept[:, :, :, at:end] = newest
+        if kept is None or end > kept[0].shape[2]:
+            kept = _roomier(kept, keys, max(_ROOM, end))
+        first = max(0, end - self.window)
+        for buffer, newest in zip(kept, (keys, values), strict=True):
+            buffer.narrow(2, at, new).copy_(newest)
         self._kept[layer], self._steps[layer] = kept, end
-        seen = kept[:, :, :, max(0, end - self.window) : end]
-        return seen[0], seen[1]
+        return kept[0].narrow(2, first, end - first), kept[1].narrow(2, first, end - first)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows of the batch alone, (B',)."""
-        self._kept = [None if kept is None else kept.index_select(1, rows) for kept in self._kept]
+        self._kept = [None if kept is None else (kept[0][rows], kept[1][rows]) for kept in self._kept]
+
+
+def _roomier(kept: tuple[Tensor, Tensor] | None, like: Tensor, room: int) -> tuple[Tensor, Tensor]:
+    """New buffers, or the old ones with as much room again."""
+    if kept is None:
+        B, H, _, D = like.shape
+        return like.new_empty(B, H, room, D), like.new_empty(B, H, room, D)
+    keys, values = (torch.cat([buffer, torch.empty_like(buffer)], dim=2) for buffer in kept)
+    return keys, values
 
 
 class Block(nn.Module):
@@ -177,8 +185,9 @@ class TransformerStack(nn.Module):
                 before, the first T of them, at most as many as the cache's window.
         """
         keys = mask[:, None, None] if mask is not None else None
+        told = condition[:, None] if condition is not None else None
         for layer, block in enumerate(self.blocks):
-            if condition is not None:
-                x = x + condition[:, None]
+            if told is not None:
+                x = x + told
             x = block(x, places, keys, causal, cache, layer)
         return self.norm(x)

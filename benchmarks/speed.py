@@ -28,7 +28,6 @@ import pretty_midi
 import torch
 from PIL import Image
 from torch import nn
-from torch.ao.nn.quantized.dynamic import Linear as PackedLinear
 
 from benchmarks.load import ROOT, app_running
 from benchmarks.record import keep, of_run
@@ -36,6 +35,7 @@ from eimg_core.backbones.effnet_lite import pooled
 from eimg_core.batch import Batch, Job, in_processes, photos_in, run_batch
 from eimg_core.emotion import VA
 from eimg_core.images import open_photo
+from eimg_core.layers import PackedLinear
 from eimg_core.midi.writing import write_midi
 from eimg_core.music_ae.decoder import NoteDecoder, Sampling
 from eimg_core.options import USUAL_TAKES, ComposeOptions

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ProjectionHead", "ResidualBlock", "linear_ramp", "pack_linears", "perceptrons"]
+__all__ = ["PackedLinear", "ProjectionHead", "ResidualBlock", "linear_ramp", "pack_linears", "perceptrons"]
 
 _PACKING = ("x86", "fbgemm")  # PyTorch's kernels that have linear layers in float16
 
@@ -77,6 +77,7 @@ class PackedLinear(nn.Module):
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
+        self.in_features, self.out_features = layer.in_features, layer.out_features
         self._packed = torch.ops.quantized.linear_prepack_fp16(layer.weight.detach(), layer.bias)
         self._multiply = torch.ops.quantized.linear_dynamic_fp16.default  # found once: it is called thousands of times
 

@@ -14,7 +14,7 @@ from eimg_core.checkpoints import load_model, save_model
 from eimg_core.emotion import VA, distance, within_music
 from eimg_core.image_ae import IMAGE_AUTOENCODERS
 from eimg_core.image_ae.vqvae import VectorQuantiser
-from eimg_core.layers import pack_linears
+from eimg_core.layers import PackedLinear, pack_linears
 from eimg_core.midi import codec
 from eimg_core.midi.codec import PITCH
 from eimg_core.music_ae import MUSIC_AUTOENCODERS
@@ -401,9 +401,13 @@ def a_few_linears() -> torch.nn.Module:
 
 def test_packed_linear_layers_give_what_the_plain_ones_give():
     model, x = a_few_linears(), torch.randn(5, 2, 24)
+    plain = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
+    sizes = [(layer.in_features, layer.out_features) for layer in plain]
     expected = model["last"](model["inner"](x))
     pack_linears(model)
     if torch.backends.quantized.engine in ("x86", "fbgemm"):
+        packed = [layer for layer in model.modules() if isinstance(layer, PackedLinear)]
+        assert [(layer.in_features, layer.out_features) for layer in packed] == sizes
         assert not any(type(layer) is torch.nn.Linear for layer in model.modules())
     assert torch.allclose(model["last"](model["inner"](x)), expected, atol=1e-5)
     pack_linears(model)  # once more changes nothing

@@ -11,7 +11,6 @@ record says what was run and the slowest and largest moments; it exists to be re
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import hashlib
 import io
@@ -27,7 +26,6 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -248,6 +246,7 @@ def _use_api(folder: Path) -> Callable[[bytes], None]:
 
     from eimg_core.ui import app
     from tests.fake_studio import FakeStudio
+    from tests.own_loop import awaited
 
     demo = app.build_ui(FakeStudio(), pieces=folder / "pieces")
     public = demo.get_api_info()["named_endpoints"]
@@ -276,8 +275,7 @@ def _use_api(folder: Path) -> Callable[[bytes], None]:
             if chosen < 128:  # else the usual value stays
                 values[place] = ODD_VALUES[chosen % len(ODD_VALUES)]
         try:
-            with ThreadPoolExecutor(1) as own:  # a thread has no loop of its own yet, whoever calls
-                own.submit(asyncio.run, call(endpoint, values)).result()
+            awaited(call(endpoint, values))
         except gr.Error as error:
             raise InputError(str(error.message)) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -26,6 +25,7 @@ from eimg_core.errors import InputError
 from eimg_core.midi.reading import read_midi
 from eimg_core.options import USUAL_TAKES, ComposeOptions
 from tests.fake_studio import FakeStudio, scene
+from tests.own_loop import awaited
 from tests.proxy import PREFIX, proxied
 from tests.test_security import ask, upload
 
@@ -79,8 +79,7 @@ class Agent:
                 await session.initialize()
                 return await say(session)
 
-        with ThreadPoolExecutor(1) as own:  # a browser of another test may have left its loop in this thread
-            return own.submit(asyncio.run, talk()).result()
+        return awaited(talk())
 
 
 @pytest.fixture(scope="module")
@@ -307,8 +306,7 @@ def test_of_calls_that_come_at_the_same_moment_one_works_and_one_waits(tmp_path:
                     await anyio.sleep(0.01)
             gate.set()
 
-    with ThreadPoolExecutor() as own:  # the browser's tests may have left a loop running in this thread
-        own.submit(anyio.run, crowd).result()
+    awaited(crowd())
     assert answers == ["The studio is busy; please try again in a minute."] * 2 + [True] * 2
 
 

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,7 @@ from eimg_core.ui.widgets.comparison import Comparison
 from eimg_core.ui.widgets.player import Player
 from eimg_core.ui.widgets.story_player import StoryPlayer
 from tests.fake_studio import PAIRINGS, FakeStudio
+from tests.own_loop import awaited
 from train.evaluation.evaluate import numbers_of
 from train.evaluation.quality_report import Made, Yardstick, report
 from train.report.results import Results
@@ -195,10 +195,7 @@ async def _tools() -> Any:
 @pytest.mark.usefixtures("toy_format", "toy_metric")
 def test_a_new_format_and_a_new_metric_are_told_to_language_models() -> None:
     pytest.importorskip("mcp")
-    import anyio
-
-    with ThreadPoolExecutor(1) as own:  # a browser of another test may have left its loop in this thread
-        tools = own.submit(anyio.run, _tools).result()
+    tools = awaited(_tools())
     assert "toy" in tools["export"].inputSchema["properties"]["kind"]["enum"]
     assert "toy: the number of notes" in tools["export"].description
     assert "toy: notes, counted" in tools["evaluate_midi"].description

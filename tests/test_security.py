@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from eimg_core.images import open_photo
 from eimg_core.options import MOST_TAKES, ComposeOptions
 from eimg_core.ui.server.guards import LARGEST_BODY, BodyLimit, all_finite
 from tests.fake_studio import FakeStudio, scene
+from tests.own_loop import awaited
 from tests.visits import Visit
 
 POINT = {"target": {"valence": 7.0, "arousal": 3.0}}
@@ -238,8 +237,7 @@ def sent(chunks: list[bytes], *headers: tuple[bytes, bytes], path: str = "/call/
         answers.append(message)
 
     scope = {"type": "http", "path": path, "headers": list(headers)}
-    with ThreadPoolExecutor(1) as own:  # a browser of another test may have left its loop in this thread
-        own.submit(asyncio.run, BodyLimit(application, largest=100)(scope, receive, send)).result()
+    awaited(BodyLimit(application, largest=100)(scope, receive, send))
     return answers[0]["status"], seen
 
 

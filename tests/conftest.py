@@ -16,11 +16,10 @@ from tests.fake_studio import FakeStudio, scene
 from tests.shots import CHROMIUM, FLAGS, serving
 from tests.visits import Visit
 
-# Gradio removes what it kept when a server ends, and another run's photos have the same names: each has its own folder.
-if "GRADIO_TEMP_DIR" not in os.environ:
-    os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="eimg-tests-")
-    atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
-
+# Gradio removes what it kept when a server ends, and the photos of other tests have the same names: each process has a
+# folder of its own. A process that runs tests beside others inherits the folder of the one that started it.
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="eimg-tests-")
+atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
 os.environ.update(EIMG_READER="", EIMG_VISION_URL="")  # the reader that ships, whatever this computer has besides
 

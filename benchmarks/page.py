@@ -49,7 +49,7 @@ window.fetch = async (...call) => {
   if (!body.includes("next_bars")) return send(...call);
   asked = { asked: performance.now(), target: JSON.parse(body).data.target };
   const mine = asked, answer = await send(...call), told = await answer.clone().json();
-  Object.assign(mine, { start_s: told.start_s, end_s: told.end_s });
+  mine.bar_s = told.bar_s;
   return answer;
 };
 const begin = AudioBufferSourceNode.prototype.start;
@@ -70,9 +70,8 @@ def bars_until(bars: Sequence[dict[str, Any]], moved: float, place: tuple[float,
         place: valence and arousal to which it went.
     """
     there = next(_following(bars, moved, place))
-    sounding = [bar for bar in bars if bar["sounds"] <= moved] or [there]
     waited = (there["sounds"] - moved) / 1000
-    return waited, waited / (sounding[-1]["end_s"] - sounding[-1]["start_s"])
+    return waited, waited / there["bar_s"]
 
 
 def _following(bars: Sequence[dict[str, Any]], moved: float, place: tuple[float, float]) -> Iterator[dict[str, Any]]:

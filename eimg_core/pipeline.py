@@ -59,7 +59,8 @@ DEFAULT_PAIRING = "effnet+tvae"
 _FASTEST_FOLDED = math.sqrt(2.0)  # how much faster a piece may be played whose tempo is asked for
 _LEAST_NOTES = 4  # of a piece that can be told again or continued
 _LIVE_FIRST = 2  # bars of live music to begin with
-_LIVE_S, _LIVE_HEARD_S = 2.0, 5.0  # of what is added at least, and of what it follows besides as much
+_LIVE_S, _LIVE_HEARD_S = 1.5, 5.0  # of what is added at least, usually, and of what it follows besides as much
+_LET_GO_S = 0.002  # before a beat from which on a piece gives way: its keys must rise before they are struck
 _SAME_PLACE = 0.05  # a target this near to the photo's own emotion does not move it
 
 
@@ -439,12 +440,23 @@ class Pipeline(Composer):
             lambda made: piece.with_between(made, first * bar_s, end * bar_s),
         )
 
-    def go_on(self, piece: Piece | None, target: VA, options: ComposeOptions) -> Piece:
+    def go_on(
+        self,
+        piece: Piece | None,
+        target: VA,
+        options: ComposeOptions,
+        from_s: float | None = None,
+        least_s: float = _LIVE_S,
+    ) -> Piece:
         """The piece and a bar more, or several quick ones, towards a target, without an end; or its first bars.
 
         What comes next follows the last bars, in their tempo and meter and on their tonic; the mode is the target's. It
         goes on at its ``loop_s``, a bar line.
 
+        Args:
+            from_s: a beat of the piece from which on it gives way, where it may not play to its end first. The bar of
+                this beat is composed whole, and heard from the beat on.
+            least_s: how long what is added lasts at least, in whole bars.
         Raises:
             InputError: the music autoencoder does not compose.
         """
@@ -454,10 +466,11 @@ class Pipeline(Composer):
             request = self._request(options, [target], goes_on=_LIVE_FIRST, loop_bars=0)
             return self._ask(composer, v_y, request, options, target).piece
         bar_s = piece.seconds_per_bar
-        end = round(piece.length_s / bar_s)
-        more = math.ceil(_LIVE_S / bar_s)
+        start_s = piece.length_s if from_s is None else from_s
+        end = int(start_s / bar_s + 1e-3)
+        more = math.ceil((start_s + least_s) / bar_s - 1e-6) - end
         since = max(0, end - more - math.ceil(_LIVE_HEARD_S / bar_s)) * bar_s
-        heard = [note for note in piece.notes if note.start_s >= since - 1e-6]
+        heard = [note for note in piece.notes if since - 1e-6 <= note.start_s < end * bar_s - 1e-6]
         opening = [
             note._replace(onset=note.onset - since / piece.seconds_per_beat)
             for note in notes_in_beats(heard, piece.tempo_bpm)
@@ -466,8 +479,10 @@ class Pipeline(Composer):
         request = self._going_on(piece, options, target, opening=opening, minor=minor, goes_on=more)
 
         def appended(made: Piece) -> Piece:
-            new = [note for note in made.later(since).notes if note.start_s >= end * bar_s - 1e-6]
-            return replace(piece, notes=(*piece.notes, *new), loop_s=(end + more) * bar_s)
+            bars = [note for note in made.later(since).notes if note.start_s >= end * bar_s - 1e-6]
+            entering = Piece(tuple(bars), piece.tempo_bpm).sounding_from(start_s)
+            before = piece if from_s is None else piece.cropped(from_s - _LET_GO_S)
+            return replace(before, notes=(*before.notes, *entering.notes), loop_s=(end + more) * bar_s)
 
         return self._ask(composer, v_y, request, options, target, appended).piece
 

@@ -21,18 +21,18 @@ _telling: ContextVar[Callable[[Callable[[], float]], None] | None] = ContextVar(
 
 
 @contextmanager
-def steps_told(tell: Progress | None, stage: str, since: float = 0.0) -> Iterator[None]:
-    """Tell the steps that this thread takes inside the block, as ``stage``, at most every ``EVERY_S``.
+def steps_told(tell: Progress | None, stage: str, since: float = 0.0, every_s: float | None = None) -> Iterator[None]:
+    """Tell the steps that this thread takes inside the block, as ``stage``, at most every ``every_s`` or ``EVERY_S``.
 
     Args:
         tell: may raise an exception to end the work; ``None`` for nobody.
         since: share of the work that is done at the beginning of the block; at its end, all is.
     """
-    told = time.monotonic()
+    told, apart = time.monotonic(), EVERY_S if every_s is None else every_s
 
     def pass_on(share: Callable[[], float]) -> None:
         nonlocal told
-        if tell is not None and time.monotonic() - told >= EVERY_S:
+        if tell is not None and time.monotonic() - told >= apart:
             told = time.monotonic()
             tell(stage, since + (1.0 - since) * share())
 

@@ -238,9 +238,9 @@ class Studio:
         recipe = Recipe.of_step("fill", piece, pairing, target, options, bars)
         return self._finished(self.pipeline(pairing).fill(piece, bars, target, options), recipe)
 
-    def go_on(self, piece: Piece | None, pairing: str, target: VA, options: ComposeOptions) -> Piece:
-        """The piece and a bar or more towards a target, without an end; see ``Pipeline.go_on``."""
-        return self.pipeline(pairing).go_on(piece, target, options)
+    def go_on(self, piece: Piece | None, pairing: str, target: VA, options: ComposeOptions, **how: Any) -> Piece:
+        """The piece and a bar or more towards a target, without an end; see ``Pipeline.go_on`` for ``how``."""
+        return self.pipeline(pairing).go_on(piece, target, options, **how)
 
     def given(self, piece: Piece, pairing: str, repairs: Sequence[str] = ()) -> Composition:
         """A piece from elsewhere as if it had been composed, so that it can be retold, continued, filled and kept.

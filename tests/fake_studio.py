@@ -125,7 +125,7 @@ class FakeStudio:
     kept: list[int] = field(default_factory=list)
     retold: list[tuple[Piece, VA]] = field(default_factory=list)
     extended: list[tuple[Piece, float]] = field(default_factory=list)
-    lived: list[VA] = field(default_factory=list)
+    lived: list[tuple[VA, float | None]] = field(default_factory=list)
     filled: list[tuple[Piece, tuple[int, int]]] = field(default_factory=list)
     restored: list[Composition] = field(default_factory=list)
     note: Message | None = None
@@ -260,12 +260,25 @@ class FakeStudio:
             Composition(piece, pairing, options, None, target, recipe=recipe), options.seed + len(piece.notes)
         )
 
-    def go_on(self, piece: Piece | None, pairing: str, target: VA, options: ComposeOptions) -> Piece:
-        self.lived.append(target)
-        before = piece.length_s if piece else 0.0
-        added = sketch(target, options.seed, 1.0).cropped(1.0).later(before)
-        notes = (*piece.notes, *added.notes) if piece else added.notes
-        return replace(piece or added, notes=notes, sections=(), loop_s=before + 1.0)
+    def go_on(
+        self,
+        piece: Piece | None,
+        pairing: str,
+        target: VA,
+        options: ComposeOptions,
+        *,
+        from_s: float | None,
+        least_s: float,
+    ) -> Piece:
+        """Bars of a second with four beats."""
+        self.lived.append((target, from_s))
+        start = 0.0 if piece is None else piece.length_s if from_s is None else float(int(from_s + 1e-6))
+        added = sketch(target, options.seed, 1.0).cropped(1.0).later(start)
+        if piece is None:
+            return replace(added, tempo_bpm=240.0, sections=(), loop_s=1.0)
+        entering = added if from_s is None else added.sounding_from(from_s)
+        before = piece if from_s is None else piece.cropped(from_s)
+        return replace(before, notes=(*before.notes, *entering.notes), sections=(), loop_s=start + 1.0)
 
     def given(self, piece: Piece, pairing: str, repairs: Sequence[str] = ()) -> Composition:
         recipe, target = Recipe(pairing, ComposeOptions(), given_id=given_id_of("file", piece)), self.listen(piece)

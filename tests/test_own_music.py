@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
+import threading
+import time
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +20,7 @@ from eimg_core.midi.notes import Note, Piece
 from eimg_core.midi.reading import read_midi
 from eimg_core.midi.writing import write_midi
 from eimg_core.options import ComposeOptions
+from eimg_core.progress import step_done
 from eimg_core.sound.instruments import INSTRUMENTS
 from eimg_core.sound.soundfont import read_soundfont
 from eimg_core.ui.session import live as live_session
@@ -53,6 +57,13 @@ def test_notes_between_two_moments_are_another_pieces_and_all_others_stay() -> N
     ), "a key that is struck again is let go; what is put in ends with the span"
 
 
+def test_a_piece_may_be_entered_in_the_middle() -> None:
+    piece = piece_of((0.0, 1.0, 60), (0.0, 4.0, 48), (0.0, 2.2, 52), (2.0, 3.0, 62))
+    assert piece.sounding_from(2.0) == piece_of((2.0, 3.0, 62), (2.0, 4.0, 48)), (
+        "what is nearly over is not struck anew"
+    )
+
+
 # ---- live music, on the server -----------------------------------------------------------------------------------
 
 
@@ -62,7 +73,7 @@ def test_live_music_goes_on_where_it_was_towards_the_target_of_now() -> None:
     second = live(studio)({**asked, "packed": first["packed"], "target": {"valence": 2, "arousal": 3}})
     assert (first["start_s"], second["start_s"]) == (0.0, first["end_s"])
     assert (first["region"], second["region"]) == ("happy", "sad")
-    assert studio.lived == [VA(7.0, 6.0), VA(2.0, 3.0)]
+    assert studio.lived == [(VA(7.0, 6.0), None), (VA(2.0, 3.0), None)]
     assert all(first["end_s"] - 0.2 <= start for start, _, _ in second["notes"])
     whole = unpacked(second["packed"], PAIRINGS)
     assert whole.piece.loop_s == second["end_s"]
@@ -70,6 +81,32 @@ def test_live_music_goes_on_where_it_was_towards_the_target_of_now() -> None:
     assert not whole.made_by.as_given, "it is ours: it is played with expression"
     with wave.open(io.BytesIO(base64.b64decode(second["sound"]))) as sound:
         assert sound.getnframes() > 0
+
+
+def test_live_music_gives_way_within_a_bar() -> None:
+    studio, asked = FakeStudio(), {"target": {"valence": 7, "arousal": 6}, "pairing": "effnet+tvae", "seed": 3}
+    first = live(studio)({**asked, "packed": None, "least_s": math.nan})
+    assert (first["bar_s"], first["beat_s"]) == (1.0, 0.25)
+    second = live(studio)({**asked, "packed": first["packed"], "from_s": 0.5, "target": {"valence": 2, "arousal": 3}})
+    assert (second["start_s"], second["end_s"]) == (0.5, 1.0)
+    assert studio.lived[-1] == (VA(2.0, 3.0), 0.5)
+    assert all(0.49 <= start < 1.0 for start, _, _ in second["notes"])
+    heard = {note for note in unpacked(first["packed"], PAIRINGS).piece.notes if note.end_s < 0.5}
+    assert heard
+    assert heard < set(unpacked(second["packed"], PAIRINGS).piece.notes), "what was heard is kept"
+
+
+def test_a_beat_is_what_one_counts() -> None:
+    meters = {(2, 4): 0.5, (3, 4): 0.5, (4, 4): 0.5, (6, 8): 0.75, (9, 8): 0.75, (5, 8): 0.25}
+    assert {meter: live_session._beat_s(replace(piece_of(), meter=meter)) for meter in meters} == meters
+
+
+@pytest.mark.parametrize("from_s", ["1", -0.1, 1.0, 1e300, math.nan, [0.5]])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_moment_that_the_music_does_not_have_is_refused(from_s: Any, begun: bool) -> None:
+    asked = {"target": {"valence": 5, "arousal": 5}, "pairing": "effnet+tvae", "seed": 1}
+    packed = live(FakeStudio())(asked)["packed"] if begun else None
+    assert "settings cannot be read" in live(FakeStudio())({**asked, "packed": packed, "from_s": from_s})["fault"]
 
 
 @pytest.mark.parametrize(
@@ -86,13 +123,41 @@ def test_whatever_a_browser_asks_for_is_answered_with_music_or_a_sentence(asked:
     assert sentence in live(FakeStudio())(asked)["fault"]
 
 
+def test_who_asks_again_does_not_wait_for_bars_that_nobody_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+    studio, asked = FakeStudio(), {"target": {"valence": 7, "arousal": 6}, "pairing": "effnet+tvae", "run": "mine"}
+    begun, answers = threading.Event(), {}
+    compose = studio.go_on
+
+    def slowly(*args: Any, **how: Any) -> Piece:
+        begun.set()
+        until = time.monotonic() + 20
+        while not studio.lived and time.monotonic() < until:
+            step_done(lambda: 0.0)
+        return compose(*args, **how)
+
+    monkeypatch.setattr(studio, "go_on", slowly)
+    first = threading.Thread(target=lambda: answers.update(first=live(studio)(asked)))
+    first.start()
+    begun.wait(20)
+    monkeypatch.setattr(studio, "go_on", compose)
+    another = threading.Thread(target=lambda: answers.update(another=live(studio)({**asked, "run": "another's"})))
+    another.start()
+    another.join(0.2)
+    assert another.is_alive(), "others wait"
+    assert "packed" in live(studio)(asked)
+    first.join(20)
+    another.join(20)
+    assert answers["first"] == {}
+    assert "packed" in answers["another"]
+
+
 def test_live_music_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     studio, asked = FakeStudio(), {"target": {"valence": 7, "arousal": 6}, "pairing": "none", "seed": "x"}
     first = live(studio)(asked)
     long = replace(unpacked(first["packed"], PAIRINGS), piece=replace(sketch(POINT, 1, 9.0), loop_s=LONGEST_S + 1))
     assert "minutes at most" in live(studio)({**asked, "packed": live_session.packed(long)})["fault"]
     monkeypatch.setattr(live_session, "_WAIT_S", 0.01)
-    with live_session._ONE_AT_A_TIME:
+    with live_session._TURNS.busy:
         assert "Too many people" in live(studio)(asked)["fault"]
     assert "packed" in live(studio)(asked), "and then goes on"
 
@@ -152,13 +217,32 @@ def test_live_music_follows_the_target_and_is_kept(visit: Visit, studio: FakeStu
     page.click(".live-start")
     page.wait_for_function("/happy|excited/.test(document.querySelector('.live-where').textContent)")
     page.click(".plane-map", position={"x": 90, "y": 215})
-    page.wait_for_function("/weary|sad/.test(document.querySelector('.live-where').textContent)")
-    assert studio.lived[0].arousal > 5 > studio.lived[-1].arousal
+    page.wait_for_function("/(weary|sad)\\W+[2-9] s/.test(document.querySelector('.live-where').textContent)")
+    assert studio.lived[0][0].arousal > 5 > studio.lived[-1][0].arousal
     wait_for_new_sound(visit, lambda: page.click(".live-stop"))
     assert "live" in page.inner_text(".history li")
     assert page.is_visible(".live-start")
     seconds = float(re.search(r"(\d+) s", page.inner_text(".player-facts"))[1])
     assert seconds >= 2, "what was heard of it"
+
+
+@browser_test
+def test_a_move_is_heard_within_the_bar_that_sounds(visit: Visit, studio: FakeStudio) -> None:
+    page = visit.page
+    studio.lived.clear()
+    page.click(".plane-map", position={"x": 240, "y": 70})
+    page.wait_for_function("document.querySelector('.plane-map').dataset.target")
+    page.click(".live-start")
+    page.wait_for_function("/[2-9] s/.test(document.querySelector('.live-where').textContent)")
+    places = ({"x": 90, "y": 215}, {"x": 240, "y": 70})
+    for number in range(40):
+        page.click(".plane-map", position=places[number % 2])
+        page.wait_for_timeout(270)  # no part of a bar: moves come at all its moments
+        if any(moment is not None and moment % 1.0 > 0.01 for _, moment in studio.lived):
+            break
+    moment = next(moment for _, moment in studio.lived if moment is not None and moment % 1.0 > 0.01)
+    assert moment % 0.25 == pytest.approx(0.0, abs=1e-6), "at a beat"
+    page.click(".live-stop")
 
 
 @browser_test

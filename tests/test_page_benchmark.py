@@ -10,19 +10,19 @@ from benchmarks.tables import page
 SAD, HAPPY = {"valence": 2.0, "arousal": 3.0}, {"valence": 8.0, "arousal": 7.0}
 
 
-def bar(asked: float, target: dict[str, float], sounds: float, start_s: float, end_s: float) -> dict[str, object]:
-    return {"asked": asked, "target": target, "sounds": sounds, "start_s": start_s, "end_s": end_s}
+def bar(asked: float, target: dict[str, float], sounds: float) -> dict[str, object]:
+    return {"asked": asked, "target": target, "sounds": sounds, "bar_s": 2.0}
 
 
 def test_a_move_is_followed_from_the_first_bar_that_was_asked_for_after_it() -> None:
     bars = [
-        bar(0, HAPPY, 1000, 0, 2),
-        bar(1000, HAPPY, 3000, 2, 4),  # waits, and gives way
-        bar(1600, SAD, 3000, 2, 4),
-        bar(3000, SAD, 5000, 4, 6),
+        bar(0, HAPPY, 1000),
+        bar(1000, HAPPY, 3000),  # waits, and gives way
+        bar(1600, SAD, 3000),
+        bar(3000, SAD, 5000),
     ]
     assert bars_until(bars, 1500, (2.0, 3.0)) == pytest.approx((1.5, 0.75))
-    late = [*bars[:2], bar(3000, SAD, 5000, 4, 7)]
+    late = [*bars[:2], bar(3000, SAD, 5000)]
     assert bars_until(late, 2900, (2.0, 3.0)) == pytest.approx((2.1, 1.05)), "the bar that waited was too near"
 
 

@@ -265,6 +265,26 @@ def test_a_piece_goes_on(pipeline):
         pipeline.extend(song(), POINT, ComposeOptions(1, 6.5))
 
 
+@pytest.mark.parametrize("bar", [0, 3])
+def test_a_piece_gives_way_to_another_emotion_within_a_bar(pipeline, bar):
+    options, piece = ComposeOptions(1, takes=1), None
+    for seed in range(4):
+        piece = pipeline.go_on(piece, POINT, replace(options, seed=seed))
+    bar_s, beat_s = piece.seconds_per_bar, piece.seconds_per_beat
+    moment = bar * bar_s + 2 * beat_s
+    other = pipeline.go_on(piece, VA(2.0, 3.0), options, from_s=moment)
+    assert (other.tempo_bpm, other.meter) == (piece.tempo_bpm, piece.meter)
+    assert other.length_s >= moment + 1.5
+    assert (other.length_s - bar * bar_s) / bar_s == pytest.approx(round((other.length_s - bar * bar_s) / bar_s))
+    heard = [note for note in piece.notes if note.start_s < moment - 0.01]
+    assert [(n.start_s, n.pitch) for n in other.notes if n.start_s < moment - 0.01] == [
+        (n.start_s, n.pitch) for n in heard
+    ]
+    assert all(note.end_s < moment for note in other.notes if note.start_s < moment - 0.01), "they are let go"
+    added = [note for note in other.notes if note.start_s >= moment - 0.01]
+    assert added != [note for note in piece.notes if note.start_s >= moment - 0.01]
+
+
 def test_a_story_moves_through_its_photos(pipeline):
     stops = [(Image.new("RGB", (64, 64), colour), va) for colour, va in (("red", VA(2, 8)), ("teal", VA(7, 2)))]
     one = pipeline.story(stops, ComposeOptions(1, 12.0))

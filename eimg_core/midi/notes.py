@@ -171,6 +171,16 @@ class Piece:
                 kept.append(replace(note, end_s=again) if note.end_s > again else note)
         return self.with_notes([*kept, *put_in])
 
+    def sounding_from(self, start_s: float) -> Piece:
+        """Only what sounds from a moment on; notes that ring for half a beat from there at least are struck there."""
+        least = start_s + self.seconds_per_beat / 2 - 1e-6
+        notes = (
+            replace(note, start_s=max(note.start_s, start_s))
+            for note in self.notes
+            if note.start_s >= start_s - 1e-6 or note.end_s >= least
+        )
+        return self.with_notes(notes)
+
     def later(self, seconds: float) -> Piece:
         """The same notes, begun so much later."""
         notes = tuple(replace(n, start_s=n.start_s + seconds, end_s=n.end_s + seconds) for n in self.notes)

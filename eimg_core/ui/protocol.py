@@ -105,7 +105,16 @@ class Studio(Maker, Protocol):
         photo_va: VA | None = None,
     ) -> Composition: ...
 
-    def go_on(self, piece: Piece | None, pairing: str, target: VA, options: ComposeOptions) -> Piece: ...
+    def go_on(
+        self,
+        piece: Piece | None,
+        pairing: str,
+        target: VA,
+        options: ComposeOptions,
+        *,
+        from_s: float | None,
+        least_s: float,
+    ) -> Piece: ...
 
     def given(self, piece: Piece, pairing: str, repairs: Sequence[str] = ()) -> Composition: ...
 

@@ -1,4 +1,4 @@
-"""Live music: bar after bar, each for the place where the target is by then.
+"""Live music: bar after bar, each for the place where the target is by then; or others from a beat of a bar on.
 
 The browser keeps the music so far, packed, and sends it along; nothing of it stays here. What it sends is anybody's,
 and is checked like any packed piece.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from eimg_core.messages import message, with_messages
 from eimg_core.midi.notes import Piece
 from eimg_core.options import ComposeOptions
 from eimg_core.performance import perform
+from eimg_core.progress import steps_told
 from eimg_core.recipe import Recipe, given_id_of
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.faults import sentence
@@ -27,8 +29,46 @@ from eimg_core.ui.session.packed import packed, unpacked
 __all__ = ["LONGEST_S", "live"]
 
 LONGEST_S = 240.0
-_ONE_AT_A_TIME = threading.Lock()
+_LONGEST_RUN = 64  # letters
+_LEAST_S = (0.75, 2.5)  # seconds that bars last at least, as a browser may choose
 _WAIT_S = 8.0  # for the bars of other visitors; later, the music has stopped
+
+
+class _GivenUpError(Exception):
+    """Nobody waits for these bars any more."""
+
+
+class Turns:
+    """Bars are composed for one visitor at a time; who asks again, for another target, waits for them no longer."""
+
+    def __init__(self) -> None:
+        self.busy = threading.Lock()
+        self._run, self._given_up = "", threading.Event()
+
+    @contextmanager
+    def taken(self, run: str, wait_s: float) -> Iterator[bool]:
+        """Whether it is our turn, within so many seconds; inside, composing ends when the same ``run`` asks again."""
+        if run and run == self._run:
+            self._given_up.set()
+        if not self.busy.acquire(timeout=wait_s):
+            yield False
+            return
+        mine = threading.Event()
+        self._run, self._given_up = run, mine
+
+        def look(stage: str, share: float) -> None:
+            if mine.is_set():
+                raise _GivenUpError
+
+        try:
+            with steps_told(look, "composing", every_s=0.0):
+                yield True
+        finally:
+            self._run = ""
+            self.busy.release()
+
+
+_TURNS = Turns()
 
 
 def live(studio: Studio) -> Callable[[Any], dict[str, Any]]:
@@ -38,20 +78,26 @@ def live(studio: Studio) -> Callable[[Any], dict[str, Any]]:
         """The bars that come next.
 
         Args:
-            asked: ``packed``, the music so far or ``None``; ``target`` as a point; ``pairing``; and ``seed``.
+            asked: ``packed``, the music so far or ``None``; ``from_s``, a beat of it from which on it gives way, or
+                ``None`` where it plays to its end; ``least_s``, how long the bars should last at least; ``target`` as a
+                point; ``pairing``; ``seed``; and ``run``, a text of the browser's own: bars that are being composed for
+                the same run are given up.
         Returns:
             ``packed``, the music with them; ``notes`` of them, [start, end, pitch] in seconds of the music; ``start_s``
-            and ``end_s``; ``sound``, a WAV file in base64 that begins with them and rings on after their end. Or
-            ``fault``, a sentence.
+            and ``end_s``; ``bar_s`` and ``beat_s``, the lengths of a bar and a beat; ``sound``, a WAV file in base64
+            that begins with them and rings on after their end, empty where nothing sounds. Or ``fault``, a sentence.
+            Or nothing, where they were given up.
         """
-        if not _ONE_AT_A_TIME.acquire(timeout=_WAIT_S):
-            return with_messages({"fault": message("Too many people play live just now; try again in a while.")})
-        try:
-            return _continued(studio, asked)
-        except Exception as error:  # whatever it was, the visitor gets a sentence and the log the rest
-            return with_messages({"fault": sentence(error)})
-        finally:
-            _ONE_AT_A_TIME.release()
+        run = str(asked.get("run") or "")[:_LONGEST_RUN] if isinstance(asked, dict) else ""
+        with _TURNS.taken(run, _WAIT_S) as ours:
+            if not ours:
+                return with_messages({"fault": message("Too many people play live just now; try again in a while.")})
+            try:
+                return _continued(studio, asked)
+            except _GivenUpError:
+                return {}
+            except Exception as error:  # whatever it was, the visitor gets a sentence and the log the rest
+                return with_messages({"fault": sentence(error)})
 
     return next_bars
 
@@ -64,11 +110,12 @@ def _continued(studio: Studio, asked: Any) -> dict[str, Any]:
     pairing = pairing or next((info.key for info in infos if info.composes), "")
     before = None if asked.get("packed") is None else unpacked(asked["packed"], infos).piece
     target, seed = _target(asked.get("target")), asked.get("seed")
-    start_s = before.length_s if before else 0.0
+    from_s = _moment(asked.get("from_s"), before)
+    start_s = (before.length_s if before else 0.0) if from_s is None else from_s
     if start_s > LONGEST_S:
         raise InputError(message("Live music lasts {minutes} minutes at most.", minutes=f"{LONGEST_S / 60:.0f}"))
     options = ComposeOptions(seed=seed if isinstance(seed, int) and 0 <= seed < 2**31 else 0, takes=1, target=target)
-    piece = studio.go_on(before, pairing, target, options)
+    piece = studio.go_on(before, pairing, target, options, from_s=from_s, least_s=_least_s(asked))
     recipe = Recipe(pairing, options, given_id=given_id_of("live", piece))
     added = _from(piece, start_s)
     played = replace(perform(added, target, options.seed), loop_s=None)
@@ -77,8 +124,10 @@ def _continued(studio: Studio, asked: Any) -> dict[str, Any]:
         "notes": [[round(n.start_s + start_s, 3), round(n.end_s + start_s, 3), n.pitch] for n in played.notes],
         "start_s": start_s,
         "end_s": piece.length_s,
+        "bar_s": piece.seconds_per_bar,
+        "beat_s": _beat_s(piece),
         "region": target.region,
-        "sound": base64.b64encode(studio.render(played).wav_bytes()).decode(),
+        "sound": base64.b64encode(studio.render(played).wav_bytes()).decode() if played.notes else "",
     }
 
 
@@ -89,6 +138,27 @@ def _from(piece: Piece, start_s: float) -> Piece:
     return early.with_notes(
         replace(note, start_s=max(0.0, note.start_s - start_s), end_s=note.end_s - start_s) for note in notes
     )
+
+
+def _moment(from_s: Any, before: Piece | None) -> float | None:
+    """A moment of the music so far."""
+    if from_s is None:
+        return None
+    if before is None or not isinstance(from_s, (int, float)) or not 0 <= from_s < before.length_s:
+        raise InputError(message("These settings cannot be read; compose the piece again instead."))
+    return float(from_s)
+
+
+def _least_s(asked: dict[str, Any]) -> float:
+    """How long the bars should last: the slower the computer, the longer."""
+    least = asked.get("least_s")
+    return min(max(_LEAST_S[0], float(least)), _LEAST_S[1]) if isinstance(least, (int, float)) else _LEAST_S[1]
+
+
+def _beat_s(piece: Piece) -> float:
+    """Seconds of a beat: a dotted quarter where the meter counts eighths by threes."""
+    above, below = piece.meter
+    return piece.seconds_per_bar / (above // 3 if below == 8 and above % 3 == 0 else above)
 
 
 def _target(point: Any) -> VA:

@@ -1,10 +1,11 @@
 // Live music. gr.HTML runs this once with `element`, `props`, `server` and `watch`, after tiny_roll.js; __init__.py says what
-// the value holds. Of the bars that were asked for, one sounds (`now`) and the one after it waits (`next`) for its time. Where
-// the target moves meanwhile, and there is time enough, `next` is composed anew; so a move is heard from the next bar line on.
+// the value holds. Of what was asked for, a bar sounds (`now`) and the one after it waits (`next`) for its time. Where the target
+// moves meanwhile, bars are composed anew, and take over at the first beat or bar line by which they can be there. Names that end
+// in _s are seconds; those of bars count from the beginning of the music.
 
 const find = (selector) => element.querySelector(selector);
 const root = find(".live");
-const EARLY_S = 0.05, BEGIN_S = 0.15, FADE_S = 0.6, SHOWN_S = 12, MOVED = 0.2;
+const EARLY_S = 0.05, BEGIN_S = 0.15, LET_GO_S = 0.08, CLICK_S = 0.02, FADE_S = 0.6, SHOWN_S = 12, MOVED = 0.2, NEAR_S = 0.001;
 let audio = null, run = null;
 
 const target = () => (props.value && props.value.target) || null;
@@ -12,33 +13,67 @@ const far = (a, b) => Math.hypot(a.valence - b.valence, a.arousal - b.arousal) >
 const explain = (words) => tell(find(".live-said"), words);
 const startOf = (bars) => run.zero + bars.start_s;
 
-// Asks for the bars after some others, and lets them sound at their time; what waited there before gives way.
-async function prepare() {
-  const mine = run, turn = ++mine.turn, aimed = target(), asked = performance.now();
+// Asks for the bars that follow those that sound, or for others in their place from a beat of theirs on.
+async function prepare(from = Infinity) {
+  const mine = run, turn = ++mine.turn, aimed = target(), asked = performance.now(), { now } = mine;
+  const from_s = now && from < now.end_s - NEAR_S ? from : null, least_s = 1.5 * mine.takes_s;
+  mine.asked = aimed;
+  const { packed } = now || { packed: null }, { pairing } = props.value, seed = mine.seed + mine.count;
   const answer = await server
-    .next_bars({ packed: mine.now ? mine.now.packed : null, target: aimed, pairing: props.value.pairing, seed: mine.seed + mine.count })
+    .next_bars({ packed, from_s, least_s, target: aimed, pairing, seed, run: mine.name })
     .catch(() => ({ fault: message("The file could not be fetched; is the studio still running?").key }));
   if (run !== mine || turn !== mine.turn) return; // stopped, or asked anew
   learn(answer);
   if (answer.fault) return stop(true, said(answer.fault));
-  const bytes = Uint8Array.from(atob(answer.sound), (letter) => letter.charCodeAt(0));
-  const buffer = await audio.decodeAudioData(bytes.buffer);
+  const buffer = await soundOf(answer);
   if (run !== mine || turn !== mine.turn) return;
-  mine.takes_s = (performance.now() - asked) / 1000;
-  if (mine.next && audio.currentTime > startOf(mine.next) - EARLY_S) return; // too late: the other has begun
-  if (mine.next) mine.next.source.stop();
-  if (mine.zero === null || audio.currentTime > startOf(answer) - EARLY_S) mine.zero = audio.currentTime + BEGIN_S - answer.start_s;
-  const source = new AudioBufferSourceNode(audio, { buffer });
-  source.connect(mine.gain);
-  source.start(startOf(answer));
-  mine.next = { ...answer, sound: null, source, aimed };
-  follow();
+  const took_s = (performance.now() - asked) / 1000;
+  mine.takes_s = Math.max(took_s, (took_s + mine.takes_s) / 2);
+  if (schedule({ ...answer, sound: null, aimed }, buffer, from_s !== null)) follow();
 }
 
-// Composes the waiting bars anew where the target has moved away from theirs and they can be there in time.
+// Lets bars sound at their time, or where they are late for their beat, at the next one; what waited there before gives way, and
+// what sounds does where they are `within` it. Whether there was time for them.
+function schedule(bars, buffer, within) {
+  const { now, next, zero } = run, soon = zero === null ? Infinity : audio.currentTime - zero + EARLY_S;
+  const enters_s = within && soon > bars.start_s ? bars.beat_s * Math.ceil(soon / bars.beat_s) : bars.start_s;
+  if (next && Math.max(soon, enters_s) > next.start_s + NEAR_S) return false; // the other begins before; tick() asks again
+  if (next) next.source.stop();
+  if (soon > enters_s) run.zero = audio.currentTime + BEGIN_S - enters_s;
+  const source = new AudioBufferSourceNode(audio, { buffer }), voice = new GainNode(audio), begin = run.zero + enters_s;
+  source.connect(voice).connect(run.gain);
+  source.start(begin, enters_s - bars.start_s);
+  if (enters_s > bars.start_s) voice.gain.setValueAtTime(0, begin).linearRampToValueAtTime(1, begin + CLICK_S);
+  if (now) now.voice.gain.cancelScheduledValues(0);
+  if (within) now.voice.gain.setTargetAtTime(0, begin, LET_GO_S / 3);
+  run.next = { ...bars, start_s: enters_s, source, voice };
+  run.hurried = false;
+  return true;
+}
+
+// Of bars in which nothing sounds there is no sound.
+async function soundOf(answer) {
+  if (!answer.sound) return new AudioBuffer({ length: 1, sampleRate: audio.sampleRate });
+  return audio.decodeAudioData(Uint8Array.from(atob(answer.sound), (letter) => letter.charCodeAt(0)).buffer);
+}
+
+// From when on bars for the place of the target can be heard, if they are asked for now: from a beat on, but for the last one of
+// four; it gives way to the bar line.
+function entry() {
+  const { now, takes_s } = run, soon = audio.currentTime - run.zero + 1.1 * takes_s + EARLY_S;
+  const beat = now.beat_s * Math.ceil(soon / now.beat_s), line = now.bar_s * Math.ceil(beat / now.bar_s - NEAR_S);
+  return line - beat > 0.3 * now.bar_s ? beat : line;
+}
+
+// Composes what waits anew where the target has moved away from it. Where it begins before that could be heard, tick() does so.
+// Bars that have not come yet are given up for others, once, where these may even be late.
 function follow() {
-  if (!run || !run.next || !target() || !far(target(), run.next.aimed)) return;
-  if (startOf(run.next) - audio.currentTime > 1.2 * run.takes_s + EARLY_S) prepare();
+  if (!run || !run.now || !target() || !far(target(), run.next ? run.next.aimed : run.asked)) return;
+  const from = entry();
+  if (run.next ? from < run.next.start_s + NEAR_S : !run.hurried && from + run.takes_s < run.now.end_s) {
+    run.hurried = !run.next;
+    prepare(from);
+  }
 }
 
 function tick() {
@@ -47,10 +82,12 @@ function tick() {
   run.now = run.next;
   run.next = null;
   run.count += 1;
-  run.notes.push(...run.now.notes);
+  const { notes, start_s, end_s, aimed } = run.now;
+  run.notes = run.notes.filter(([start]) => start < start_s - NEAR_S).map(([start, stop, pitch]) => [start, Math.min(stop, start_s), pitch]);
+  run.notes.push(...notes.filter(([start]) => start >= start_s - NEAR_S));
   show();
-  if (run.now.end_s >= props.longest) return stop(true, message("Live music lasts {minutes} minutes at most.", { minutes: Math.round(props.longest / 60) }));
-  prepare();
+  if (end_s >= props.longest) return stop(true, message("Live music lasts {minutes} minutes at most.", { minutes: Math.round(props.longest / 60) }));
+  prepare(target() && far(target(), aimed) ? entry() : Infinity);
 }
 
 function show() {
@@ -68,6 +105,7 @@ function start() {
   const gain = new GainNode(audio);
   gain.connect(audio.destination);
   run = { zero: null, now: null, next: null, turn: 0, count: 0, notes: [], seed: Math.floor(Math.random() * 1e6), takes_s: 1, gain };
+  run.name = crypto.getRandomValues(new Uint32Array(4)).join();
   run.timer = setInterval(tick, 40);
   root.dataset.state = "running";
   explain("");

@@ -270,15 +270,15 @@ class FakeStudio:
         from_s: float | None,
         least_s: float,
     ) -> Piece:
-        """Bars of a second with four beats."""
+        """Bars of two seconds with four beats."""
         self.lived.append((target, from_s))
-        start = 0.0 if piece is None else piece.length_s if from_s is None else float(int(from_s + 1e-6))
-        added = sketch(target, options.seed, 1.0).cropped(1.0).later(start)
+        start = 0.0 if piece is None else piece.length_s if from_s is None else 2.0 * int(from_s / 2.0 + 1e-6)
+        added = sketch(target, options.seed, 2.0).cropped(2.0).later(start)
         if piece is None:
-            return replace(added, tempo_bpm=240.0, sections=(), loop_s=1.0)
+            return replace(added, tempo_bpm=120.0, meter=(4, 4), sections=(), loop_s=2.0)
         entering = added if from_s is None else added.sounding_from(from_s)
         before = piece if from_s is None else piece.cropped(from_s)
-        return replace(before, notes=(*before.notes, *entering.notes), sections=(), loop_s=start + 1.0)
+        return replace(before, notes=(*before.notes, *entering.notes), sections=(), loop_s=start + 2.0)
 
     def given(self, piece: Piece, pairing: str, repairs: Sequence[str] = ()) -> Composition:
         recipe, target = Recipe(pairing, ComposeOptions(), given_id=given_id_of("file", piece)), self.listen(piece)

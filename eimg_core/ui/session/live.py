@@ -43,18 +43,19 @@ class Turns:
 
     def __init__(self) -> None:
         self.busy = threading.Lock()
-        self._run, self._given_up = "", threading.Event()
+        self._composing = ("", threading.Event())  # for whom, and what ends it: read and written as one
 
     @contextmanager
     def taken(self, run: str, wait_s: float) -> Iterator[bool]:
         """Whether it is our turn, within so many seconds; inside, composing ends when the same ``run`` asks again."""
-        if run and run == self._run:
-            self._given_up.set()
+        whose, given_up = self._composing
+        if run and run == whose:
+            given_up.set()
         if not self.busy.acquire(timeout=wait_s):
             yield False
             return
         mine = threading.Event()
-        self._run, self._given_up = run, mine
+        self._composing = (run, mine)
 
         def look(stage: str, share: float) -> None:
             if mine.is_set():
@@ -64,7 +65,7 @@ class Turns:
             with steps_told(look, "composing", every_s=0.0):
                 yield True
         finally:
-            self._run = ""
+            self._composing = ("", mine)
             self.busy.release()
 
 

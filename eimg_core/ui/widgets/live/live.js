@@ -17,7 +17,7 @@ const startOf = (bars) => run.zero + bars.start_s;
 async function prepare(from = Infinity) {
   const mine = run, turn = ++mine.turn, aimed = target(), asked = performance.now(), { now } = mine;
   const from_s = now && from < now.end_s - NEAR_S ? from : null, least_s = 1.5 * mine.takes_s;
-  mine.asked = aimed;
+  mine.aimed = aimed;
   const { packed } = now || { packed: null }, { pairing } = props.value, seed = mine.seed + mine.count;
   const answer = await server
     .next_bars({ packed, from_s, least_s, target: aimed, pairing, seed, run: mine.name })
@@ -68,7 +68,9 @@ function entry() {
 // Composes what waits anew where the target has moved away from it. Where it begins before that could be heard, tick() does so.
 // Bars that have not come yet are given up for others, once, where these may even be late.
 function follow() {
-  if (!run || !run.now || !target() || !far(target(), run.next ? run.next.aimed : run.asked)) return;
+  if (!run || !run.now || !target()) return;
+  const { aimed } = run.next || run;
+  if (!aimed || !far(target(), aimed)) return;
   const from = entry();
   if (run.next ? from < run.next.start_s + NEAR_S : !run.hurried && from + run.takes_s < run.now.end_s) {
     run.hurried = !run.next;

@@ -34,6 +34,11 @@ browser_test = pytest.mark.browser
 POINT = VA(6.0, 4.0)
 FONT_INPUT = "input[type=file][accept*='.sf2']"
 MIDI_INPUT = "input[type=file][accept*='.mid']"
+IN_SIGHT = """() => {
+  const place = (selector) => document.querySelector(selector).getBoundingClientRect();
+  const plane = place("#plane .plane-map"), panel = place(".live");
+  return plane.top >= 0 && plane.bottom <= panel.top && panel.bottom <= innerHeight;
+}"""  # the plane, all of it, and the panel at the foot
 DROP_MIDI = """(data) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0)), dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File([bytes], "tune.mid"));
@@ -208,6 +213,7 @@ def test_a_file_that_is_no_midi_is_one_sentence(visit: Visit, tmp_path: Path) ->
 
 
 @browser_test
+@pytest.mark.parametrize("visit", [{}, {"size": (390, 844), "theme": "dark"}], indirect=True)
 def test_live_music_follows_the_target_and_is_kept(visit: Visit, studio: FakeStudio) -> None:
     page = visit.page
     page.click(".live-start")
@@ -216,6 +222,7 @@ def test_live_music_follows_the_target_and_is_kept(visit: Visit, studio: FakeStu
     page.wait_for_function("document.querySelector('.plane-map').dataset.target")
     page.click(".live-start")
     page.wait_for_function("/happy|excited/.test(document.querySelector('.live-where').textContent)")
+    page.wait_for_function(IN_SIGHT)
     page.click(".plane-map", position={"x": 90, "y": 215})
     page.wait_for_function("/(weary|sad)\\W+[2-9] s/.test(document.querySelector('.live-where').textContent)")
     assert studio.lived[0][0].arousal > 5 > studio.lived[-1][0].arousal

@@ -4,7 +4,7 @@
 // in _s are seconds; those of bars count from the beginning of the music.
 
 const find = (selector) => element.querySelector(selector);
-const root = find(".live");
+const root = find(".live"), calm = matchMedia("(prefers-reduced-motion: reduce)");
 const EARLY_S = 0.05, BEGIN_S = 0.15, LET_GO_S = 0.08, CLICK_S = 0.02, FADE_S = 0.6, SHOWN_S = 12, MOVED = 0.2, NEAR_S = 0.001;
 let audio = null, run = null;
 
@@ -79,7 +79,7 @@ function follow() {
 }
 
 function tick() {
-  if (!root.isConnected || !root.offsetParent) return stop(false);
+  if (!root.getClientRects().length) return stop(false); // another page of the app is open, or this one is gone
   if (!run.next || audio.currentTime < startOf(run.next)) return;
   run.now = run.next;
   run.next = null;
@@ -114,6 +114,8 @@ function start() {
   tell(find(".live-where"), message("composing"));
   find(".live-roll").replaceChildren();
   find(".live-stop").focus({ preventScroll: true });
+  // What is to be moved comes into sight; this panel stays so, at the foot of the window.
+  document.querySelector("#plane .plane-map").scrollIntoView({ block: "center", behavior: calm.matches ? "auto" : "smooth" });
   prepare();
 }
 

@@ -88,7 +88,7 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(self.conv(x))
-        return F.relu6(x) if self.active else x
+        return F.relu6(x, inplace=True) if self.active else x
 
     @torch.no_grad()
     def fuse(self) -> None:

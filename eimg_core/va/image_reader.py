@@ -150,10 +150,10 @@ class ImageReader:
             raise ValueError("this reader has features but no head; fit one first")
         if not photos:
             return []
-        features = self.features(photos)
+        readings, margins = self.head.read(self.features(photos))
         return [
             ImageReading(VA(float(v), float(a)).clamped(), float(sd_v), float(sd_a))
-            for (v, a), (sd_v, sd_a) in zip(self.head.readings(features), self.head.margins(features), strict=True)
+            for (v, a), (sd_v, sd_a) in zip(readings, margins, strict=True)
         ]
 
     def features(self, photos: Sequence[Image.Image]) -> Array:
@@ -173,19 +173,22 @@ class ImageReader:
             maps.append(seen)
             if layer is not None:
                 views = [square for photo in photos for square in _squares(photo)]
-                closer = self._seen(net, layer, views)[1].reshape(len(photos), -1, whole.shape[1])
+                closer = self._seen(net, layer, views, pool=False)[1].reshape(len(photos), -1, whole.shape[1])
                 whole = np.concatenate([whole[:, None], closer], axis=1).mean(axis=1)
             logits.append(whole)
         return Sight(tuple(maps), np.mean(logits, axis=0) if self.class_layers else None)
 
     @torch.inference_mode()
-    def _seen(self, net: Backbone, layer: ClassLayer | None, photos: Sequence[Image.Image]) -> tuple[Array, Array]:
-        """Pooled maps (N, W) and logits (N, 1000) of one network; without a class layer, no logits (N, 0)."""
+    def _seen(
+        self, net: Backbone, layer: ClassLayer | None, photos: Sequence[Image.Image], pool: bool = True
+    ) -> tuple[Array, Array]:
+        """Pooled maps (N, W) and logits (N, 1000) of one network; where they are not wanted, no maps (N, 0), and
+        without a class layer, no logits (N, 0)."""
         rows, logits = [], []
         for start in range(0, len(photos), _BATCH):
             images = torch.stack([_whole(photo, net.side) for photo in photos[start : start + _BATCH]])
             maps = net.maps(images.contiguous(memory_format=torch.channels_last))
-            rows.append(pooled(maps[-self.late :], self.spreads))
+            rows.append(pooled(maps[-self.late :], self.spreads) if pool else torch.empty(len(images), 0))
             logits.append(layer(maps) if layer else torch.empty(len(images), 0))
         return torch.cat(rows).double().numpy(), torch.cat(logits).double().numpy()
 

@@ -26,7 +26,7 @@ from eimg_core.messages import message
 from eimg_core.midi.notes import Piece
 from eimg_core.sound import fluid
 from eimg_core.sound.instruments import INSTRUMENTS
-from eimg_core.sound.limiter import limiting_gain
+from eimg_core.sound.limiter import limiting_gain, peaks
 from eimg_core.sound.loudness import integrated_lufs
 from eimg_core.sound.room import add_room
 from eimg_core.sound.sampler import Sampler, Strike
@@ -230,7 +230,7 @@ def _play(
 
 def _trimmed(parts: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
     """Without the silence after all of them, faded against clicks."""
-    loudest = np.abs(sum(parts)).max(axis=1)  # (N,)
+    loudest = peaks(sum(parts[1:], parts[0]))
     fade_in, fade_out = (round(seconds * SAMPLE_RATE_HZ) for seconds in (_FADE_IN_S, _FADE_OUT_S))
     last = int(np.flatnonzero(loudest > _TAIL_FLOOR * loudest.max())[-1])
     trimmed = [part[: last + 1 + fade_out].copy() for part in parts]

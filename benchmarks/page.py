@@ -31,6 +31,7 @@ from tests.shots import CHROMIUM, FLAGS, open_page
 __all__ = ["bars_until", "main", "summary"]
 
 SIZE = (1280, 900)
+PIECES = 3  # of live music: each has bars of its own
 PLACES = ({"x": 240, "y": 60}, {"x": 70, "y": 230})  # of the plane: happy and lively, sad and calm
 
 _WATCH = """
@@ -151,7 +152,7 @@ def moves(browser: Any, url: str, count: int, rng: random.Random) -> list[tuple[
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=9)
-    parser.add_argument("--moves", type=int, default=12)
+    parser.add_argument("--moves", type=int, default=24)
     parser.add_argument("--out", type=Path, default=RESULTS / "page.json")
     args = parser.parse_args(argv)
     photos = photos_in(CHECKPOINTS.parent / "examples")[: args.photos + 1]
@@ -164,7 +165,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         opened = opening(browser, url, 5)
         sounds = first_sounds(browser, url, photos)
         print(sounds, file=sys.stderr, flush=True)
-        followed = moves(browser, url, args.moves, random.Random(0))
+        rng = random.Random(0)
+        followed = [one for _ in range(PIECES) for one in moves(browser, url, args.moves // PIECES, rng)]
         print(followed, file=sys.stderr, flush=True)
         version = browser.version
     record = {
@@ -176,6 +178,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "move → changed music": summary([seconds for seconds, _ in followed]),
         },
         "bars": summary([bars for _, bars in followed]),
+        "bar_s": [round(end(seconds / bars for seconds, bars in followed), 2) for end in (min, max)],
     }
     keep(record, args.out)
 

@@ -122,7 +122,9 @@ def page(record: Mapping[str, Any]) -> str:
     """How long a visitor waits in the browser."""
     lines = ["| in the browser | median | slowest | n |", "|---|---|---|---|"]
     rows = [(what, one, " s") for what, one in record["seconds"].items()]
-    for what, one, unit in [*rows, ("move → changed music, in bars of the music", record["bars"], "")]:
+    shortest, longest = record["bar_s"]
+    in_bars = f"move → changed music, in bars of the music, of {shortest:.2f} to {longest:.2f} s"
+    for what, one, unit in [*rows, (in_bars, record["bars"], "")]:
         lines.append(f"| {what} | **{one['median']:.2f}**{unit} | {one['slowest']:.2f}{unit} | {one['n']} |")
     return "\n".join(lines) + (
         f"\n\n{record['browser']}, which shares {record['cores']} CPU cores with the app, Python {record['python']}; "

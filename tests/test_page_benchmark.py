@@ -28,7 +28,13 @@ def test_a_move_is_followed_from_the_first_bar_that_was_asked_for_after_it() -> 
 
 def test_the_table_says_what_was_measured() -> None:
     seconds = {"photo → first sound": summary([1.0, 3.0, 2.0])}
-    record = {"seconds": seconds, "bars": summary([0.5, 0.7, 0.6]), "browser": "Chromium 1", "cores": 2}
+    record = {
+        "seconds": seconds,
+        "bars": summary([0.5, 0.7, 0.6]),
+        "bar_s": [0.7, 1.8],
+        "browser": "Chromium 1",
+        "cores": 2,
+    }
     table = page({**record, "python": "3.11", "command": "x", "date": "2026-01-01"})
     assert "| photo → first sound | **2.00** s | 3.00 s | 3 |" in table
-    assert "in bars of the music | **0.60** | 0.70 | 3 |" in table
+    assert "in bars of the music, of 0.70 to 1.80 s | **0.60** | 0.70 | 3 |" in table

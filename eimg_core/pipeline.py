@@ -59,7 +59,7 @@ DEFAULT_PAIRING = "effnet+tvae"
 _FASTEST_FOLDED = math.sqrt(2.0)  # how much faster a piece may be played whose tempo is asked for
 _LEAST_NOTES = 4  # of a piece that can be told again or continued
 _LIVE_FIRST = 2  # bars of live music to begin with
-_LIVE_S, _LIVE_HEARD_S = 1.5, 5.0  # of what is added at least, usually, and of what it follows besides as much
+_LIVE_HEARD_S = 5.0  # of what live music follows, besides as much as is added
 _LET_GO_S = 0.002  # before a beat from which on a piece gives way: its keys must rise before they are struck
 _SAME_PLACE = 0.05  # a target this near to the photo's own emotion does not move it
 
@@ -445,8 +445,9 @@ class Pipeline(Composer):
         piece: Piece | None,
         target: VA,
         options: ComposeOptions,
+        *,
+        least_s: float,
         from_s: float | None = None,
-        least_s: float = _LIVE_S,
     ) -> Piece:
         """The piece and a bar more, or several quick ones, towards a target, without an end; or its first bars.
 
@@ -454,9 +455,9 @@ class Pipeline(Composer):
         goes on at its ``loop_s``, a bar line.
 
         Args:
+            least_s: how long what is added lasts at least, in whole bars.
             from_s: a beat of the piece from which on it gives way, where it may not play to its end first. The bar of
                 this beat is composed whole, and heard from the beat on.
-            least_s: how long what is added lasts at least, in whole bars.
         Raises:
             InputError: the music autoencoder does not compose.
         """

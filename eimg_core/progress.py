@@ -11,10 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["EVERY_S", "Progress", "step_done", "steps_told"]
+__all__ = ["EVERY_S", "Progress", "StoppedError", "step_done", "steps_told"]
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of the work that is done, 0 to 1."""
+
+
+class StoppedError(Exception):
+    """Nobody waits for the result any more: what ``Progress`` raises to end the work."""
+
 
 EVERY_S = 0.2  # seconds between two steps that are told
 _telling: ContextVar[Callable[[Callable[[], float]], None] | None] = ContextVar("telling", default=None)

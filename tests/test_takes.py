@@ -269,10 +269,10 @@ def test_a_piece_goes_on(pipeline):
 def test_a_piece_gives_way_to_another_emotion_within_a_bar(pipeline, bar):
     options, piece = ComposeOptions(1, takes=1), None
     for seed in range(4):
-        piece = pipeline.go_on(piece, POINT, replace(options, seed=seed))
+        piece = pipeline.go_on(piece, POINT, replace(options, seed=seed), least_s=1.5)
     bar_s, beat_s = piece.seconds_per_bar, piece.seconds_per_beat
     moment = bar * bar_s + 2 * beat_s
-    other = pipeline.go_on(piece, VA(2.0, 3.0), options, from_s=moment)
+    other = pipeline.go_on(piece, VA(2.0, 3.0), options, least_s=1.5, from_s=moment)
     assert (other.tempo_bpm, other.meter) == (piece.tempo_bpm, piece.meter)
     assert other.length_s >= moment + 1.5
     assert (other.length_s - bar * bar_s) / bar_s == pytest.approx(round((other.length_s - bar * bar_s) / bar_s))

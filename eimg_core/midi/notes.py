@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-__all__ = ["HIGHEST_PITCH", "LOWEST_PITCH", "MeterChange", "Note", "Pedal", "Piece", "Section"]
+__all__ = ["HIGHEST_PITCH", "LOWEST_PITCH", "MeterChange", "Note", "Pedal", "Piece", "Section", "is_compound"]
 
 LOWEST_PITCH, HIGHEST_PITCH = 21, 108
 
@@ -35,6 +35,11 @@ class Pedal:
 
     start_s: float
     end_s: float
+
+
+def is_compound(meter: tuple[int, int]) -> bool:
+    """Whether the beats of a meter are dotted, as in 6/8."""
+    return meter[1] == 8 and meter[0] % 3 == 0 and meter[0] > 3
 
 
 @dataclass(frozen=True, slots=True, order=True)

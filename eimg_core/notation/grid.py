@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
-from eimg_core.midi.notes import Piece
+from eimg_core.midi.notes import Piece, is_compound
 
 __all__ = ["TICKS", "Grid", "GridNote", "Measure", "lay_out"]
 
@@ -60,7 +60,7 @@ class Measure:
     @property
     def compound(self) -> bool:
         """Whether beats are dotted, as in 6/8."""
-        return self.meter[1] == 8 and self.meter[0] % 3 == 0 and self.meter[0] > 3
+        return is_compound(self.meter)
 
     @property
     def beat(self) -> int:

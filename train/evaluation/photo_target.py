@@ -50,7 +50,8 @@ def measure_photo_target(request: MeasureRequest) -> list[Path]:
     features = features_of(request.components, corpus, request.runs)[val]
     head = ImageReader.load(request.components, TRAIN).head
     assert head is not None
-    readings, margins = np.clip(head.readings(features), LOW, HIGH), head.margins(features)
+    readings, margins = head.read(features)
+    readings = np.clip(readings, LOW, HIGH)
     rows = [_row(readings, corpus.va_table()[val], margins, reach, lift) for reach in REACHES for lift in LIFTS]
     numbers = {"n": int(val.sum()), "rows": rows}
     write_result(path, "python -m train.photo_target --data DIR", now, numbers)

@@ -164,8 +164,7 @@ class _Table:
         for fold in range(FOLDS):
             held_out = np.flatnonzero(folds == fold)
             head = self.head(np.flatnonzero(folds != fold))
-            readings[held_out] = head.readings(self.features[held_out])
-            margins[held_out] = head.margins(self.features[held_out])
+            readings[held_out], margins[held_out] = head.read(self.features[held_out])
         return readings, margins
 
 
@@ -225,8 +224,8 @@ def fit_reader(
 
 
 def _scores_of(head: KernelHead, table: _Table, rows: NDArray[np.int_]) -> dict[str, Any]:
-    features = table.features[rows]
-    return scores(head.readings(features), table.ratings[rows], head.margins(features))
+    readings, margins = head.read(table.features[rows])
+    return scores(readings, table.ratings[rows], margins)
 
 
 def _by_theme(table: _Table, test: NDArray[np.int_]) -> dict[str, Any]:

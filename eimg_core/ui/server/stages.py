@@ -7,17 +7,13 @@ import threading
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from eimg_core.progress import Progress
+from eimg_core.progress import Progress, StoppedError
 from eimg_core.ui.server.memory import hand_back
 
 __all__ = ["stages_of"]
 
 Shown = TypeVar("Shown")
 Result = TypeVar("Result")
-
-
-class _StoppedError(Exception):
-    """Nobody waits for the result any more."""
 
 
 def stages_of(
@@ -42,7 +38,7 @@ def stages_of(
 
     def report(stage: str, done: float) -> None:
         if stopped.is_set():
-            raise _StoppedError
+            raise StoppedError
         reports.put((stage, done))
 
     def run() -> None:

@@ -17,10 +17,10 @@ from eimg_core.composer import Composition
 from eimg_core.emotion import VA
 from eimg_core.errors import InputError
 from eimg_core.messages import message, with_messages
-from eimg_core.midi.notes import Piece
+from eimg_core.midi.notes import Piece, is_compound
 from eimg_core.options import ComposeOptions
 from eimg_core.performance import perform
-from eimg_core.progress import steps_told
+from eimg_core.progress import StoppedError, steps_told
 from eimg_core.recipe import Recipe, given_id_of
 from eimg_core.ui.protocol import Studio
 from eimg_core.ui.server.faults import sentence
@@ -32,10 +32,6 @@ LONGEST_S = 240.0
 _LONGEST_RUN = 64  # letters
 _LEAST_S = (0.75, 2.5)  # seconds that bars last at least, as a browser may choose
 _WAIT_S = 8.0  # for the bars of other visitors; later, the music has stopped
-
-
-class _GivenUpError(Exception):
-    """Nobody waits for these bars any more."""
 
 
 class Turns:
@@ -59,7 +55,7 @@ class Turns:
 
         def look(stage: str, share: float) -> None:
             if mine.is_set():
-                raise _GivenUpError
+                raise StoppedError
 
         try:
             with steps_told(look, "composing", every_s=0.0):
@@ -95,7 +91,7 @@ def live(studio: Studio) -> Callable[[Any], dict[str, Any]]:
                 return with_messages({"fault": message("Too many people play live just now; try again in a while.")})
             try:
                 return _continued(studio, asked)
-            except _GivenUpError:
+            except StoppedError:
                 return {}
             except Exception as error:  # whatever it was, the visitor gets a sentence and the log the rest
                 return with_messages({"fault": sentence(error)})
@@ -157,9 +153,9 @@ def _least_s(asked: dict[str, Any]) -> float:
 
 
 def _beat_s(piece: Piece) -> float:
-    """Seconds of a beat: a dotted quarter where the meter counts eighths by threes."""
-    above, below = piece.meter
-    return piece.seconds_per_bar / (above // 3 if below == 8 and above % 3 == 0 else above)
+    """Seconds of a beat."""
+    above = piece.meter[0]
+    return piece.seconds_per_bar / (above // 3 if is_compound(piece.meter) else above)
 
 
 def _target(point: Any) -> VA:

@@ -12,6 +12,8 @@ const target = () => (props.value && props.value.target) || null;
 const far = (a, b) => Math.hypot(a.valence - b.valence, a.arousal - b.arousal) > MOVED;
 const explain = (words) => tell(find(".live-said"), words);
 const startOf = (bars) => run.zero + bars.start_s;
+const soonest = () => audio.currentTime - run.zero + EARLY_S; // the next moment of the music that can still be changed
+const beatFrom = (moment, { beat_s }) => beat_s * Math.ceil(moment / beat_s);
 
 // Asks for the bars that follow those that sound, or for others in their place from a beat of theirs on.
 async function prepare(from = Infinity) {
@@ -35,8 +37,8 @@ async function prepare(from = Infinity) {
 // Lets bars sound at their time, or where they are late for their beat, at the next one; what waited there before gives way, and
 // what sounds does where they are `within` it. Whether there was time for them.
 function schedule(bars, buffer, within) {
-  const { now, next, zero } = run, soon = zero === null ? Infinity : audio.currentTime - zero + EARLY_S;
-  const enters_s = within && soon > bars.start_s ? bars.beat_s * Math.ceil(soon / bars.beat_s) : bars.start_s;
+  const { now, next } = run, soon = run.zero === null ? Infinity : soonest();
+  const enters_s = within && soon > bars.start_s ? beatFrom(soon, bars) : bars.start_s;
   if (next && Math.max(soon, enters_s) > next.start_s + NEAR_S) return false; // the other begins before; tick() asks again
   if (next) next.source.stop();
   if (soon > enters_s) run.zero = audio.currentTime + BEGIN_S - enters_s;
@@ -60,8 +62,8 @@ async function soundOf(answer) {
 // From when on bars for the place of the target can be heard, if they are asked for now: from a beat on, but for the last one of
 // four; it gives way to the bar line.
 function entry() {
-  const { now, takes_s } = run, soon = audio.currentTime - run.zero + 1.1 * takes_s + EARLY_S;
-  const beat = now.beat_s * Math.ceil(soon / now.beat_s), line = now.bar_s * Math.ceil(beat / now.bar_s - NEAR_S);
+  const { now, takes_s } = run, beat = beatFrom(soonest() + 1.1 * takes_s, now);
+  const line = now.bar_s * Math.ceil(beat / now.bar_s - NEAR_S);
   return line - beat > 0.3 * now.bar_s ? beat : line;
 }
 
